@@ -1,2 +1,16 @@
-//! x
-fn main() {}
+//! The function `submit`: requests from SQS and HTTP to invocations.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use sagemaker_async_bridge::config::SubmitConfig;
+use sagemaker_async_bridge::submit::Submit;
+use sagemaker_async_bridge::{aws, telemetry};
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let config = SubmitConfig::from_env()?;
+    let submit = Submit::new(config, &aws::sdk_config().await);
+    let submit = &submit;
+    run(service_fn(async move |event: LambdaEvent<Box<RawValue>>| submit.handle(event).await)).await
+}

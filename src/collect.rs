@@ -1,0 +1,174 @@
+//! `collect`: notifications in, results out.
+//!
+//! [`event`] takes notifications out of SNS's and SQS's events, [`output`] gets what the model answered, [`message`] makes the
+//! message for the results queue. Whatever cannot be read, fetched or sent is an error, so that it is delivered again and ends
+//! in the dead-letter queue.
+
+pub mod event;
+mod message;
+mod output;
+
+use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use futures_util::{StreamExt, stream};
+use lambda_runtime::LambdaEvent;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::aws::{self, Lazy};
+use crate::config::CollectConfig;
+use crate::deadline::Deadline;
+use crate::fault::Fault;
+use crate::notification::Notification;
+use crate::results::{ResultMessage, ResultsQueue};
+use event::{Delivery, Event};
+
+/// The handler of the function `collect`.
+pub struct Collect {
+    config: CollectConfig,
+    s3: Lazy<aws_sdk_s3::Client>,
+    results: ResultsQueue,
+}
+
+/// What `collect` answers, in the form that the event's source takes.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The messages of a batch that must come back.
+    Sqs(SqsBatchResponse),
+    /// Nothing: SNS only looks at whether the function failed.
+    Sns(()),
+}
+
+impl Collect {
+    /// A handler whose clients come from `sdk`.
+    #[must_use]
+    pub fn new(config: CollectConfig, sdk: &SdkConfig) -> Self {
+        Self::with_clients(config, aws::s3(sdk), aws::sqs(sdk))
+    }
+
+    /// A handler with these clients.
+    #[must_use]
+    pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, sqs: Lazy<aws_sdk_sqs::Client>) -> Self {
+        let results = ResultsQueue::new(sqs, config.results_queue_url.clone(), config.max_concurrency);
+        Self { config, s3, results }
+    }
+
+    /// Passes on the notifications of one event, from SNS or from SQS.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the event is neither, or when a notification that SNS delivered could not be passed on; Lambda then
+    /// delivers the event again.
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Fault> {
+        let deadline = Deadline::at(event.context.deadline());
+        let parsed =
+            Event::parse(&event.payload).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
+        drop(event.payload);
+        let failed = self.pass_on(parsed.deliveries, &event.context.request_id, deadline).await;
+        if parsed.from_sqs {
+            let mut response = SqsBatchResponse::default();
+            for (id, _) in failed {
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = id;
+                response.batch_item_failures.push(failure);
+            }
+            return Ok(Answer::Sqs(response));
+        }
+        match failed.into_iter().next() {
+            Some((_, fault)) => Err(fault),
+            None => Ok(Answer::Sns(())),
+        }
+    }
+
+    /// Passes on notifications; gives back those that could not be, by their message ids. `request_id` is Lambda's.
+    async fn pass_on(&self, deliveries: Vec<Delivery>, request_id: &str, deadline: Deadline) -> Vec<(String, Fault)> {
+        let start = Instant::now();
+        let made: Vec<(String, Result<ResultMessage, Fault>)> = stream::iter(deliveries)
+            .map(async |delivery| {
+                let result = deadline.run(self.result_of(&delivery, request_id)).await;
+                (delivery.id, result)
+            })
+            .buffer_unordered(self.config.max_concurrency.get())
+            .collect()
+            .await;
+        let mut failed = Vec::new();
+        let (mut ids, mut messages) = (Vec::new(), Vec::new());
+        for (id, result) in made {
+            match result {
+                Ok(message) => {
+                    ids.push((id, Outcome::of(&message)));
+                    messages.push(message);
+                }
+                Err(fault) => {
+                    tracing::error!(message_id = id, error = fault.details(), "notification not passed on");
+                    failed.push((id, fault));
+                }
+            }
+        }
+        for ((id, outcome), answer) in ids.into_iter().zip(self.send(messages, deadline).await) {
+            outcome.log(&id, &answer, start);
+            failed.extend(answer.err().map(|fault| (id, fault)));
+        }
+        failed
+    }
+
+    async fn send(&self, messages: Vec<ResultMessage>, deadline: Deadline) -> Vec<Result<(), Fault>> {
+        let count = messages.len();
+        match deadline.finish(async { Ok(self.results.send(messages).await) }).await {
+            Ok(answers) => answers,
+            Err(_) => (0..count).map(|_| Err(Fault::deadline())).collect(),
+        }
+    }
+
+    /// Reads a notification, gets the response, and makes the message for the results queue.
+    async fn result_of(&self, delivery: &Delivery, request_id: &str) -> Result<ResultMessage, Fault> {
+        let text = delivery.notification()?;
+        let notification = Notification::parse(&text)?;
+        self.message(&notification, &text, request_id).await
+    }
+}
+
+/// What the log says of a result.
+struct Outcome {
+    inference_id: Option<String>,
+    endpoint_name: Option<String>,
+    status: Option<String>,
+    bytes: usize,
+}
+
+impl Outcome {
+    fn of(message: &ResultMessage) -> Self {
+        let attribute = |name| message.attribute(name).map(str::to_owned);
+        Self {
+            inference_id: attribute("InferenceId"),
+            endpoint_name: attribute("EndpointName"),
+            status: attribute("InvocationStatus"),
+            bytes: message.bytes(),
+        }
+    }
+
+    fn log(&self, message_id: &str, answer: &Result<(), Fault>, start: Instant) {
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match answer {
+            Ok(()) => tracing::info!(
+                inference.id = self.inference_id,
+                endpoint.name = self.endpoint_name,
+                invocation.status = self.status,
+                message_id,
+                result.bytes = self.bytes,
+                duration_ms,
+                "result sent"
+            ),
+            Err(fault) => tracing::error!(
+                inference.id = self.inference_id,
+                endpoint.name = self.endpoint_name,
+                invocation.status = self.status,
+                message_id,
+                error = fault.details(),
+                duration_ms,
+                "result not sent"
+            ),
+        }
+    }
+}

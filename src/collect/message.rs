@@ -1,0 +1,156 @@
+//! The message for the results queue, in either format.
+
+use std::time::Duration;
+
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use serde::Serialize;
+
+use super::{Collect, output};
+use crate::config::ResultFormat;
+use crate::fault::Fault;
+use crate::location::S3Uri;
+use crate::notification::{Notification, Response};
+use crate::results::{ResultMessage, identity_of, is_sqs_char, json_body};
+
+/// What `x-amz-copy-source` leaves as it is.
+const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// One try of a copy: 1 GB, the most that SageMaker puts out, takes some ten seconds.
+const COPY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What extended clients call a body that points to an object in S3.
+const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
+
+impl Collect {
+    /// The result that `notification`, read from `text`, becomes. `request_id` is Lambda's.
+    pub(super) async fn message(
+        &self,
+        notification: &Notification,
+        text: &str,
+        request_id: &str,
+    ) -> Result<ResultMessage, Fault> {
+        let response = self.response(notification).await?;
+        let identity = identity_of(text);
+        let ResultFormat::Raw { result_location } = &self.config.result_format else {
+            return completed(notification, &response, identity);
+        };
+        if let Some(message) = direct(notification, &response, &identity) {
+            return Ok(message);
+        }
+        match notification.location() {
+            Some(location) => {
+                // With the request id in it the copy is this message's own: an extended client deletes it with the message, and
+                // must not delete that of another delivery of the same notification.
+                let copy = result_location.join(&format!("{identity}-{request_id}"));
+                let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
+                self.copy(&output::parse(location)?, &copy).await?;
+                pointer(notification, &response, &copy, identity)
+            }
+            None => Ok(about(notification, reason(notification), identity)),
+        }
+    }
+
+    /// Copies an object inside S3: not a byte of it comes through here, but a large one takes its time.
+    async fn copy(&self, from: &S3Uri, to: &S3Uri) -> Result<(), Fault> {
+        let source = format!("{}/{}", from.bucket(), from.key());
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(COPY_TIMEOUT).build();
+        self.s3
+            .copy_object()
+            .copy_source(utf8_percent_encode(&source, COPY_SOURCE).to_string())
+            .bucket(to.bucket())
+            .key(to.key())
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| Fault::from_aws("CopyObject", error))
+    }
+}
+
+/// `notification` format: SageMaker's notification, completed with the response where a message can carry it.
+fn completed(notification: &Notification, response: &Response, identity: String) -> Result<ResultMessage, Fault> {
+    let message = |response: &Response, identity: String| {
+        let inference_id = notification.inference_id.as_deref();
+        let message = ResultMessage::new(notification.complete(response)?, inference_id.unwrap_or_default(), identity)
+            .with("InferenceId", inference_id)
+            .with("InvocationStatus", Some(&notification.status))
+            .with("EndpointName", notification.endpoint_name.as_deref())
+            .with("ContentType", notification.content_type.as_deref());
+        Ok::<_, Fault>(message)
+    };
+    let whole = message(response, identity.clone())?;
+    if whole.fits() {
+        return Ok(whole);
+    }
+    // Escaping and base64 make a response longer; only the finished message tells whether it is too long.
+    let bare = message(&response.without_bytes(), identity)?;
+    if bare.fits() {
+        Ok(bare)
+    } else {
+        Err(Fault::payload_too_large("the notification is larger than an SQS message may be"))
+    }
+}
+
+/// `raw` format, the response itself as the body. `None` when no message can carry it.
+fn direct(notification: &Notification, response: &Response, identity: &str) -> Option<ResultMessage> {
+    let message = match response {
+        // SQS takes no empty body.
+        Response::Bytes(bytes) if bytes.is_empty() => return None,
+        Response::Bytes(bytes) => match sqs_text(bytes) {
+            Some(text) => about(notification, text.to_owned(), identity.to_owned()),
+            None => about(notification, BASE64_STANDARD.encode(bytes), identity.to_owned())
+                .with("ContentEncoding", Some("base64")),
+        },
+        Response::TooLarge(_) => return None,
+        Response::Absent => about(notification, reason(notification), identity.to_owned()),
+    };
+    message.fits().then_some(message)
+}
+
+/// `raw` format, a pointer to a copy of a response that no message can carry.
+fn pointer(
+    notification: &Notification,
+    response: &Response,
+    copy: &S3Uri,
+    identity: String,
+) -> Result<ResultMessage, Fault> {
+    let body = json_body(&(POINTER_CLASS, Pointer { bucket: copy.bucket(), key: copy.key() }))?;
+    Ok(about(notification, body, identity).with_number("ExtendedPayloadSize", response.length().unwrap_or_default()))
+}
+
+/// A body with everything else that the notification says in attributes.
+fn about(notification: &Notification, body: String, identity: String) -> ResultMessage {
+    let inference_id = notification.inference_id.as_deref();
+    ResultMessage::new(body, inference_id.unwrap_or_default(), identity)
+        .with("InferenceId", inference_id)
+        .with("InvocationStatus", Some(&notification.status))
+        .with("EndpointName", notification.endpoint_name.as_deref())
+        .with("ContentType", notification.content_type.as_deref())
+        .with("OutputLocation", notification.output_location.as_deref())
+        .with("FailureReason", notification.failure_reason.as_deref())
+}
+
+/// The body where there is no response: SQS wants one, and this is what there is to say.
+fn reason(notification: &Notification) -> String {
+    let reason = notification.failure_reason.as_ref().filter(|reason| !reason.is_empty());
+    reason.unwrap_or(&notification.status).replace(|character| !is_sqs_char(character), "\u{FFFD}")
+}
+
+/// Bytes that an SQS message can carry as they are.
+fn sqs_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(is_sqs_char))
+}
+
+/// Where an extended client finds a payload.
+#[derive(Serialize)]
+struct Pointer<'a> {
+    #[serde(rename = "s3BucketName")]
+    bucket: &'a str,
+    #[serde(rename = "s3Key")]
+    key: &'a str,
+}

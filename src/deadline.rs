@@ -1,0 +1,107 @@
+//! The function's deadline: when nothing new is started any more, and when nothing is waited for.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::fault::Fault;
+
+/// Time kept free before the deadline for what was started to come to its end. A request abandoned half-way may have been
+/// accepted, and would then be invoked, and paid for, twice.
+const START_MARGIN: Duration = Duration::from_secs(3);
+/// Time kept free before the deadline for the function's own answer.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+
+/// When to stop. Short function timeouts shrink the margins: an eighth and a quarter of the time left at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    start_by: Instant,
+    finish_by: Instant,
+}
+
+impl Deadline {
+    /// A deadline `left` from now.
+    #[must_use]
+    pub fn after(left: Duration) -> Self {
+        let now = Instant::now();
+        let finish_by = now + left.saturating_sub(ANSWER_MARGIN.min(left / 8));
+        let start_by = now + left.saturating_sub(START_MARGIN.min(left / 4));
+        Self { start_by, finish_by }
+    }
+
+    /// The deadline at a point in time, as the Lambda runtime API tells it.
+    #[must_use]
+    pub fn at(time: SystemTime) -> Self {
+        Self::after(time.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// Runs `work` if there is time left to start it, and waits for it no longer than there is time to wait.
+    ///
+    /// # Errors
+    /// The work's own fault, or [`Fault::deadline`].
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        if Instant::now() >= self.start_by {
+            return Err(Fault::deadline());
+        }
+        self.finish(work).await
+    }
+
+    /// Waits for work that ends what was started, also when nothing new would be.
+    ///
+    /// # Errors
+    /// The work's own fault, or [`Fault::deadline`].
+    pub async fn finish<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        tokio::time::timeout_at(self.finish_by, work).await.unwrap_or_else(|_| Err(Fault::deadline()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn takes(seconds: u64) -> Result<u64, Fault> {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        Ok(seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_ends_in_time_is_waited_for() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        assert_eq!(deadline.run(takes(29)).await.unwrap(), 29);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_would_pass_the_deadline_is_given_back() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        let begin = Instant::now();
+        assert!(deadline.run(takes(31)).await.unwrap_err().kind().is_retryable());
+        assert!(begin.elapsed() < Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_started_in_the_last_seconds() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        tokio::time::advance(Duration::from_secs(28)).await;
+        let mut started = false;
+        let work = async {
+            started = true;
+            Ok(())
+        };
+        assert!(deadline.run(work).await.is_err());
+        assert!(!started);
+        assert!(deadline.finish(takes(1)).await.is_ok(), "what was started may still end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_function_timeout_leaves_most_of_its_time_for_work() {
+        let deadline = Deadline::after(Duration::from_secs(4));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(deadline.run(takes(1)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_in_the_past_starts_nothing() {
+        assert!(Deadline::at(SystemTime::UNIX_EPOCH).run(takes(0)).await.is_err());
+    }
+}

@@ -1,0 +1,308 @@
+//! The one place that decides what a fault is: whether trying again can help, and what a caller is told.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::InvokeEndpointAsyncError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use lambda_runtime::Diagnostic;
+
+/// What went wrong, by the name that SageMaker's API has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The request is not a valid one and never will be.
+    Validation,
+    /// The request names an endpoint or a location that this bridge does not serve.
+    AccessDenied,
+    /// The payload is larger than can be taken.
+    PayloadTooLarge,
+    /// SageMaker, S3 or SQS asks for fewer requests.
+    Throttling,
+    /// A service, or the way to it, is not there at the moment; also: the function's time is used up.
+    ServiceUnavailable,
+    /// Anything else, among it all that is wrong with the bridge's own role or configuration.
+    InternalFailure,
+}
+
+impl FaultKind {
+    /// Whether the same request may succeed later. What is unknown may.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Validation | Self::AccessDenied | Self::PayloadTooLarge => false,
+            Self::Throttling | Self::ServiceUnavailable | Self::InternalFailure => true,
+        }
+    }
+
+    /// The name for `x-amzn-ErrorType` and `failureReason`.
+    #[must_use]
+    pub const fn error_type(self) -> &'static str {
+        match self {
+            Self::Validation => "ValidationError",
+            Self::AccessDenied => "AccessDeniedException",
+            Self::PayloadTooLarge => "PayloadTooLarge",
+            Self::Throttling => "ThrottlingException",
+            Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::InternalFailure => "InternalFailure",
+        }
+    }
+
+    /// The HTTP status for it.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Validation => 400,
+            Self::AccessDenied => 403,
+            Self::PayloadTooLarge => 413,
+            Self::Throttling => 429,
+            Self::InternalFailure => 500,
+            Self::ServiceUnavailable => 503,
+        }
+    }
+}
+
+/// A fault: its kind, a message for whoever sent the request, and, where AWS answered, its error with all causes.
+#[derive(Debug, thiserror::Error)]
+pub struct Fault {
+    kind: FaultKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// `ValidationError: InferenceId must be …`
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.error_type(), self.message)
+    }
+}
+
+impl Fault {
+    fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// A request that is not valid.
+    pub fn validation(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Validation, message)
+    }
+
+    /// A request for something that this bridge does not serve.
+    pub fn access_denied(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::AccessDenied, message)
+    }
+
+    /// A payload over a limit.
+    pub fn payload_too_large(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::PayloadTooLarge, message)
+    }
+
+    /// Something is not there at the moment.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::ServiceUnavailable, message)
+    }
+
+    /// Something that should not happen.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::InternalFailure, message)
+    }
+
+    /// The function's time is used up.
+    #[must_use]
+    pub fn deadline() -> Self {
+        Self::unavailable("the function's deadline is near, the request goes back to where it came from")
+    }
+
+    /// What SageMaker answered to an invocation.
+    #[must_use]
+    pub fn from_invoke(error: SdkError<InvokeEndpointAsyncError, HttpResponse>) -> Self {
+        let modelled = match error.as_service_error() {
+            Some(InvokeEndpointAsyncError::ValidationError(_)) => Some(FaultKind::Validation),
+            Some(InvokeEndpointAsyncError::InternalFailure(_)) => Some(FaultKind::InternalFailure),
+            Some(InvokeEndpointAsyncError::ServiceUnavailable(_)) => Some(FaultKind::ServiceUnavailable),
+            _ => None,
+        };
+        Self::from_sdk("InvokeEndpointAsync", modelled, error)
+    }
+
+    /// What S3 or SQS answered to `operation`.
+    #[must_use]
+    pub fn from_aws<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        Self::from_sdk(operation, None, error)
+    }
+
+    fn from_sdk<E>(operation: &'static str, modelled: Option<FaultKind>, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let kind = modelled.unwrap_or_else(|| kind_of(&error));
+        let message = match (error.code(), error.message()) {
+            // SageMaker's own words, which name what is wrong with the request.
+            (_, Some(message)) if kind == FaultKind::Validation => message.to_owned(),
+            (Some(code), _) => format!("{operation} answered {code}"),
+            (None, _) => match error.raw_response() {
+                Some(response) => format!("{operation} answered status {}", response.status().as_u16()),
+                None => format!("{operation} got no answer"),
+            },
+        };
+        Self { kind, message, source: Some(Box::new(error)) }
+    }
+
+    /// What kind of fault it is.
+    #[must_use]
+    pub const fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// What is wrong, for whoever sent the request.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The whole chain of causes, for the log.
+    #[must_use]
+    pub fn details(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{self}: {}", DisplayErrorContext(source.as_ref())),
+            None => self.to_string(),
+        }
+    }
+}
+
+/// What Lambda records of a function's error.
+impl From<Fault> for Diagnostic {
+    fn from(fault: Fault) -> Self {
+        Self { error_type: fault.kind.error_type().to_owned(), error_message: fault.message }
+    }
+}
+
+fn kind_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> FaultKind {
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => FaultKind::ServiceUnavailable,
+        // The bridge could not make sense of its own request or of the answer: nothing that the caller did.
+        SdkError::ConstructionFailure(_) => FaultKind::InternalFailure,
+        SdkError::ServiceError(_) | SdkError::ResponseError(_) => {
+            let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+            kind_of_answer(error.code(), status)
+        }
+        // `SdkError` is non-exhaustive.
+        _ => FaultKind::InternalFailure,
+    }
+}
+
+/// Throttling arrives unmodelled. `AccessDeniedException` from AWS is the bridge's own role lacking a permission: not the
+/// caller's fault, and mended by whoever runs the bridge, so it is retried like everything unknown.
+fn kind_of_answer(code: Option<&str>, status: u16) -> FaultKind {
+    match (code, status) {
+        (Some("ValidationError" | "ValidationException"), _) => FaultKind::Validation,
+        (Some("EntityTooLarge" | "RequestEntityTooLargeException"), _) | (_, 413) => FaultKind::PayloadTooLarge,
+        (_, 429) => FaultKind::Throttling,
+        (Some(code), _) if aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code) => {
+            FaultKind::Throttling
+        }
+        (Some("ServiceUnavailable" | "RequestTimeout" | "RequestTimeoutException"), _) | (_, 502..=504) => {
+            FaultKind::ServiceUnavailable
+        }
+        _ => FaultKind::InternalFailure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    fn answered(code: Option<&str>, status: u16) -> SdkError<InvokeEndpointAsyncError, HttpResponse> {
+        let mut metadata = ErrorMetadata::builder().message("no");
+        if let Some(code) = code {
+            metadata = metadata.code(code);
+        }
+        let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        SdkError::service_error(InvokeEndpointAsyncError::generic(metadata.build()), response)
+    }
+
+    #[test]
+    fn every_answer_of_aws_has_its_kind() {
+        let cases = [
+            (Some("ValidationError"), 400, FaultKind::Validation),
+            (Some("ThrottlingException"), 400, FaultKind::Throttling),
+            (Some("Throttling"), 400, FaultKind::Throttling),
+            (Some("TooManyRequestsException"), 429, FaultKind::Throttling),
+            (Some("SlowDown"), 503, FaultKind::Throttling),
+            (None, 429, FaultKind::Throttling),
+            (Some("ServiceUnavailable"), 503, FaultKind::ServiceUnavailable),
+            (None, 502, FaultKind::ServiceUnavailable),
+            (None, 504, FaultKind::ServiceUnavailable),
+            (Some("RequestTimeout"), 400, FaultKind::ServiceUnavailable),
+            (Some("InternalFailure"), 500, FaultKind::InternalFailure),
+            (None, 500, FaultKind::InternalFailure),
+            (Some("EntityTooLarge"), 400, FaultKind::PayloadTooLarge),
+            (None, 413, FaultKind::PayloadTooLarge),
+            (Some("AccessDeniedException"), 403, FaultKind::InternalFailure),
+            (Some("ExpiredTokenException"), 403, FaultKind::InternalFailure),
+            (Some("UnrecognizedClientException"), 403, FaultKind::InternalFailure),
+            (Some("SomethingNewException"), 400, FaultKind::InternalFailure),
+            (None, 404, FaultKind::InternalFailure),
+        ];
+        for (code, status, expected) in cases {
+            let fault = Fault::from_invoke(answered(code, status));
+            assert_eq!(fault.kind(), expected, "{code:?} {status}: {fault}");
+        }
+    }
+
+    #[test]
+    fn what_never_reached_aws_or_got_no_answer_is_retryable() {
+        type Error = SdkError<InvokeEndpointAsyncError, HttpResponse>;
+        let response = || HttpResponse::new(StatusCode::try_from(202).unwrap(), SdkBody::empty());
+        let cases: [(Error, FaultKind); 6] = [
+            (SdkError::timeout_error("slow"), FaultKind::ServiceUnavailable),
+            (SdkError::dispatch_failure(ConnectorError::io("reset".into())), FaultKind::ServiceUnavailable),
+            (SdkError::dispatch_failure(ConnectorError::timeout("slow".into())), FaultKind::ServiceUnavailable),
+            (SdkError::dispatch_failure(ConnectorError::user("bad".into())), FaultKind::ServiceUnavailable),
+            (SdkError::construction_failure("no credentials"), FaultKind::InternalFailure),
+            (SdkError::response_error("cut off", response()), FaultKind::InternalFailure),
+        ];
+        for (error, expected) in cases {
+            let fault = Fault::from_invoke(error);
+            assert_eq!(fault.kind(), expected, "{fault}");
+            assert!(fault.kind().is_retryable());
+        }
+    }
+
+    #[test]
+    fn modelled_errors_keep_their_names_and_validation_its_words() {
+        use aws_sdk_sagemakerruntime::types::error::{InternalFailure, ServiceUnavailable, ValidationError};
+        let response = || HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+        let words = "Endpoint x of account 1 not found.";
+        let meta = ErrorMetadata::builder().code("ValidationError").message(words).build();
+        let error = ValidationError::builder().message(words).meta(meta).build();
+        let fault = Fault::from_invoke(SdkError::service_error(error.into(), response()));
+        assert_eq!(fault.to_string(), format!("ValidationError: {words}"));
+        assert!(!fault.kind().is_retryable());
+
+        let error = InternalFailure::builder().build();
+        let fault = Fault::from_invoke(SdkError::service_error(error.into(), response()));
+        assert_eq!(fault.kind(), FaultKind::InternalFailure);
+        let error = ServiceUnavailable::builder().build();
+        let fault = Fault::from_invoke(SdkError::service_error(error.into(), response()));
+        assert_eq!(fault.kind(), FaultKind::ServiceUnavailable);
+    }
+
+    #[test]
+    fn only_what_can_never_succeed_is_permanent() {
+        use FaultKind::{AccessDenied, InternalFailure, PayloadTooLarge, ServiceUnavailable, Throttling, Validation};
+        let kinds = [Validation, AccessDenied, PayloadTooLarge, Throttling, ServiceUnavailable, InternalFailure];
+        let permanent: Vec<_> = kinds.into_iter().filter(|kind| !kind.is_retryable()).collect();
+        assert_eq!(permanent, [Validation, AccessDenied, PayloadTooLarge]);
+    }
+}

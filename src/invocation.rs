@@ -1,0 +1,398 @@
+//! One request to an asynchronous endpoint, with the rules that `InvokeEndpointAsync` sets for it.
+//!
+//! Parameters come by name (SQS message attributes, HTTP headers) and become an [`Invocation`] that has nothing left to be
+//! checked. Bounds: <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html>
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use crate::config::SubmitConfig;
+use crate::fault::Fault;
+use crate::location::{S3Prefix, S3Uri};
+
+/// Largest payload in `Body`, in bytes. Not 128 KiB.
+pub const INLINE_LIMIT_BYTES: usize = 128_000;
+/// What `RequestTTLSeconds` may be.
+pub const REQUEST_TTL_SECONDS: RangeInclusive<i32> = 60..=21_600;
+/// What `InvocationTimeoutSeconds` may be.
+pub const INVOCATION_TIMEOUT_SECONDS: RangeInclusive<i32> = 1..=3_600;
+
+const MAX_ENDPOINT_NAME_CHARS: usize = 63;
+const MAX_INFERENCE_ID_CHARS: usize = 64;
+const MAX_HEADER_CHARS: usize = 1024;
+const MAX_INPUT_LOCATION_CHARS: usize = 1024;
+const MAX_PATH_EXTENSION_CHARS: usize = 512;
+const MAX_FILENAME_CHARS: usize = 32;
+
+/// Why a value is not what a parameter takes: what it must be. It never repeats the value, which may be a secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be {0}")]
+pub struct InvalidValue(&'static str);
+
+/// Defines a parameter's type: a text that passed its rule and never changes again.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $rule:expr, $must_be:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text as SageMaker takes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                let rule: fn(&str) -> bool = $rule;
+                if rule(text) { Ok(Self(text.to_owned())) } else { Err(InvalidValue($must_be)) }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// The name of an endpoint.
+    EndpointName,
+    |text| {
+        text.len() <= MAX_ENDPOINT_NAME_CHARS
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+    },
+    "1 to 63 letters, digits and hyphens, with a letter or digit first and last"
+);
+
+checked_text!(
+    /// The identifier of one inference, which comes back in its notification.
+    InferenceId,
+    |text| {
+        (1..=MAX_INFERENCE_ID_CHARS).contains(&text.len()) && is_printable_ascii(text) && !text.starts_with(' ')
+    },
+    "1 to 64 printable ASCII characters, the first no space"
+);
+
+checked_text!(
+    /// A text that travels in a header: content type, accept, custom attributes. AWS allows any ASCII, HTTP only what prints.
+    HeaderText,
+    |text| { text.len() <= MAX_HEADER_CHARS && is_printable_ascii(text) },
+    "at most 1024 printable ASCII characters"
+);
+
+checked_text!(
+    /// The path that SageMaker appends to the endpoint's output path.
+    S3OutputPathExtension,
+    |text| {
+        (1..=MAX_PATH_EXTENSION_CHARS).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!_.*'()/-".contains(&byte))
+    },
+    "1 to 512 letters, digits and characters of !_.*'()/-"
+);
+
+checked_text!(
+    /// The name of the output file.
+    Filename,
+    |text| {
+        text.len() <= MAX_FILENAME_CHARS
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && text.bytes().filter(|byte| *byte == b'.').count() <= 1
+    },
+    "1 to 32 letters, digits, `-`, `_` and at most one `.`, with a letter or digit first"
+);
+
+impl HeaderText {
+    /// The bridge's default content type.
+    #[must_use]
+    pub fn application_json() -> Self {
+        Self("application/json".to_owned())
+    }
+}
+
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+/// A parameter of `InvokeEndpointAsync`: its name in the API, which is also that of the SQS message attribute, and its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// The name in AWS's API model.
+    pub name: &'static str,
+    /// The HTTP header in lower case; empty for the one that travels in the path.
+    pub header: &'static str,
+}
+
+macro_rules! parameters {
+    ($($constant:ident $name:literal $header:literal)*) => {
+        $(const $constant: Parameter = Parameter { name: $name, header: $header };)*
+        /// All of them.
+        pub const PARAMETERS: &[Parameter] = &[$($constant),*];
+    };
+}
+
+parameters! {
+    ENDPOINT_NAME "EndpointName" ""
+    CONTENT_TYPE "ContentType" "x-amzn-sagemaker-content-type"
+    ACCEPT "Accept" "x-amzn-sagemaker-accept"
+    CUSTOM_ATTRIBUTES "CustomAttributes" "x-amzn-sagemaker-custom-attributes"
+    INFERENCE_ID "InferenceId" "x-amzn-sagemaker-inference-id"
+    INPUT_LOCATION "InputLocation" "x-amzn-sagemaker-inputlocation"
+    S3_OUTPUT_PATH_EXTENSION "S3OutputPathExtension" "x-amzn-sagemaker-s3outputpathextension"
+    FILENAME "Filename" "x-amzn-sagemaker-filename"
+    REQUEST_TTL "RequestTTLSeconds" "x-amzn-sagemaker-requestttlseconds"
+    INVOCATION_TIMEOUT "InvocationTimeoutSeconds" "x-amzn-sagemaker-invocationtimeoutseconds"
+}
+
+/// Where a request's parameters come from: message attributes or headers.
+pub trait ParameterSource {
+    /// The value of a parameter, `None` when the request does not give it.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the value is there but is no text.
+    fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault>;
+}
+
+/// The parameters of an invocation, checked, with the bridge's defaults filled in. What is `None` is not sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// The endpoint, one that this request may name.
+    pub endpoint_name: EndpointName,
+    /// The input's content type.
+    pub content_type: HeaderText,
+    /// The output's wanted content type.
+    pub accept: Option<HeaderText>,
+    /// Passed to the model and back in the notification, untouched.
+    pub custom_attributes: Option<HeaderText>,
+    /// The caller's inference id.
+    pub inference_id: Option<InferenceId>,
+    /// The caller's input, one that it may name.
+    pub input_location: Option<S3Uri>,
+    /// Path under the endpoint's output path.
+    pub s3_output_path_extension: Option<S3OutputPathExtension>,
+    /// Name of the output file.
+    pub filename: Option<Filename>,
+    /// How long the request may wait in the endpoint's queue, in seconds.
+    pub request_ttl_seconds: Option<i32>,
+    /// How long the model may take, in seconds.
+    pub invocation_timeout_seconds: Option<i32>,
+}
+
+/// What the model gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Bytes in hand.
+    Payload(Vec<u8>),
+    /// An object in S3 that the endpoint reads by itself.
+    Location(S3Uri),
+}
+
+/// A request that has nothing left to be checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    /// Everything but the input.
+    pub parameters: Parameters,
+    /// The input.
+    pub input: Input,
+}
+
+impl Parameters {
+    /// Reads and checks every parameter.
+    ///
+    /// # Errors
+    /// A validation [`Fault`] that names the parameter and what it must be, or an access [`Fault`] for an endpoint or a
+    /// location that this bridge does not serve.
+    pub fn read(source: &impl ParameterSource, config: &SubmitConfig) -> Result<Self, Fault> {
+        Ok(Self {
+            endpoint_name: endpoint_name(source, config)?,
+            content_type: text(source, CONTENT_TYPE)?.unwrap_or_else(|| config.content_type.clone()),
+            accept: text(source, ACCEPT)?,
+            custom_attributes: text(source, CUSTOM_ATTRIBUTES)?,
+            inference_id: text(source, INFERENCE_ID)?,
+            input_location: input_location(source, config)?,
+            s3_output_path_extension: text(source, S3_OUTPUT_PATH_EXTENSION)?,
+            filename: text(source, FILENAME)?,
+            request_ttl_seconds: seconds(source, REQUEST_TTL, REQUEST_TTL_SECONDS)?.or(config.request_ttl_seconds),
+            invocation_timeout_seconds: seconds(source, INVOCATION_TIMEOUT, INVOCATION_TIMEOUT_SECONDS)?
+                .or(config.invocation_timeout_seconds),
+        })
+    }
+}
+
+fn text<T: FromStr<Err = InvalidValue>>(
+    source: &impl ParameterSource,
+    parameter: Parameter,
+) -> Result<Option<T>, Fault> {
+    let Some(value) = source.get(parameter)? else { return Ok(None) };
+    value.parse().map(Some).map_err(|error| Fault::validation(format!("{} {error}", parameter.name)))
+}
+
+fn seconds(
+    source: &impl ParameterSource,
+    parameter: Parameter,
+    allowed: RangeInclusive<i32>,
+) -> Result<Option<i32>, Fault> {
+    let Some(value) = source.get(parameter)? else { return Ok(None) };
+    value.trim().parse().ok().filter(|seconds| allowed.contains(seconds)).map(Some).ok_or_else(|| {
+        let (least, most) = (allowed.start(), allowed.end());
+        Fault::validation(format!("{} must be a whole number from {least} to {most}", parameter.name))
+    })
+}
+
+fn endpoint_name(source: &impl ParameterSource, config: &SubmitConfig) -> Result<EndpointName, Fault> {
+    let Some(name) = text::<EndpointName>(source, ENDPOINT_NAME)? else { return Ok(config.endpoint_name.clone()) };
+    if name == config.endpoint_name || config.allowed_endpoints.contains(&name) {
+        return Ok(name);
+    }
+    Err(Fault::access_denied(format!("EndpointName {} is not one that this bridge may invoke", name.as_str())))
+}
+
+fn input_location(source: &impl ParameterSource, config: &SubmitConfig) -> Result<Option<S3Uri>, Fault> {
+    let Some(value) = source.get(INPUT_LOCATION)? else { return Ok(None) };
+    if value.chars().count() > MAX_INPUT_LOCATION_CHARS || value.chars().any(char::is_control) {
+        let problem = "InputLocation must be at most 1024 characters without control characters";
+        return Err(Fault::validation(problem));
+    }
+    let location = value.parse().map_err(|error| Fault::validation(format!("InputLocation {error}")))?;
+    allowed_input(location, &config.allowed_input_locations).map(Some)
+}
+
+/// Lets a location pass that a caller may name. What is sent on is this parsed form, so that what was checked is what is read.
+///
+/// # Errors
+/// An access [`Fault`] for any other.
+pub fn allowed_input(location: S3Uri, allowed: &[S3Prefix]) -> Result<S3Uri, Fault> {
+    if allowed.iter().any(|prefix| prefix.contains(&location)) {
+        return Ok(location);
+    }
+    Err(Fault::access_denied("InputLocation does not lie under a prefix that this bridge may use"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::fault::FaultKind;
+
+    struct Attributes<'a>(HashMap<&'a str, &'a str>);
+
+    impl ParameterSource for Attributes<'_> {
+        fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
+            Ok(self.0.get(parameter.name).map(|value| Cow::Borrowed(*value)))
+        }
+    }
+
+    fn read(attributes: &[(&str, &str)]) -> Result<Parameters, Fault> {
+        let config = SubmitConfig::from_lookup(|name| match name {
+            "BRIDGE_ENDPOINT_NAME" => Some("summarizer".to_owned()),
+            "BRIDGE_ALLOWED_ENDPOINTS" => Some("asr".to_owned()),
+            "BRIDGE_INPUT_LOCATION" => Some("s3://bucket/input/".to_owned()),
+            "BRIDGE_REQUEST_TTL_SECONDS" => Some("600".to_owned()),
+            _ => None,
+        })
+        .unwrap();
+        Parameters::read(&Attributes(attributes.iter().copied().collect()), &config)
+    }
+
+    #[test]
+    fn a_request_without_parameters_gets_the_defaults() {
+        let parameters = read(&[]).unwrap();
+        assert_eq!(parameters.endpoint_name.as_str(), "summarizer");
+        assert_eq!(parameters.content_type.as_str(), "application/json");
+        assert_eq!(parameters.request_ttl_seconds, Some(600));
+        assert_eq!(parameters.invocation_timeout_seconds, None);
+        assert!(parameters.accept.is_none() && parameters.inference_id.is_none());
+    }
+
+    #[test]
+    fn values_at_their_bounds_pass() {
+        let (c63, c64, c512, c1024) = ("e".repeat(63), "i".repeat(64), "p".repeat(512), "c".repeat(1024));
+        let location = format!("s3://bucket/input/{}", "k".repeat(1024 - 18));
+        let cases = [
+            ("EndpointName", "asr"),
+            ("ContentType", c1024.as_str()),
+            ("Accept", "application/json;q=0.5, */*"),
+            ("CustomAttributes", c1024.as_str()),
+            ("InferenceId", c64.as_str()),
+            ("InferenceId", "order 4711"),
+            ("InputLocation", location.as_str()),
+            ("InputLocation", "https://bucket.s3.eu-west-1.amazonaws.com/input/x"),
+            ("S3OutputPathExtension", c512.as_str()),
+            ("S3OutputPathExtension", "a/b!_.*'()-/"),
+            ("Filename", "a1234567890123456789012345678.out"),
+            ("RequestTTLSeconds", "60"),
+            ("RequestTTLSeconds", "21600"),
+            ("InvocationTimeoutSeconds", "1"),
+            ("InvocationTimeoutSeconds", "3600"),
+        ];
+        for (name, value) in cases {
+            let value = if name == "Filename" { &value[..32] } else { value };
+            assert!(read(&[(name, value)]).is_ok(), "{name}={value}: {:?}", read(&[(name, value)]));
+        }
+        assert!(c63.parse::<EndpointName>().is_ok());
+    }
+
+    #[test]
+    fn values_past_their_bounds_are_refused_by_name() {
+        let (c64, c65, c513, c1025) = ("e".repeat(64), "i".repeat(65), "p".repeat(513), "c".repeat(1025));
+        let location = format!("s3://bucket/input/{}", "k".repeat(1025 - 18));
+        let cases = [
+            ("EndpointName", c64.as_str()),
+            ("EndpointName", ""),
+            ("EndpointName", "a_b"),
+            ("EndpointName", "a-"),
+            ("ContentType", c1025.as_str()),
+            ("ContentType", "text/plain\r\nx: y"),
+            ("Accept", "käse"),
+            ("CustomAttributes", c1025.as_str()),
+            ("InferenceId", c65.as_str()),
+            ("InferenceId", " x"),
+            ("InferenceId", ""),
+            ("InferenceId", "a\tb"),
+            ("InputLocation", location.as_str()),
+            ("InputLocation", "ftp://bucket/input/x"),
+            ("InputLocation", "s3://bucket/input/a\nb"),
+            ("S3OutputPathExtension", c513.as_str()),
+            ("S3OutputPathExtension", "s3://other/x"),
+            ("S3OutputPathExtension", "a b"),
+            ("Filename", "a.tar.gz"),
+            ("Filename", "-a"),
+            ("Filename", "a/b"),
+            ("RequestTTLSeconds", "59"),
+            ("RequestTTLSeconds", "21601"),
+            ("RequestTTLSeconds", "1m"),
+            ("InvocationTimeoutSeconds", "0"),
+            ("InvocationTimeoutSeconds", "3601"),
+        ];
+        for (name, value) in cases {
+            let fault = read(&[(name, value)]).expect_err(name);
+            assert_eq!(fault.kind(), FaultKind::Validation, "{name}={value}");
+            assert!(fault.to_string().contains(&format!("{name} must")), "{fault}");
+        }
+    }
+
+    #[test]
+    fn only_configured_endpoints_and_locations_may_be_named() {
+        assert!(read(&[("EndpointName", "summarizer")]).is_ok(), "the default may be named too");
+        for (name, value) in [
+            ("EndpointName", "other"),
+            ("EndpointName", "ASR"),
+            ("InputLocation", "s3://bucket/inputs/x"),
+            ("InputLocation", "s3://bucket/input/../x"),
+            ("InputLocation", "https://other.s3.amazonaws.com/input/x"),
+        ] {
+            assert_eq!(read(&[(name, value)]).unwrap_err().kind(), FaultKind::AccessDenied, "{name}={value}");
+        }
+    }
+}

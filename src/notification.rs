@@ -1,0 +1,262 @@
+//! SageMaker's notification of an inference's end, read with as few demands as possible and written back as it came.
+//!
+//! Nothing but JSON and a status is required, no field is unknown enough to be dropped.
+//! <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-check-predictions.html>
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::fault::Fault;
+use crate::results::json_body;
+
+const RESPONSE_PARAMETERS: &str = "responseParameters";
+const RESPONSE_BODY: &str = "responseBody";
+
+/// A JSON object whose fields keep their order and their very text.
+type Object = IndexMap<String, Box<RawValue>>;
+
+/// A notification.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    fields: Object,
+    response_parameters: Option<Object>,
+    /// `Completed`, `Failed`, or whatever else SageMaker may say.
+    pub status: String,
+    /// The inference's id.
+    pub inference_id: Option<String>,
+    /// The endpoint's name.
+    pub endpoint_name: Option<String>,
+    /// The output's content type.
+    pub content_type: Option<String>,
+    /// Where the output is.
+    pub output_location: Option<String>,
+    /// Where the failure output is.
+    pub failure_location: Option<String>,
+    /// Why the inference failed.
+    pub failure_reason: Option<String>,
+}
+
+/// A response body as results carry it.
+#[derive(Debug, Serialize)]
+struct ResponseBody<'a> {
+    content: Cow<'a, str>,
+    encoding: &'static str,
+}
+
+/// The body that SageMaker includes with `IncludeInferenceResponseIn`.
+#[derive(Deserialize)]
+struct IncludedBody {
+    content: Option<String>,
+    encoding: Option<String>,
+}
+
+impl Notification {
+    /// Reads the message of an SNS notification.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it is no JSON object with an `invocationStatus`.
+    pub fn parse(message: &str) -> Result<Self, Fault> {
+        let fields: Object = serde_json::from_str(message)
+            .map_err(|error| Fault::validation(format!("the message is no notification of SageMaker: {error}")))?;
+        let status = text(&fields, "invocationStatus").ok_or_else(|| {
+            Fault::validation("the message is no notification of SageMaker: it has no invocationStatus")
+        })?;
+        let request = object(&fields, "requestParameters");
+        let response = object(&fields, RESPONSE_PARAMETERS);
+        let of_response = |name| response.as_ref().and_then(|parameters| text(parameters, name));
+        Ok(Self {
+            status,
+            inference_id: text(&fields, "inferenceId"),
+            endpoint_name: request.as_ref().and_then(|parameters| text(parameters, "endpointName")),
+            content_type: of_response("contentType"),
+            output_location: of_response("outputLocation"),
+            failure_location: of_response("failureLocation"),
+            failure_reason: text(&fields, "failureReason"),
+            response_parameters: response,
+            fields,
+        })
+    }
+
+    /// Whether the inference ended well. Any other status than this one is a failure: nobody has published them all.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.status == "Completed"
+    }
+
+    /// Where the response is, the output or the failure output.
+    #[must_use]
+    pub fn location(&self) -> Option<&str> {
+        let location = if self.is_completed() { &self.output_location } else { &self.failure_location };
+        location.as_deref()
+    }
+
+    /// The bytes of the response that SageMaker included. `None` when it included none, or encoded it in a way unknown here:
+    /// then the response is to be fetched. What names no encoding is plain text.
+    #[must_use]
+    pub fn included_response(&self) -> Option<Vec<u8>> {
+        let body: IncludedBody = serde_json::from_str(self.fields.get(RESPONSE_BODY)?.get()).ok()?;
+        let content = body.content?;
+        match body.encoding.as_deref() {
+            None | Some("UTF8" | "UTF-8") => Some(content.into_bytes()),
+            Some("BASE64") => BASE64_STANDARD.decode(content).ok(),
+            Some(_) => None,
+        }
+    }
+
+    /// The notification completed with the response, as JSON.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it cannot be written as JSON, which does not happen.
+    pub fn complete(&self, response: &Response) -> Result<String, Fault> {
+        let mut fields = self.fields.clone();
+        if let Some(length) = response.length() {
+            let mut parameters = self.response_parameters.clone().unwrap_or_default();
+            parameters.insert("contentLength".to_owned(), raw(&length)?);
+            fields.insert(RESPONSE_PARAMETERS.to_owned(), raw(&parameters)?);
+        }
+        match response {
+            Response::Bytes(bytes) => {
+                fields.insert(RESPONSE_BODY.to_owned(), raw(&response_body(bytes))?);
+            }
+            Response::TooLarge(_) => {
+                fields.shift_remove(RESPONSE_BODY);
+            }
+            Response::Absent => {}
+        }
+        json_body(&fields)
+    }
+}
+
+/// What a model answered, as far as a result can carry it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// The whole of it.
+    Bytes(Vec<u8>),
+    /// More than a result may carry; its length in bytes.
+    TooLarge(u64),
+    /// There is none.
+    Absent,
+}
+
+impl Response {
+    /// Its length in bytes.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
+            Self::TooLarge(length) => Some(*length),
+            Self::Absent => None,
+        }
+    }
+
+    /// The same without the bytes, for a result that cannot carry them.
+    #[must_use]
+    pub fn without_bytes(&self) -> Self {
+        self.length().map_or(Self::Absent, Self::TooLarge)
+    }
+}
+
+fn response_body(bytes: &[u8]) -> ResponseBody<'_> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => ResponseBody { content: text.into(), encoding: "UTF8" },
+        Err(_) => ResponseBody { content: BASE64_STANDARD.encode(bytes).into(), encoding: "BASE64" },
+    }
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Fault> {
+    to_raw_value(value).map_err(|error| Fault::internal(error.to_string()))
+}
+
+/// A field's text. `None` where the field is not there or is no text: nothing in a notification is worth refusing it for.
+fn text(fields: &Object, name: &str) -> Option<String> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
+}
+
+fn object(fields: &Object, name: &str) -> Option<Object> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn completed(notification: &Value, response: &Response) -> Value {
+        let notification = Notification::parse(&notification.to_string()).unwrap();
+        serde_json::from_str(&notification.complete(response).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_notification_needs_a_status_and_nothing_else() {
+        let notification = Notification::parse(r#"{"invocationStatus":"Expired"}"#).unwrap();
+        assert!(!notification.is_completed());
+        assert_eq!((notification.location(), notification.inference_id), (None, None));
+        for message in ["", "hello", "[]", "{}", r#"{"invocationStatus":null}"#, r#"{"invocationStatus":{}}"#] {
+            assert!(Notification::parse(message).is_err(), "{message}");
+        }
+    }
+
+    #[test]
+    fn fields_of_an_unexpected_type_are_passed_on_and_not_used() {
+        let notification = json!({
+            "invocationStatus": "Completed", "inferenceId": 5, "requestParameters": null, "responseParameters": [1],
+        });
+        let parsed = Notification::parse(&notification.to_string()).unwrap();
+        assert_eq!((parsed.inference_id, parsed.endpoint_name), (None, None));
+        assert_eq!(completed(&notification, &Response::Absent), notification);
+    }
+
+    #[test]
+    fn unknown_fields_keep_their_order_and_their_very_text() {
+        let message =
+            r#"{"z":1.0,"invocationStatus":"Completed","big":123456789012345678901234567890,"a":{"y":1e2,"x":[ ]}}"#;
+        assert_eq!(Notification::parse(message).unwrap().complete(&Response::Absent).unwrap(), message);
+    }
+
+    #[test]
+    fn text_and_other_bytes_get_the_encoding_that_fits() {
+        let notification =
+            json!({"invocationStatus": "Completed", "responseParameters": {"outputLocation": "s3://b/k"}});
+        let result = completed(&notification, &Response::Bytes("größe \"1\"\n".into()));
+        assert_eq!(result["responseBody"], json!({"content": "größe \"1\"\n", "encoding": "UTF8"}));
+        assert_eq!(result["responseParameters"], json!({"outputLocation": "s3://b/k", "contentLength": 12}));
+        let result = completed(&notification, &Response::Bytes(vec![0xFF, 0x00]));
+        assert_eq!(result["responseBody"], json!({"content": "/wA=", "encoding": "BASE64"}));
+    }
+
+    #[test]
+    fn a_response_too_large_leaves_its_length_and_no_body() {
+        let notification = json!({
+            "invocationStatus": "Completed", "responseBody": {"content": "x"},
+            "responseParameters": {"outputLocation": "s3://b/k"},
+        });
+        let result = completed(&notification, &Response::TooLarge(5_000_000));
+        assert_eq!(result.get("responseBody"), None);
+        assert_eq!(result["responseParameters"]["contentLength"], 5_000_000);
+    }
+
+    #[test]
+    fn only_the_encoding_that_is_named_is_decoded() {
+        let cases = [
+            (json!({"content": "eyJ0ZXh0IjoiaGVsbG8ifQ==", "encoding": "BASE64"}), Some(&b"{\"text\":\"hello\"}"[..])),
+            (json!({"content": "eyJ0"}), Some(b"eyJ0")),
+            (json!({"content": "eyJ0", "encoding": null}), Some(b"eyJ0")),
+            (json!({"content": "{}", "encoding": "UTF8"}), Some(b"{}")),
+            (json!({"content": "H4sI", "encoding": "GZIP"}), None),
+            (json!({"content": "?", "encoding": "BASE64"}), None),
+            (json!({"message": "see S3"}), None),
+            (json!("text"), None),
+        ];
+        for (body, expected) in cases {
+            let notification = json!({"invocationStatus": "Completed", "responseBody": body}).to_string();
+            let included = Notification::parse(&notification).unwrap().included_response();
+            assert_eq!(included.as_deref(), expected, "{notification}");
+        }
+    }
+}

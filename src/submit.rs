@@ -1,0 +1,245 @@
+//! `submit`: events in, invocations out, an answer back.
+//!
+//! [`sqs`] and [`http`] turn their events into [`Invocation`]s and the outcomes into their own answers; what happens between
+//! the two, one call of `InvokeEndpointAsync`, is here.
+
+pub mod http;
+mod rejected;
+pub mod sqs;
+
+use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sagemakerruntime::primitives::Blob;
+use lambda_runtime::LambdaEvent;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::aws::{self, Lazy};
+use crate::config::SubmitConfig;
+use crate::deadline::Deadline;
+use crate::fault::Fault;
+use crate::invocation::{EndpointName, Input, Invocation, Parameters};
+use crate::location::S3Uri;
+use crate::results::ResultsQueue;
+
+/// The handler of the function `submit`.
+pub struct Submit {
+    config: SubmitConfig,
+    sagemaker: aws_sdk_sagemakerruntime::Client,
+    s3: Lazy<aws_sdk_s3::Client>,
+    results: Option<ResultsQueue>,
+}
+
+/// What `submit` answers, in the form that the event's source takes.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// The messages of a batch that must come back.
+    Sqs(SqsBatchResponse),
+    /// An HTTP response.
+    Http(http::Response),
+}
+
+/// Where a request came from, by the id that AWS gave it: it names an uploaded input and finds the request in logs.
+#[derive(Clone, Copy, Debug)]
+enum Origin<'a> {
+    SqsMessage(&'a str),
+    HttpRequest(&'a str),
+}
+
+impl<'a> Origin<'a> {
+    const fn id(self) -> &'a str {
+        match self {
+            Self::SqsMessage(id) | Self::HttpRequest(id) => id,
+        }
+    }
+
+    const fn message_id(self) -> Option<&'a str> {
+        if let Self::SqsMessage(id) = self { Some(id) } else { None }
+    }
+
+    const fn request_id(self) -> Option<&'a str> {
+        if let Self::HttpRequest(id) = self { Some(id) } else { None }
+    }
+}
+
+/// An invocation that SageMaker has accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The id that the notification will carry.
+    pub inference_id: Option<String>,
+    /// Where the output will be.
+    pub output_location: Option<String>,
+    /// Where the failure output would be; only for endpoints with a failure path.
+    pub failure_location: Option<String>,
+}
+
+impl Submit {
+    /// A handler whose clients come from `sdk`.
+    #[must_use]
+    pub fn new(config: SubmitConfig, sdk: &SdkConfig) -> Self {
+        Self::with_clients(config, aws::sagemaker(sdk), aws::s3(sdk), aws::sqs(sdk))
+    }
+
+    /// A handler with these clients.
+    #[must_use]
+    pub fn with_clients(
+        config: SubmitConfig,
+        sagemaker: aws_sdk_sagemakerruntime::Client,
+        s3: Lazy<aws_sdk_s3::Client>,
+        sqs: Lazy<aws_sdk_sqs::Client>,
+    ) -> Self {
+        let results = config.results_queue_url.clone().map(|url| ResultsQueue::new(sqs, url, config.max_concurrency));
+        Self { config, sagemaker, s3, results }
+    }
+
+    /// Answers one event: a batch from SQS or a request from API Gateway or a function URL.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the event is neither; Lambda then treats the whole event as failed.
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Fault> {
+        let deadline = Deadline::at(event.context.deadline());
+        let parsed =
+            Event::parse(&event.payload).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
+        drop(event.payload);
+        match parsed {
+            Event::Sqs(batch) => self.answer_batch(batch, deadline).await.map(Answer::Sqs),
+            Event::Http(request) => {
+                Ok(Answer::Http(self.answer_request(request, &event.context.request_id, deadline).await))
+            }
+        }
+    }
+
+    /// Has SageMaker accept a request that came from `origin`, if it is a valid one, and logs the outcome.
+    async fn accept(
+        &self,
+        invocation: Result<Invocation, Fault>,
+        origin: Origin<'_>,
+        deadline: Deadline,
+    ) -> Result<Accepted, Fault> {
+        let start = Instant::now();
+        let endpoint = invocation.as_ref().ok().map(|invocation| invocation.parameters.endpoint_name.clone());
+        let way = invocation.as_ref().ok().map(|invocation| self.way(&invocation.input));
+        let outcome = match invocation {
+            Ok(invocation) => deadline.run(self.invoke(invocation, origin.id())).await,
+            Err(fault) => Err(fault),
+        };
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let endpoint = endpoint.as_ref().map(EndpointName::as_str);
+        let (message_id, request_id) = (origin.message_id(), origin.request_id());
+        match &outcome {
+            Ok(accepted) => tracing::info!(
+                inference.id = accepted.inference_id,
+                endpoint.name = endpoint,
+                sqs.message_id = message_id,
+                http.request_id = request_id,
+                input.way = way,
+                output.location = accepted.output_location,
+                duration_ms,
+                "invocation accepted"
+            ),
+            Err(fault) => tracing::error!(
+                endpoint.name = endpoint,
+                sqs.message_id = message_id,
+                http.request_id = request_id,
+                input.way = way,
+                retryable = fault.kind().is_retryable(),
+                error = fault.details(),
+                duration_ms,
+                "invocation failed"
+            ),
+        }
+        outcome
+    }
+
+    /// How an input travels, for the log.
+    const fn way(&self, input: &Input) -> &'static str {
+        match input {
+            Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => "inline",
+            Input::Payload(_) => "s3",
+            Input::Location(_) => "input location",
+        }
+    }
+
+    /// Calls SageMaker. A payload over the inline limit goes through S3, to an object called `upload_name`.
+    async fn invoke(&self, invocation: Invocation, upload_name: &str) -> Result<Accepted, Fault> {
+        let Invocation { parameters, input } = invocation;
+        let (body, location) = match input {
+            Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => (Some(payload), None),
+            Input::Payload(payload) => (None, Some(self.upload(payload, &parameters, upload_name).await?)),
+            Input::Location(location) => (None, Some(location)),
+        };
+        let call = self
+            .sagemaker
+            .invoke_endpoint_async()
+            .endpoint_name(parameters.endpoint_name)
+            .content_type(parameters.content_type)
+            .set_accept(parameters.accept.map(String::from))
+            .set_custom_attributes(parameters.custom_attributes.map(String::from))
+            .set_inference_id(parameters.inference_id.map(String::from))
+            .set_s3_output_path_extension(parameters.s3_output_path_extension.map(String::from))
+            .set_filename(parameters.filename.map(String::from))
+            .set_request_ttl_seconds(parameters.request_ttl_seconds)
+            .set_invocation_timeout_seconds(parameters.invocation_timeout_seconds)
+            .set_input_location(location.map(String::from))
+            .set_body(body.map(Blob::new));
+        let accepted = call.send().await.map_err(Fault::from_invoke)?;
+        Ok(Accepted {
+            inference_id: accepted.inference_id,
+            output_location: accepted.output_location,
+            failure_location: accepted.failure_location,
+        })
+    }
+
+    async fn upload(&self, payload: Vec<u8>, parameters: &Parameters, name: &str) -> Result<S3Uri, Fault> {
+        let location = self.config.input_location.join(name).map_err(|error| {
+            Fault::internal(format!(
+                "the input's location {error}; BRIDGE_INPUT_LOCATION is {}",
+                self.config.input_location
+            ))
+        })?;
+        self.s3
+            .put_object()
+            .bucket(location.bucket())
+            .key(location.key())
+            .content_type(parameters.content_type.as_str())
+            .body(ByteStream::from(payload))
+            .send()
+            .await
+            .map_err(|error| Fault::from_aws("PutObject", error))?;
+        Ok(location)
+    }
+}
+
+enum Event {
+    Sqs(SqsEvent),
+    Http(http::Request),
+}
+
+/// The fields that tell events apart.
+#[derive(Deserialize)]
+struct Shape {
+    #[serde(rename = "Records")]
+    records: Option<IgnoredAny>,
+    #[serde(rename = "requestContext")]
+    request_context: Option<IgnoredAny>,
+}
+
+impl Event {
+    fn parse(payload: &RawValue) -> Result<Self, Fault> {
+        let bad = |error: serde_json::Error| {
+            Fault::validation(format!("the event is neither an SQS batch nor an HTTP request of API Gateway: {error}"))
+        };
+        let shape: Shape = serde_json::from_str(payload.get()).map_err(bad)?;
+        match (shape.records, shape.request_context) {
+            (Some(_), _) => serde_json::from_str(payload.get()).map(Self::Sqs).map_err(bad),
+            (None, Some(_)) => serde_json::from_str(payload.get()).map(Self::Http).map_err(bad),
+            (None, None) => Err(Fault::validation(
+                "the event has neither Records (an SQS batch) nor requestContext (API Gateway payload 1.0 or 2.0, function URL)",
+            )),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The result that tells a requester that its request can never succeed.
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::Serialize;
+use std::time::SystemTime;
+
+use crate::config::SubmitConfig;
+use crate::fault::Fault;
+use crate::invocation::{HeaderText, InferenceId, PARAMETERS, ParameterSource};
+use crate::results::{ResultMessage, identity_of, json_body};
+
+const STATUS: &str = "Rejected";
+
+/// Shaped like SageMaker's notifications.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rejected<'a> {
+    event_source: &'static str,
+    event_name: &'static str,
+    event_version: &'static str,
+    event_time: String,
+    invocation_status: &'static str,
+    failure_reason: String,
+    inference_id: &'a str,
+    request_parameters: RequestParameters,
+}
+
+/// What the request gave of these; as in SageMaker's notifications, what it did not give is not there. A value that is itself
+/// what is wrong with the request is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestParameters {
+    endpoint_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accept: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_attributes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_location: Option<String>,
+}
+
+/// The result for a request that came as the message `message_id`. `None` only if it cannot be written as JSON.
+pub(super) fn result(
+    request: &impl ParameterSource,
+    message_id: &str,
+    config: &SubmitConfig,
+    fault: &Fault,
+) -> Option<ResultMessage> {
+    let given = |name: &str| -> Option<String> {
+        let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name)?;
+        let value = request.get(*parameter).ok()??;
+        value.parse::<HeaderText>().ok().map(String::from)
+    };
+    let inference_id = given("InferenceId").and_then(|id| id.parse::<InferenceId>().ok()).map(String::from);
+    let inference_id = inference_id.as_deref().unwrap_or(message_id);
+    let rejected = Rejected {
+        event_source: "sagemaker-async-bridge",
+        event_name: "InferenceRejected",
+        event_version: "1.0",
+        event_time: now(),
+        invocation_status: STATUS,
+        failure_reason: fault.to_string(),
+        inference_id,
+        request_parameters: RequestParameters {
+            endpoint_name: given("EndpointName").unwrap_or_else(|| config.endpoint_name.as_str().to_owned()),
+            accept: given("Accept"),
+            content_type: given("ContentType"),
+            custom_attributes: given("CustomAttributes"),
+            input_location: given("InputLocation"),
+        },
+    };
+    let body = json_body(&rejected).ok()?;
+    let message = ResultMessage::new(body, inference_id, identity_of(&format!("{STATUS} {message_id}")))
+        .with("InferenceId", Some(inference_id))
+        .with("InvocationStatus", Some(STATUS))
+        .with("EndpointName", Some(&rejected.request_parameters.endpoint_name))
+        .with("ContentType", rejected.request_parameters.content_type.as_deref());
+    Some(message)
+}
+
+/// The time as SageMaker's notifications give it, in milliseconds.
+fn now() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = i64::try_from(now.as_millis()).unwrap_or_default();
+    DateTime::from_millis(milliseconds).fmt(Format::DateTime).unwrap_or_default()
+}
