@@ -86,7 +86,7 @@ impl Collect {
         let start = Instant::now();
         let made: Vec<(String, Result<ResultMessage, Fault>)> = stream::iter(deliveries)
             .map(async |delivery| {
-                let result = deadline.run(self.result_of(&delivery, request_id)).await;
+                let result = deadline.run(Box::pin(self.result_of(&delivery, request_id))).await;
                 (delivery.id, result)
             })
             .buffer_unordered(self.config.max_concurrency.get())

@@ -286,15 +286,16 @@ mod tests {
         let words = "Endpoint x of account 1 not found.";
         let meta = ErrorMetadata::builder().code("ValidationError").message(words).build();
         let error = ValidationError::builder().message(words).meta(meta).build();
-        let fault = Fault::from_invoke(SdkError::service_error(error.into(), response()));
+        let error = InvokeEndpointAsyncError::ValidationError(error);
+        let fault = Fault::from_invoke(SdkError::service_error(error, response()));
         assert_eq!(fault.to_string(), format!("ValidationError: {words}"));
         assert!(!fault.kind().is_retryable());
 
-        let error = InternalFailure::builder().build();
-        let fault = Fault::from_invoke(SdkError::service_error(error.into(), response()));
+        let error = InvokeEndpointAsyncError::InternalFailure(InternalFailure::builder().build());
+        let fault = Fault::from_invoke(SdkError::service_error(error, response()));
         assert_eq!(fault.kind(), FaultKind::InternalFailure);
-        let error = ServiceUnavailable::builder().build();
-        let fault = Fault::from_invoke(SdkError::service_error(error.into(), response()));
+        let error = InvokeEndpointAsyncError::ServiceUnavailable(ServiceUnavailable::builder().build());
+        let fault = Fault::from_invoke(SdkError::service_error(error, response()));
         assert_eq!(fault.kind(), FaultKind::ServiceUnavailable);
     }
 

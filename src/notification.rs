@@ -196,7 +196,7 @@ mod tests {
     fn a_notification_needs_a_status_and_nothing_else() {
         let notification = Notification::parse(r#"{"invocationStatus":"Expired"}"#).unwrap();
         assert!(!notification.is_completed());
-        assert_eq!((notification.location(), notification.inference_id), (None, None));
+        assert_eq!((notification.location(), notification.inference_id.as_deref()), (None, None));
         for message in ["", "hello", "[]", "{}", r#"{"invocationStatus":null}"#, r#"{"invocationStatus":{}}"#] {
             assert!(Notification::parse(message).is_err(), "{message}");
         }

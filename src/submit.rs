@@ -124,7 +124,8 @@ impl Submit {
         let endpoint = invocation.as_ref().ok().map(|invocation| invocation.parameters.endpoint_name.clone());
         let way = invocation.as_ref().ok().map(|invocation| self.way(&invocation.input));
         let outcome = match invocation {
-            Ok(invocation) => deadline.run(self.invoke(invocation, origin.id())).await,
+            // Boxed: the SDK's futures are large, and a batch holds many that have not begun.
+            Ok(invocation) => deadline.run(Box::pin(self.invoke(invocation, origin.id()))).await,
             Err(fault) => Err(fault),
         };
         let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
