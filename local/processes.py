@@ -1,0 +1,104 @@
+"""Child processes that leave nothing behind: each in a group of its own, with its log in a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+STOP_GRACE_SECONDS = 3.0
+LOG_TAIL_LINES = 30
+
+
+class StartError(RuntimeError):
+    """A part of the local stack did not come up. The message says which, why, and shows the end of its log."""
+
+
+class ReservedPort:
+    """A free TCP port of 127.0.0.1, held until `release`, so that nobody else is given it in between."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+
+    def release(self) -> int:
+        """Gives the port free for the process that is about to listen on it."""
+        self._socket.close()
+        return self.number
+
+
+def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """The last `lines` lines of a log, indented for an error message."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"  (no log: {error})"
+    return "\n".join(f"  | {line}" for line in text.splitlines()[-lines:]) or "  (the log is empty)"
+
+
+def identity(pid: int) -> str | None:
+    """Start time and command of a process, which tell it from a later one with the same id. None: it is gone."""
+    found = subprocess.run(["ps", "-o", "lstart=,command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
+
+
+def group_members(group: int) -> list[int]:
+    """Ids of the live processes in a process group (zombies do not count)."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+    rows = (line.split() for line in listed.stdout.splitlines())
+    return [int(row[0]) for row in rows if len(row) == 3 and int(row[1]) == group and not row[2].startswith("Z")]
+
+
+def stop_group(group: int) -> None:
+    """Ends every process of a group: first asked, then killed. Returns when none is left."""
+    for step, grace in ((signal.SIGTERM, STOP_GRACE_SECONDS), (signal.SIGKILL, STOP_GRACE_SECONDS)):
+        try:
+            os.killpg(group, step)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline:
+            if not group_members(group):
+                return
+            time.sleep(0.05)
+    raise RuntimeError(f"process group {group} survived SIGKILL: {group_members(group)}")
+
+
+class Process:
+    """A child process with its own group and log; functions that ministack starts belong to its group too."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        with log.open("wb") as output:
+            self._child = subprocess.Popen(
+                list(command),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._child.pid
+
+    def wait_until(self, ready: Callable[[], bool], timeout_seconds: float) -> None:
+        """Polls `ready`; a `StartError` with the end of the log when the process dies or takes too long."""
+        deadline = time.monotonic() + timeout_seconds
+        while not ready():
+            code = self._child.poll()
+            if code is not None:
+                raise StartError(f"{self.name} ended with code {code} while starting:\n{tail(self.log)}")
+            if time.monotonic() > deadline:
+                raise StartError(f"{self.name} was not ready after {timeout_seconds:g} s:\n{tail(self.log)}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends the process and everything that it started."""
+        stop_group(self.pid)
+        self._child.wait()
