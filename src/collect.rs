@@ -1,6 +1,6 @@
 //! `collect`: notifications in, results out.
 //!
-//! [`event`] takes notifications out of SNS's and SQS's events, [`output`] gets what the model answered, [`message`] makes the
+//! `event` takes notifications out of SNS's and SQS's events, `output` gets what the model answered, `message` makes the
 //! message for the results queue. Whatever cannot be read, fetched or sent is an error, so that it is delivered again and ends
 //! in the dead-letter queue.
 

@@ -326,8 +326,8 @@ mod tests {
     #[test]
     fn only_the_required_variables_are_needed() {
         let config = submit(&[]).unwrap();
-        assert_eq!(config.allowed_endpoints, [config.endpoint_name.clone()]);
-        assert_eq!(config.allowed_input_locations, [config.input_location.clone()]);
+        assert_eq!(config.allowed_endpoints, vec![config.endpoint_name.clone()]);
+        assert_eq!(config.allowed_input_locations, vec![config.input_location.clone()]);
         assert_eq!(config.inline_limit_bytes, 128_000);
         assert_eq!(config.content_type.as_str(), "application/json");
         assert_eq!((config.request_ttl_seconds, config.invocation_timeout_seconds), (None, None));
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn an_empty_variable_counts_as_unset() {
         let config = submit(&[(ALLOWED_ENDPOINTS, " "), (RESULTS_QUEUE_URL, ""), (REQUEST_TTL, "")]).unwrap();
-        assert_eq!(config.allowed_endpoints, [config.endpoint_name.clone()]);
+        assert_eq!(config.allowed_endpoints, vec![config.endpoint_name.clone()]);
         assert!(config.results_queue_url.is_none() && config.request_ttl_seconds.is_none());
     }
 

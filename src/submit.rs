@@ -1,6 +1,6 @@
 //! `submit`: events in, invocations out, an answer back.
 //!
-//! [`sqs`] and [`http`] turn their events into [`Invocation`]s and the outcomes into their own answers; what happens between
+//! `sqs` and `http` turn their events into [`Invocation`]s and the outcomes into their own answers; what happens between
 //! the two, one call of `InvokeEndpointAsync`, is here.
 
 pub mod http;

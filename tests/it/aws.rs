@@ -1,0 +1,166 @@
+//! Mocked AWS clients that remember what they were asked.
+
+use std::sync::{Arc, LazyLock, Mutex};
+
+use aws_sdk_s3::operation::copy_object::CopyObjectOutput;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::error::NoSuchKey;
+use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::{
+    InvokeEndpointAsyncError, InvokeEndpointAsyncInput, InvokeEndpointAsyncOutput,
+};
+use aws_sdk_sagemakerruntime::types::error::ValidationError;
+use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use aws_smithy_types::error::ErrorMetadata;
+use sagemaker_async_bridge::aws::Lazy;
+
+pub type Seen<T> = Arc<Mutex<Vec<T>>>;
+
+/// What the mocked services were asked.
+#[derive(Clone, Default)]
+pub struct Aws {
+    pub invoked: Seen<InvokeEndpointAsyncInput>,
+    /// Location, content type and bytes.
+    pub put: Seen<(String, Option<String>, Vec<u8>)>,
+    pub fetched: Seen<String>,
+    /// Copy source and the copy's location.
+    pub copied: Seen<(String, String)>,
+    pub sent: Seen<SendMessageBatchRequestEntry>,
+    /// Size of each `SendMessageBatch`.
+    pub batches: Seen<usize>,
+    objects: Seen<(String, Vec<u8>)>,
+}
+
+fn remember<T>(seen: &Seen<T>, item: T) {
+    seen.lock().unwrap().push(item);
+}
+
+fn lazy<T: Send + 'static>(client: T) -> Lazy<T> {
+    LazyLock::new(Box::new(move || client))
+}
+
+fn body_of(input: &InvokeEndpointAsyncInput) -> &[u8] {
+    input.body().map(AsRef::as_ref).unwrap_or_default()
+}
+
+impl Aws {
+    /// S3 holds an object.
+    pub fn with_object(self, location: &str, bytes: &[u8]) -> Self {
+        remember(&self.objects, (location.to_owned(), bytes.to_vec()));
+        self
+    }
+
+    pub fn invoked(&self) -> Vec<InvokeEndpointAsyncInput> {
+        self.invoked.lock().unwrap().clone()
+    }
+
+    pub fn sent(&self) -> Vec<SendMessageBatchRequestEntry> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// SageMaker: throttles a payload of `throttle`, refuses one of `refuse`, accepts every other.
+    pub fn sagemaker(&self) -> aws_sdk_sagemakerruntime::Client {
+        use aws_sdk_sagemakerruntime::Client;
+        let throttled = mock!(Client::invoke_endpoint_async).match_requests(|input| body_of(input) == b"throttle");
+        let throttled = throttled.then_error(|| {
+            InvokeEndpointAsyncError::generic(ErrorMetadata::builder().code("ThrottlingException").build())
+        });
+        let refused = mock!(Client::invoke_endpoint_async).match_requests(|input| body_of(input) == b"refuse");
+        let refused = refused.then_error(|| {
+            let meta = ErrorMetadata::builder().code("ValidationError").message("Endpoint x not found.").build();
+            let error = ValidationError::builder().message("Endpoint x not found.").meta(meta).build();
+            InvokeEndpointAsyncError::ValidationError(error)
+        });
+        let seen = self.invoked.clone();
+        let accepted = mock!(Client::invoke_endpoint_async).match_requests(move |input| {
+            remember(&seen, input.clone());
+            true
+        });
+        let accepted = accepted.then_output(|| {
+            let output = InvokeEndpointAsyncOutput::builder().inference_id("from-sagemaker");
+            output
+                .output_location("s3://models-bucket/output/x.out")
+                .failure_location("s3://models-bucket/failure/x")
+                .build()
+        });
+        mock_client!(aws_sdk_sagemakerruntime, RuleMode::MatchAny, [&throttled, &refused, &accepted], |config| {
+            config.retry_config(aws_config::retry::RetryConfig::disabled())
+        })
+    }
+
+    /// S3: gives the objects it holds, takes every other.
+    pub fn s3(&self) -> Lazy<aws_sdk_s3::Client> {
+        use aws_sdk_s3::Client;
+        let seen = self.put.clone();
+        let put = mock!(Client::put_object).match_requests(move |input| {
+            let location = format!("s3://{}/{}", input.bucket().unwrap(), input.key().unwrap());
+            let bytes = input.body().bytes().unwrap().to_vec();
+            remember(&seen, (location, input.content_type().map(str::to_owned), bytes));
+            true
+        });
+        let put = put.then_output(|| PutObjectOutput::builder().build());
+        let seen = self.copied.clone();
+        let copy = mock!(Client::copy_object).match_requests(move |input| {
+            let to = format!("s3://{}/{}", input.bucket().unwrap(), input.key().unwrap());
+            remember(&seen, (input.copy_source().unwrap().to_owned(), to));
+            true
+        });
+        let copy = copy.then_output(|| CopyObjectOutput::builder().build());
+        let mut rules = vec![put, copy];
+        rules.extend(self.objects.lock().unwrap().iter().map(|(location, bytes)| self.object(location, bytes)));
+        let seen = self.fetched.clone();
+        let missing = mock!(Client::get_object).match_requests(move |input| {
+            remember(&seen, input.key().unwrap().to_owned());
+            true
+        });
+        rules.push(missing.then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build())));
+        let rules: Vec<&Rule> = rules.iter().collect();
+        lazy(mock_client!(aws_sdk_s3, RuleMode::MatchAny, &rules))
+    }
+
+    fn object(&self, location: &str, bytes: &[u8]) -> Rule {
+        let (location, bytes, seen) = (location.to_owned(), bytes.to_vec(), self.fetched.clone());
+        let rule = mock!(aws_sdk_s3::Client::get_object).match_requests(move |input| {
+            let is_this = format!("s3://{}/{}", input.bucket().unwrap(), input.key().unwrap()) == location;
+            if is_this {
+                remember(&seen, location.clone());
+            }
+            is_this
+        });
+        rule.then_output(move || {
+            let length = i64::try_from(bytes.len()).unwrap();
+            GetObjectOutput::builder().content_length(length).body(ByteStream::from(bytes.clone())).build()
+        })
+    }
+
+    /// SQS: refuses a message whose body holds `refuse-result`, takes every other.
+    pub fn sqs(&self) -> Lazy<aws_sdk_sqs::Client> {
+        let (seen, batches) = (self.sent.clone(), self.batches.clone());
+        let latest: Seen<SendMessageBatchRequestEntry> = Seen::default();
+        let entries = latest.clone();
+        let rule = mock!(aws_sdk_sqs::Client::send_message_batch).match_requests(move |input| {
+            remember(&batches, input.entries().len());
+            seen.lock().unwrap().extend(input.entries().iter().cloned());
+            *latest.lock().unwrap() = input.entries().to_vec();
+            true
+        });
+        let rule = rule.then_output(move || {
+            let (mut good, mut bad) = (vec![], vec![]);
+            for entry in entries.lock().unwrap().iter() {
+                if entry.message_body().contains("refuse-result") {
+                    bad.push(
+                        BatchResultErrorEntry::builder().id(entry.id()).code("No").sender_fault(true).build().unwrap(),
+                    );
+                } else {
+                    let sent = SendMessageBatchResultEntry::builder().id(entry.id()).message_id("m");
+                    good.push(sent.md5_of_message_body("d").build().unwrap());
+                }
+            }
+            SendMessageBatchOutput::builder().set_successful(Some(good)).set_failed(Some(bad)).build().unwrap()
+        });
+        lazy(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]))
+    }
+}

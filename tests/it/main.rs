@@ -1,0 +1,47 @@
+//! Both handlers on every file of `events/`, with mocked AWS clients; the binaries' start; names that must agree.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+
+mod aws;
+mod collect_result;
+mod names;
+mod start;
+mod submit_http;
+mod submit_sqs;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// A file of this repository.
+fn file(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A sample event, as JSON.
+fn sample(path: &str) -> Value {
+    serde_json::from_str(&file(&format!("events/{path}"))).unwrap_or_else(|error| panic!("events/{path}: {error}"))
+}
+
+/// The names of the sample events in a folder of `events/`.
+fn samples(folder: &str) -> BTreeSet<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events").join(folder);
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// An invocation of a function that has `left` until its deadline.
+fn event_with(payload: &Value, left: Duration) -> LambdaEvent<Box<RawValue>> {
+    let mut context = Context::default();
+    context.request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned();
+    let deadline = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + left;
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    LambdaEvent::new(to_raw_value(payload).unwrap(), context)
+}
+
+fn event(payload: &Value) -> LambdaEvent<Box<RawValue>> {
+    event_with(payload, Duration::from_secs(60))
+}

@@ -1,0 +1,57 @@
+//! Names that stand in several places and must agree.
+
+use std::collections::BTreeSet;
+
+use sagemaker_async_bridge::config::VARIABLES;
+use sagemaker_async_bridge::invocation::PARAMETERS;
+
+use crate::{file, samples};
+
+/// The rows of the README's table of variables: name, function and default.
+fn readme_rows() -> BTreeSet<(String, String, String)> {
+    let readme = file("README.md");
+    let rows = readme.lines().filter(|line| line.starts_with("| `BRIDGE_"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].to_owned(), cells[3].to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn the_readme_lists_the_variables_that_the_functions_read() {
+    let read = VARIABLES
+        .iter()
+        .map(|(name, function, default)| ((*name).to_owned(), (*function).to_owned(), (*default).to_owned()));
+    assert_eq!(readme_rows(), read.collect());
+}
+
+#[test]
+fn the_template_sets_only_variables_that_the_functions_read() {
+    let template = file("template.yaml");
+    let set: BTreeSet<&str> = template
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("BRIDGE_"))
+        .filter_map(|rest| rest.split_once(':').map(|(name, _)| name))
+        .collect();
+    let known: BTreeSet<&str> = VARIABLES.iter().filter_map(|(name, ..)| name.strip_prefix("BRIDGE_")).collect();
+    assert!(set.contains("ENDPOINT_NAME") && set.contains("RESULTS_QUEUE_URL"), "{set:?}");
+    assert!(set.is_subset(&known), "unknown: {:?}", set.difference(&known));
+}
+
+#[test]
+fn the_readme_names_every_parameter_and_its_header() {
+    let readme = file("README.md");
+    for parameter in PARAMETERS {
+        assert!(readme.contains(&format!("`{}`", parameter.name)), "{}", parameter.name);
+        assert!(readme.to_lowercase().contains(parameter.header), "{}", parameter.header);
+    }
+}
+
+#[test]
+fn every_sample_event_of_submit_is_used_by_a_test() {
+    let tests = file("tests/it/submit_sqs.rs") + &file("tests/it/submit_http.rs");
+    for name in samples("submit") {
+        assert!(tests.contains(&format!("\"submit/{name}\"")), "events/submit/{name}");
+    }
+}

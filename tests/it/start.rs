@@ -1,0 +1,71 @@
+//! The binaries' start: a bad configuration stops it and says all that is wrong.
+
+use std::process::{Command, Output};
+
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+fn start(binary: &str, variables: Variables) -> Output {
+    Command::new(binary).env_clear().envs(variables.iter().copied()).output().unwrap()
+}
+
+#[test]
+fn a_bad_configuration_fails_the_start_and_names_every_variable() {
+    let submit = env!("CARGO_BIN_EXE_submit");
+    let collect = env!("CARGO_BIN_EXE_collect");
+    let cases: [(&str, Variables, &[&str]); 3] = [
+        (submit, &[], &["BRIDGE_ENDPOINT_NAME", "BRIDGE_INPUT_LOCATION"]),
+        (
+            submit,
+            &[
+                ("BRIDGE_ENDPOINT_NAME", "a_b"),
+                ("BRIDGE_ALLOWED_ENDPOINTS", "c_d"),
+                ("BRIDGE_INPUT_LOCATION", "bucket"),
+                ("BRIDGE_ALLOWED_INPUT_LOCATIONS", "bucket"),
+                ("BRIDGE_INLINE_LIMIT_BYTES", "131072"),
+                ("BRIDGE_CONTENT_TYPE", "ü"),
+                ("BRIDGE_REQUEST_TTL_SECONDS", "0"),
+                ("BRIDGE_INVOCATION_TIMEOUT_SECONDS", "0"),
+                ("BRIDGE_MAX_CONCURRENCY", "0"),
+                ("BRIDGE_MAX_WAIT_SECONDS", "30"),
+                ("BRIDGE_OUTPUT_LOCATIONS", "bucket"),
+                ("BRIDGE_RESULTS_QUEUE_URL", "results"),
+            ],
+            &[
+                "BRIDGE_ENDPOINT_NAME: must be",
+                "BRIDGE_ALLOWED_ENDPOINTS: `c_d` must be",
+                "BRIDGE_INPUT_LOCATION: must be s3://",
+                "BRIDGE_ALLOWED_INPUT_LOCATIONS: `bucket` must be s3://",
+                "BRIDGE_INLINE_LIMIT_BYTES: must be a whole number from 0 to 128000",
+                "BRIDGE_CONTENT_TYPE: must be",
+                "BRIDGE_REQUEST_TTL_SECONDS: must be a whole number from 60 to 21600",
+                "BRIDGE_INVOCATION_TIMEOUT_SECONDS: must be a whole number from 1 to 3600",
+                "BRIDGE_MAX_CONCURRENCY: must be a whole number from 1 to 1000",
+                "BRIDGE_MAX_WAIT_SECONDS: must be a whole number from 0 to 28",
+                "BRIDGE_OUTPUT_LOCATIONS: `bucket` must be s3://",
+                "BRIDGE_RESULTS_QUEUE_URL: must be the URL",
+            ],
+        ),
+        (
+            collect,
+            &[
+                ("BRIDGE_RESULT_BODY_LIMIT_BYTES", "-1"),
+                ("BRIDGE_RESULT_FORMAT", "raw"),
+                ("BRIDGE_MAX_CONCURRENCY", "x"),
+            ],
+            &[
+                "BRIDGE_RESULTS_QUEUE_URL",
+                "BRIDGE_RESULT_BODY_LIMIT_BYTES",
+                "BRIDGE_RESULT_LOCATION",
+                "BRIDGE_MAX_CONCURRENCY",
+            ],
+        ),
+    ];
+    for (binary, variables, expected) in cases {
+        let output = start(binary, variables);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{binary} {variables:?} started");
+        for name in expected {
+            assert!(said.contains(name), "{name} is not in: {said}");
+        }
+    }
+}
