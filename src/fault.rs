@@ -6,7 +6,6 @@ use std::fmt;
 use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::InvokeEndpointAsyncError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use lambda_runtime::Diagnostic;
 
@@ -110,6 +109,14 @@ impl Fault {
         Self::new(FaultKind::InternalFailure, message)
     }
 
+    /// The same fault for another one of those that it befell. Causes cannot be cloned, so it has them in its message.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        let details = self.details();
+        let prefix = format!("{}: ", self.kind.error_type());
+        Self::new(self.kind, details.strip_prefix(&prefix).unwrap_or(&details))
+    }
+
     /// The function's time is used up.
     #[must_use]
     pub fn deadline() -> Self {
@@ -166,13 +173,18 @@ impl Fault {
         &self.message
     }
 
-    /// The whole chain of causes, for the log.
+    /// The whole chain of causes, for the log. Not the SDK's `DisplayErrorContext`: that adds the raw response, and with it what
+    /// a body may hold.
     #[must_use]
     pub fn details(&self) -> String {
-        match &self.source {
-            Some(source) => format!("{self}: {}", DisplayErrorContext(source.as_ref())),
-            None => self.to_string(),
+        let mut details = self.to_string();
+        let mut cause = Error::source(self);
+        while let Some(error) = cause {
+            details.push_str(": ");
+            details.push_str(&error.to_string());
+            cause = error.source();
         }
+        details
     }
 }
 
@@ -297,6 +309,20 @@ mod tests {
         let error = InvokeEndpointAsyncError::ServiceUnavailable(ServiceUnavailable::builder().build());
         let fault = Fault::from_invoke(SdkError::service_error(error, response()));
         assert_eq!(fault.kind(), FaultKind::ServiceUnavailable);
+    }
+
+    #[test]
+    fn details_name_every_cause_and_hold_no_raw_response() {
+        let response = HttpResponse::new(StatusCode::try_from(403).unwrap(), SdkBody::from("the body"));
+        let meta =
+            ErrorMetadata::builder().code("AccessDeniedException").message("not authorized to perform x").build();
+        let error = SdkError::service_error(InvokeEndpointAsyncError::generic(meta), response);
+        let details = Fault::from_invoke(error).details();
+        assert!(
+            details.contains("AccessDeniedException") && details.contains("not authorized to perform x"),
+            "{details}"
+        );
+        assert!(!details.contains("the body"), "{details}");
     }
 
     #[test]

@@ -190,10 +190,7 @@ impl ResultsQueue {
                 let successful = answer.successful.iter().map(|entry| (entry.id.as_str(), Ok(())));
                 successful.chain(failed).filter_map(|(id, answer)| Some((id.parse().ok()?, answer))).collect()
             }
-            Err(fault) => {
-                let reason = fault.details();
-                indices.into_iter().map(|index| (index, Err(Fault::internal(reason.clone())))).collect()
-            }
+            Err(fault) => indices.into_iter().map(|index| (index, Err(fault.shared()))).collect(),
         }
     }
 }
