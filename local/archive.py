@@ -20,7 +20,7 @@ CODE_URI = re.compile(r"^( +Binary: (?P<binary>[\w-]+)\n(?:(?! +Type:).*\n)*? +C
 
 
 def function_archive(binary: Path) -> bytes:
-    """ZIP with the binary as executable `bootstrap`, the same bytes for the same binary. Not compressed: it stays here."""
+    """ZIP with the binary as executable `bootstrap`; equal binaries, equal bytes. Not compressed, it stays here."""
     entry = zipfile.ZipInfo("bootstrap", ZIP_EPOCH)
     entry.external_attr = EXECUTABLE << 16
     entry.create_system = 3  # Unix, else the mode is ignored

@@ -24,7 +24,13 @@ class HttpAnswer:
 
 
 def call(
-    method: str, url: str, body: bytes, headers: Mapping[str, str], credentials: Credentials | None, region: str
+    method: str,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    credentials: Credentials | None,
+    region: str,
 ) -> HttpAnswer:
     """One request; signed with SigV4 for the service `execute-api` unless `credentials` is None."""
     request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))

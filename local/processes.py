@@ -44,7 +44,8 @@ def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
 
 def identity(pid: int) -> str | None:
     """Start time and command of a process, which tell it from a later one with the same id. None: it is gone."""
-    found = subprocess.run(["ps", "-o", "lstart=,command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    command = ["ps", "-o", "lstart=,command=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or None
 
 

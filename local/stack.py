@@ -21,30 +21,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.credentials import Credentials
-
 from local.archive import function_archive, with_code_uris
-from local.gateway import HttpAnswer, call
-from local.processes import Process, ReservedPort, StartError, stop_group, tail
+from local.bridge import REGION, ROOT_KEY, Bridge
+from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARIES = ROOT / "target" / "debug"
 FUNCTIONS = ("submit", "collect")
 EMULATOR = "sagemaker-async-emulator"
 
-REGION = "us-east-1"
-# ministack's root key: no policy binds it. The functions get sessions of their own roles instead.
-ROOT_KEY = "test"
-
 READY_TIMEOUT_SECONDS = 60
 DEPLOY_TIMEOUT_SECONDS = 120
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
 
-class LocalStack:
-    """One deployed bridge. Use it as a context manager, or `start` and `stop` it."""
+def silent(_line: str) -> None:
+    """The `report` of a stack that says nothing while it comes up."""
+
+
+class LocalStack(Bridge):
+    """A bridge that brings itself up and down. Use it as a context manager, or `start` and `stop` it."""
 
     def __init__(
         self,
@@ -55,7 +51,7 @@ class LocalStack:
         visibility_timeout_seconds: int | None = 2,
         binaries: Path = BINARIES,
         name: str = "bridge",
-        report: Callable[[str], None] = lambda line: None,
+        report: Callable[[str], None] = silent,
     ) -> None:
         """Nothing starts yet.
 
@@ -67,17 +63,20 @@ class LocalStack:
         `binaries`: directory with submit, collect and the emulator. `name`: prefix of the directory under .local/.
         `report`: is given a line as each step begins.
         """
+        self._gateway, self._emulator = ReservedPort(), ReservedPort()
+        super().__init__(name, self._gateway.number)
         self.endpoints = dict(endpoints or {"demo": "echo"})
         self.parameters = dict(parameters or {})
         self.emulator_arguments = tuple(emulator_arguments)
         self.visibility_timeout_seconds = visibility_timeout_seconds
         self.binaries = binaries
-        self.name = name
         self.report = report
         self.keep_logs = False
-        self.outputs: dict[str, str] = {}
-        self.results: dict[str, list[dict[str, Any]]] = {}
+        self.emulator_url = f"http://127.0.0.1:{self._emulator.number}"
+        self.directory = ROOT / ".local" / f"{name}-{self.port}"
+        self._scratch = self.directory / "tmp"
         self._processes: list[Process] = []
+        self._detached = False
 
     # ---- life ----
 
@@ -91,15 +90,12 @@ class LocalStack:
     def start(self) -> LocalStack:
         """Brings everything up. Whatever fails on the way, nothing stays running."""
         self._require_binaries()
-        gateway, emulator = ReservedPort(), ReservedPort()
-        self.port, self.emulator_port = gateway.number, emulator.number
-        self.directory = ROOT / ".local" / f"{self.name}-{self.port}"
-        self.scratch = self.directory / "tmp"
-        self.scratch.mkdir(parents=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
         try:
-            self._start_ministack(gateway)
+            self._start_ministack()
             self._deploy()
-            self._start_emulator(emulator)
+            self._start_emulator()
         except BaseException:
             self.keep_logs = True
             self.stop()
@@ -108,24 +104,33 @@ class LocalStack:
 
     def stop(self) -> None:
         """Ends every process, the functions' too, and removes what they wrote, except logs of a failed run."""
+        if self._detached:
+            return
         while self._processes:
-            self._processes.pop().stop()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+            self._processes[-1].stop()
+            self._processes.pop()
+        shutil.rmtree(self._scratch, ignore_errors=True)
         if not self.keep_logs:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def detach(self) -> dict[str, Any]:
-        """Leaves the stack running after this process; returns what `stop_detached` and people need, JSON-ready."""
-        processes, self._processes = self._processes, []
+    def description(self) -> dict[str, Any]:
+        """What `stop_detached` and people need to know of a running stack, JSON-ready."""
         return {
-            "groups": {process.name: process.pid for process in processes},
+            "processes": {
+                process.name: {"group": process.pid, "identity": identity(process.pid)} for process in self._processes
+            },
+            "name": self.name,
             "port": self.port,
-            "emulatorPort": self.emulator_port,
+            "emulatorUrl": self.emulator_url,
             "directory": str(self.directory),
             "endpoints": self.endpoints,
             "httpUrl": self.http_url,
             "outputs": self.outputs,
         }
+
+    def detach(self) -> None:
+        """Leaves the stack running after this process: from now on only `stop_detached` ends it."""
+        self._detached = True
 
     def _require_binaries(self) -> None:
         missing = [name for name in (*FUNCTIONS, EMULATOR) if not os.access(self.binaries / name, os.X_OK)]
@@ -133,11 +138,6 @@ class LocalStack:
             raise StartError(f"not in {self.binaries}: {', '.join(missing)}. Build them with: cargo build --workspace")
 
     # ---- ministack ----
-
-    @property
-    def url(self) -> str:
-        """Address of every AWS service here. Not `localhost`: S3 clients would look for `bucket.localhost`."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def ministack_log(self) -> Path:
@@ -149,13 +149,13 @@ class LocalStack:
         """Log of the emulator."""
         return self.directory / "emulator.log"
 
-    def _start_ministack(self, port: ReservedPort) -> None:
+    def _start_ministack(self) -> None:
         self.report(f"starting ministack on {self.url}")
         # Functions inherit this environment, so it holds nothing that Lambda would not give them but the addresses.
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
-            "TMPDIR": str(self.scratch),
-            "GATEWAY_PORT": str(port.release()),
+            "TMPDIR": str(self._scratch),
+            "GATEWAY_PORT": str(self._gateway.release()),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "AWS_ENDPOINT_URL": self.url,
@@ -168,24 +168,9 @@ class LocalStack:
         self._processes.append(ministack)
         ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)
 
-    def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this AWS with the root key."""
-        config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, max_pool_connections=64)
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=ROOT_KEY,
-            aws_secret_access_key=ROOT_KEY,
-            config=config,
-            **options,
-        )
-
     # ---- deployment ----
 
     def _deploy(self) -> None:
-        self.s3, self.sqs, self.sns = self.client("s3"), self.client("sqs"), self.client("sns")
-        self.cloudformation = self.client("cloudformation")
         self.report("uploading the functions")
         template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
         self.report("deploying template.yaml")
@@ -197,6 +182,7 @@ class LocalStack:
         )
         self._await_deployment()
         self._allow_plain_http()
+        self._allow_message_batches()
         self._shorten_visibility_timeouts()
 
     def _upload_functions(self) -> dict[str, str]:
@@ -213,7 +199,7 @@ class LocalStack:
         own = {
             "EndpointName": first,
             "AllowedEndpointNames": ",".join(others),
-            "SageMakerRuntimeEndpointUrl": f"http://127.0.0.1:{self.emulator_port}",
+            "SageMakerRuntimeEndpointUrl": self.emulator_url,
         }
         return {**own, **self.parameters}
 
@@ -233,7 +219,7 @@ class LocalStack:
         events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         return "\n".join(
-            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}" for event in failed
+            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}" for event in failed
         )
 
     def _allow_plain_http(self) -> None:
@@ -244,6 +230,20 @@ class LocalStack:
         """
         self.s3.delete_bucket_policy(Bucket=self.outputs["BucketName"])
 
+    def _allow_message_batches(self) -> None:
+        """Lets roles that may `sqs:SendMessage` send batches, as AWS does: there the one permission covers both calls.
+
+        ministack asks for an action `sqs:SendMessageBatch`, which AWS does not have, so the template cannot name it.
+        """
+        iam = self.client("iam")
+        for role in map(self.resource, ("SubmitRole", "CollectRole")):
+            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+                document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+                sending = [s for s in document["Statement"] if "sqs:SendMessage" in s["Action"]]
+                batches = [{**statement, "Action": "sqs:SendMessageBatch"} for statement in sending]
+                batches_document = json.dumps({**document, "Statement": batches})
+                iam.put_role_policy(RoleName=role, PolicyName=f"{policy}-batches", PolicyDocument=batches_document)
+
     def _shorten_visibility_timeouts(self) -> None:
         if self.visibility_timeout_seconds is None:
             return
@@ -252,16 +252,11 @@ class LocalStack:
         if self.parameters.get("NotificationDelivery") == "QUEUE":
             self.sqs.set_queue_attributes(QueueUrl=self.resource("NotificationQueue"), Attributes=timeout)
 
-    def resource(self, logical_id: str) -> str:
-        """Physical id of a resource of the template, such as the URL of a queue that is no output."""
-        found = self.cloudformation.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
-        return found["StackResourceDetail"]["PhysicalResourceId"]
-
     # ---- emulator ----
 
-    def _start_emulator(self, port: ReservedPort) -> None:
+    def _start_emulator(self) -> None:
         """Last, because it needs the bucket and the topics; the functions got its address beforehand."""
-        self.report(f"starting {EMULATOR} on http://127.0.0.1:{port.number}")
+        self.report(f"starting {EMULATOR} on {self.emulator_url}")
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "AWS_ENDPOINT_URL": self.url,
@@ -269,7 +264,8 @@ class LocalStack:
             "AWS_ACCESS_KEY_ID": ROOT_KEY,
             "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         }
-        command = [str(self.binaries / EMULATOR), "--listen", f"127.0.0.1:{port.release()}", *self._emulator_locations()]
+        command = [str(self.binaries / EMULATOR), "--listen", f"127.0.0.1:{self._emulator.release()}"]
+        command += self._emulator_locations()
         for name, model in self.endpoints.items():
             command += ["--endpoint", f"{name}={model}"]
         emulator = Process(EMULATOR, [*command, *self.emulator_arguments], environment, self.emulator_log)
@@ -285,82 +281,6 @@ class LocalStack:
             *("--error-topic-arn", self.outputs["ErrorTopicArn"]),
         ]
 
-    # ---- use ----
-
-    @property
-    def bucket(self) -> str:
-        """Name of the stack's bucket."""
-        return self.outputs["BucketName"]
-
-    @property
-    def http_url(self) -> str:
-        """Base URL of the HTTP API: what `ApiUrl` is on AWS."""
-        return f"{self.url}/_aws/execute-api/{self.outputs['ApiId']}/$default"
-
-    def send(self, body: str, **attributes: str | int) -> str:
-        """Sends a request; attributes become message attributes. Returns the SQS message id."""
-        sent = self.sqs.send_message(
-            QueueUrl=self.outputs["RequestQueueUrl"],
-            MessageBody=body,
-            MessageAttributes={name: message_attribute(value) for name, value in attributes.items()},
-        )
-        return sent["MessageId"]
-
-    def http(
-        self, method: str, path: str, body: bytes = b"", *, sign: bool = True, headers: Mapping[str, str] | None = None
-    ) -> HttpAnswer:
-        """Calls the HTTP API; `path` begins with a slash."""
-        credentials = Credentials(ROOT_KEY, ROOT_KEY) if sign else None
-        return call(method, self.http_url + path, body, headers or {}, credentials, REGION)
-
-    def receive(self, output: str, wait_seconds: int = 1) -> list[dict[str, Any]]:
-        """Takes and deletes up to ten messages from the queue whose URL is this stack output."""
-        queue = self.outputs[output]
-        answer = self.sqs.receive_message(
-            QueueUrl=queue,
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=wait_seconds,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        )
-        messages = answer.get("Messages", [])
-        for message in messages:
-            self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return messages
-
-    def receive_all(self, output: str, count: int, timeout_seconds: float = 30) -> list[dict[str, Any]]:
-        """Takes `count` messages, or as many as come in time; one more than asked for counts too."""
-        messages: list[dict[str, Any]] = []
-        deadline = time.monotonic() + timeout_seconds
-        while len(messages) < count and time.monotonic() < deadline:
-            messages += self.receive(output)
-        return messages
-
-    def poll_results(self, wait_seconds: int = 1) -> None:
-        """Takes what the results queue has into `results`: inference id to messages, in order of arrival."""
-        for message in self.receive("ResultsQueueUrl", wait_seconds):
-            attribute = message.get("MessageAttributes", {}).get("InferenceId", {})
-            self.results.setdefault(attribute.get("StringValue", ""), []).append(message)
-
-    def wait_for_result(self, inference_id: str, timeout_seconds: float = 30) -> dict[str, Any]:
-        """The first result message of an inference id, whichever others arrive before it."""
-        wait_for(lambda: self.results.get(inference_id) or self.poll_results(), timeout_seconds, f"result {inference_id}")
-        return self.results[inference_id][0]
-
-
-def message_attribute(value: str | int) -> dict[str, str]:
-    """An SQS message attribute: Number for an int, else String."""
-    return {"DataType": "Number" if isinstance(value, int) else "String", "StringValue": str(value)}
-
-
-def wait_for(condition: Callable[[], Any], timeout_seconds: float, what: str) -> None:
-    """Calls `condition` until it is true; `TimeoutError` names `what` did not come."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: nothing after {timeout_seconds:g} s")
-        time.sleep(0.02)
-
 
 def answers(url: str) -> bool:
     """Whether a GET of `url` is answered with 200."""
@@ -372,12 +292,9 @@ def answers(url: str) -> bool:
 
 
 def stop_detached(state: Mapping[str, Any]) -> None:
-    """Ends a stack that `detach` left running."""
-    for group in reversed(list(state["groups"].values())):
-        stop_group(group)
+    """Ends a stack that was left running, by its `description`; leaves a process alone that only has the same id."""
+    for process in reversed(list(state["processes"].values())):
+        # A group whose leader is gone keeps its number to itself until its last member has ended.
+        if identity(process["group"]) in (process["identity"], None):
+            stop_group(process["group"])
     shutil.rmtree(state["directory"], ignore_errors=True)
-
-
-def body_json(message: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON body of a received message."""
-    return json.loads(message["Body"])

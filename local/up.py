@@ -1,0 +1,107 @@
+"""`make up`: leaves a local bridge running and prints what to try on it; `make down` ends it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from local.bridge import REGION, ROOT_KEY
+from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT
+from local.processes import StartError, group_members
+from local.signals import interruptible
+from local.stack import ROOT, LocalStack
+
+STATE = ROOT / ".local" / "state.json"
+
+GUIDE = """
+The bridge is up: endpoints {endpoints}. Paste any of these:
+
+  # what the commands below need; the keys are those of the local AWS
+  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={key} AWS_DEFAULT_REGION={region} AWS_ENDPOINT_URL={url}
+
+  # a request by SQS, and its result
+  aws sqs send-message --queue-url {RequestQueueUrl} --message-body '{{"inputs": "hello"}}'
+  aws sqs receive-message --queue-url {ResultsQueueUrl} --wait-time-seconds 10 --message-attribute-names All
+
+  # a request by HTTP
+  curl --aws-sigv4 'aws:amz:{region}:execute-api' --user {key}:{key} \\
+    --header 'Content-Type: application/json' --data '{{"inputs": "hello"}}' \\
+    '{http_url}/invocations'
+
+  # the same with boto3, to the endpoint whose model fails
+  {python} - <<'PY'
+  import boto3
+  sqs = boto3.client("sqs")
+  sqs.send_message(
+      QueueUrl="{RequestQueueUrl}",
+      MessageBody='{{"inputs": "hello"}}',
+      MessageAttributes={{"EndpointName": {{"DataType": "String", "StringValue": "{failing}"}}}},
+  )
+  result = sqs.receive_message(QueueUrl="{ResultsQueueUrl}", WaitTimeSeconds=10)
+  print(result["Messages"][0]["Body"])
+  PY
+
+  logs:  {directory}
+  state: {state}
+  end:   make down
+"""
+
+
+def main() -> int:
+    """Exit code 0 when a bridge is running at the end."""
+    running = load_state()
+    if running is not None:
+        print("already up")
+        print(guide(running))
+        return 0
+    begun = time.monotonic()
+
+    def report(line: str) -> None:
+        print(f"[{time.monotonic() - begun:5.1f} s] {line}", flush=True)
+
+    with LocalStack({ECHO_ENDPOINT: "echo", FAILING_ENDPOINT: "fail"}, name="up", report=report) as stack:
+        state = stack.description()
+        STATE.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        stack.detach()
+    report("up")
+    print(guide(state))
+    return 0
+
+
+def load_state(path: Path = STATE) -> dict[str, Any] | None:
+    """The state of the stack that is up; None when there is none, or when its processes have ended."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return state if all(group_members(process["group"]) for process in state["processes"].values()) else None
+
+
+def guide(state: dict[str, Any]) -> str:
+    """Commands to paste, with everything filled in."""
+    values = {
+        **state["outputs"],
+        "endpoints": ", ".join(f"{name} ({model})" for name, model in state["endpoints"].items()),
+        "failing": FAILING_ENDPOINT,
+        "key": ROOT_KEY,
+        "region": REGION,
+        "url": f"http://127.0.0.1:{state['port']}",
+        "http_url": state["httpUrl"],
+        "python": sys.executable,
+        "directory": state["directory"],
+        "state": STATE,
+    }
+    return GUIDE.format(**values)
+
+
+if __name__ == "__main__":
+    try:
+        with interruptible():
+            sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; everything has been stopped")
+    except StartError as error:
+        sys.exit(f"could not start: {error}")
