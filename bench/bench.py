@@ -1,7 +1,8 @@
 """Release binaries against the Python functions that users write instead, in one run on the same events.
 
-Both run under the same stand-in of Lambda's runtime API and call the same backend without latency, in turn. What counts are
-the ratios: the machine may be noisy, and the stand-ins, written in Python, take their share of every invocation.
+Both run under the same stand-in of Lambda's runtime API and call the same backend without latency, in turn. What
+counts are the ratios: the machine may be noisy, and the stand-ins, written in Python, take their share of every
+invocation.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ class RuntimeApi:
                 event = api.events.get()
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000000")
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + FUNCTION_TIMEOUT_SECONDS) * 1000)))
+                self.send_header(
+                    "Lambda-Runtime-Deadline-Ms", str(int((time.time() + FUNCTION_TIMEOUT_SECONDS) * 1000))
+                )
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:0:function:bench")
                 self.send_header("Lambda-Runtime-Trace-Id", "Root=1-0-0")
                 self.send_header("content-type", "application/json")
@@ -227,7 +230,9 @@ def main() -> None:
     with running(serve()) as backend:
         compare(backend)
         unused(backend)
-    sizes = ", ".join(f"{name} {(ROOT / 'target/release' / name).stat().st_size / 1e6:.1f} MB" for name in ("submit", "collect"))
+    sizes = ", ".join(
+        f"{name} {(ROOT / 'target/release' / name).stat().st_size / 1e6:.1f} MB" for name in ("submit", "collect")
+    )
     print(f"binaries: {sizes}; medians of {RUNS} runs, Rust and Python in turn")
 
 

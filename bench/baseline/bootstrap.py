@@ -1,4 +1,4 @@
-"""The loop of Lambda's runtime API around `handler` of the module named by the first argument: less than AWS's own does."""
+"""Lambda's runtime API around `handler` of the module that the first argument names: less than AWS's own does."""
 
 import http.client
 import importlib

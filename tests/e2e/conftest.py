@@ -1,0 +1,41 @@
+"""Two deployed bridges, with IAM enforced: the default one, and one with the other choice of each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.stack import LocalStack
+
+# Long enough that no invocation outlasts it on a busy machine: no message may come back while it is worked on.
+VISIBILITY_TIMEOUT_SECONDS = 5
+
+
+@pytest.fixture(scope="session")
+def direct() -> Iterator[LocalStack]:
+    """SNS invokes collect, results in `notification` format, callers signed with IAM."""
+    endpoints = {"echo": "echo", "failing": "fail", "busy": "echo"}
+    # Three messages have four tries of the call each per receipt: throttled longer than the first receipts last.
+    throttle = ("--throttle", "busy=15")
+    with LocalStack(
+        endpoints,
+        emulator_arguments=throttle,
+        visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
+        name="direct",
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def queued() -> Iterator[LocalStack]:
+    """Notifications by SQS in batches and with responses included, `raw` results, an HTTP API for everybody."""
+    included = ("--include-inference-response-in", "SUCCESS_NOTIFICATION_TOPIC,ERROR_NOTIFICATION_TOPIC")
+    with LocalStack(
+        {"echo": "echo", "failing": "fail"},
+        parameters={"NotificationDelivery": "QUEUE", "ResultFormat": "raw", "HttpAuth": "NONE"},
+        emulator_arguments=included,
+        visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
+        name="queued",
+    ) as stack:
+        yield stack
