@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ FAILING_ENDPOINT = "failing"
 POINTER_CLASS = "software.amazon.payloadoffloading.PayloadS3Pointer"
 POISON = "this is not base64!"
 HTTP_INFERENCE_ID = "demo-http-request"
+
+REASON_WIDTH = 60
 
 # How an input reached the endpoint.
 INLINE, BY_S3, NOT_SENT = "inline", "S3", "not sent"
@@ -37,13 +40,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a result message says, and the buckets confirm. `output_at`: key of the output, or why there is none."""
+    """What a result message says and the bucket confirms.
+
+    `input_location`: the `s3://` location that the endpoint was given, if any. `output_at`: where the output or the
+    failure lies in the bucket, with the reason of a failure.
+    """
 
     status: str
     way: str
     output: str
     output_at: str
     problems: list[str]
+    input_location: str | None = None
 
 
 def all_cases() -> list[Case]:
@@ -129,7 +137,7 @@ def judge(bridge: Bridge, case: Case, result: Mapping[str, Any]) -> Outcome:
             problems.append(f"{name} is {found}, not {expected}")
     if status != "Completed" and not result.get("failureReason"):
         problems.append("no failureReason")
-    return Outcome(status, way, output, output_at, problems)
+    return Outcome(status, way, output, output_at, problems, result["requestParameters"].get("inputLocation"))
 
 
 def input_way(bridge: Bridge, case: Case, result: Mapping[str, Any]) -> str:
@@ -145,7 +153,7 @@ def input_way(bridge: Bridge, case: Case, result: Mapping[str, Any]) -> str:
 def judge_output(bridge: Bridge, case: Case, result: Mapping[str, Any]) -> tuple[str, str, list[str]]:
     """How the output came, where it lies, and what is wrong with it; an echo must equal what was sent."""
     if result["invocationStatus"] != "Completed":
-        return NO_OUTPUT, str(result.get("failureReason", ""))[:60], []
+        return NO_OUTPUT, failure_at(bridge, result), []
     location = result["responseParameters"]["outputLocation"]
     inside = result.get("responseBody")
     output = BY_LOCATION if inside is None else IN_MESSAGE
@@ -157,6 +165,19 @@ def judge_output(bridge: Bridge, case: Case, result: Mapping[str, Any]) -> tuple
     if read_location(bridge, location) != case.payload:
         problems.append("the output in S3 is not what was sent")
     return output, location.removeprefix(f"s3://{bridge.bucket}/"), problems
+
+
+def failure_at(bridge: Bridge, result: Mapping[str, Any]) -> str:
+    """Key of a failure object, if there is one, and the beginning of the reason."""
+    location = result.get("responseParameters", {}).get("failureLocation", "")
+    reason = textwrap.shorten(result.get("failureReason", ""), REASON_WIDTH, placeholder=" ...")
+    return f"{location.removeprefix(f's3://{bridge.bucket}/')} ({reason})".lstrip()
+
+
+def stored_inputs(bridge: Bridge) -> set[str]:
+    """Locations of everything under the bucket's input/ prefix."""
+    listed = bridge.s3.list_objects_v2(Bucket=bridge.bucket, Prefix="input/").get("Contents", [])
+    return {f"s3://{bridge.bucket}/{entry['Key']}" for entry in listed}
 
 
 def decoded(response_body: Mapping[str, str]) -> bytes:

@@ -6,10 +6,10 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from local.bridge import Bridge
-from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge
+from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge, stored_inputs
 from local.processes import StartError
 from local.signals import interruptible
 from local.stack import LocalStack
@@ -52,7 +52,8 @@ def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None]) -> lis
     """Sends every request, prints a row as each outcome is there, and returns what went wrong."""
     report(f"sending {len(cases)} requests; results as they arrive:")
     print("\n" + ROW.format(*HEADINGS))
-    waiting = [Sent(case, case.send(bridge), time.monotonic()) for case in cases]
+    everything = [send(bridge, case) for case in cases]
+    waiting = list(everything)
     failures: list[str] = []
     deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
     while waiting and time.monotonic() < deadline:
@@ -62,7 +63,24 @@ def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None]) -> lis
             print_row(sent)
             failures += [f"{sent.case.label}: {problem}" for problem in sent.outcome.problems]
     print()
-    return failures + [f"{sent.case.label}: no outcome after {OUTCOME_TIMEOUT_SECONDS} s" for sent in waiting]
+    failures += [f"{sent.case.label}: no outcome after {OUTCOME_TIMEOUT_SECONDS} s" for sent in waiting]
+    return failures + compare_inputs(bridge, everything, report)
+
+
+def send(bridge: Bridge, case: Case) -> Sent:
+    """Sends a request; its seconds count from here."""
+    at = time.monotonic()
+    return Sent(case, case.send(bridge), at)
+
+
+def compare_inputs(bridge: Bridge, everything: list[Sent], report: Callable[[str], None]) -> list[str]:
+    """The bucket as witness: under input/ lies what the endpoints were pointed to, and nothing of an inline input."""
+    named = {sent.outcome.input_location for sent in everything if sent.outcome and sent.outcome.input_location}
+    stored = stored_inputs(bridge)
+    if stored != named:
+        return [f"input/ holds {sorted(stored)}, the endpoints were pointed to {sorted(named)}"]
+    report(f"the bucket agrees: {len(stored)} inputs went through S3, the others left nothing there")
+    return []
 
 
 def settled(bridge: Bridge, sent: Sent) -> bool:
@@ -80,12 +98,10 @@ def dead_letter_arrived(bridge: Bridge, sent: Sent) -> bool:
         if message["MessageId"] == sent.inference_id:
             intact = message["Body"].encode() == sent.case.payload
             problems = [] if intact else ["the dead letter's body is not what was sent"]
-            sent.outcome = Outcome(
-                sent.outcome.status,
-                sent.outcome.way,
-                sent.outcome.output,
-                f"RequestDeadLetterQueue ({sent.outcome.output_at})",
-                sent.outcome.problems + problems,
+            sent.outcome = replace(
+                sent.outcome,
+                output_at=f"RequestDeadLetterQueue {sent.outcome.output_at}",
+                problems=sent.outcome.problems + problems,
             )
             return True
     return False

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from local.stack import stop_detached
-from local.up import STATE
+from local.up import STATE, load_state
 
 
 def main() -> int:
     """Exit code 0 when nothing of it runs any more, also when nothing did."""
-    try:
-        state = json.loads(STATE.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    state = load_state()
+    if state is None:
         print("nothing is up")
         return 0
     stop_detached(state)

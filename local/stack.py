@@ -84,7 +84,7 @@ class LocalStack(Bridge):
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.keep_logs = self.keep_logs or kind is not None
+        self.keep_logs = self.keep_logs or isinstance(error, Exception)
         self.stop()
 
     def start(self) -> LocalStack:
@@ -96,8 +96,8 @@ class LocalStack(Bridge):
             self._start_ministack()
             self._deploy()
             self._start_emulator()
-        except BaseException:
-            self.keep_logs = True
+        except BaseException as error:
+            self.keep_logs = isinstance(error, Exception)
             self.stop()
             raise
         return self

@@ -12,51 +12,57 @@ from local.bridge import REGION, ROOT_KEY
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT
 from local.processes import StartError, group_members
 from local.signals import interruptible
-from local.stack import ROOT, LocalStack
+from local.stack import ROOT, LocalStack, stop_detached
 
 STATE = ROOT / ".local" / "state.json"
 
+# Without indentation, so that every command can be pasted as it stands.
 GUIDE = """
 The bridge is up: endpoints {endpoints}. Paste any of these:
 
-  # what the commands below need; the keys are those of the local AWS
-  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={key} AWS_DEFAULT_REGION={region} AWS_ENDPOINT_URL={url}
+# what the commands below need; the keys are those of the local AWS
+export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={key} AWS_DEFAULT_REGION={region}
 
-  # a request by SQS, and its result
-  aws sqs send-message --queue-url {RequestQueueUrl} --message-body '{{"inputs": "hello"}}'
-  aws sqs receive-message --queue-url {ResultsQueueUrl} --wait-time-seconds 10 --message-attribute-names All
+# a request by SQS, and its result
+aws --endpoint-url {url} sqs send-message --queue-url {RequestQueueUrl} --message-body '{{"inputs": "hello"}}'
+aws --endpoint-url {url} sqs receive-message --queue-url {ResultsQueueUrl} --wait-time-seconds 10
 
-  # a request by HTTP
-  curl --aws-sigv4 'aws:amz:{region}:execute-api' --user {key}:{key} \\
-    --header 'Content-Type: application/json' --data '{{"inputs": "hello"}}' \\
-    '{http_url}/invocations'
+# a request by HTTP; its result comes to the same queue
+curl --aws-sigv4 'aws:amz:{region}:execute-api' --user {key}:{key} \\
+  --header 'Content-Type: application/json' --data '{{"inputs": "hello"}}' \\
+  '{http_url}/invocations'
 
-  # the same with boto3, to the endpoint whose model fails
-  {python} - <<'PY'
-  import boto3
-  sqs = boto3.client("sqs")
-  sqs.send_message(
-      QueueUrl="{RequestQueueUrl}",
-      MessageBody='{{"inputs": "hello"}}',
-      MessageAttributes={{"EndpointName": {{"DataType": "String", "StringValue": "{failing}"}}}},
-  )
-  result = sqs.receive_message(QueueUrl="{ResultsQueueUrl}", WaitTimeSeconds=10)
-  print(result["Messages"][0]["Body"])
-  PY
+# with boto3, to the endpoint whose model fails; takes results until its own is among them
+{python} - <<'PY'
+import boto3, json
+sqs = boto3.client("sqs", endpoint_url="{url}")
+sent = sqs.send_message(
+    QueueUrl="{RequestQueueUrl}",
+    MessageBody='{{"inputs": "hello"}}',
+    MessageAttributes={{"EndpointName": {{"DataType": "String", "StringValue": "{failing}"}}}},
+)
+result = {{}}
+while result.get("inferenceId") != sent["MessageId"]:
+    received = sqs.receive_message(QueueUrl="{ResultsQueueUrl}", WaitTimeSeconds=10)
+    for message in received.get("Messages", []):
+        result = json.loads(message["Body"])
+        sqs.delete_message(QueueUrl="{ResultsQueueUrl}", ReceiptHandle=message["ReceiptHandle"])
+print(json.dumps(result, indent=2))
+PY
 
-  logs:  {directory}
-  state: {state}
-  end:   make down
+Logs {directory}, state {state}. `make down` ends it.
 """
 
 
 def main() -> int:
     """Exit code 0 when a bridge is running at the end."""
-    running = load_state()
-    if running is not None:
+    earlier = load_state()
+    if earlier is not None and is_whole(earlier):
         print("already up")
-        print(guide(running))
+        print(guide(earlier))
         return 0
+    if earlier is not None:
+        stop_detached(earlier)
     begun = time.monotonic()
 
     def report(line: str) -> None:
@@ -72,12 +78,16 @@ def main() -> int:
 
 
 def load_state(path: Path = STATE) -> dict[str, Any] | None:
-    """The state of the stack that is up; None when there is none, or when its processes have ended."""
+    """The state that `make up` wrote and `make down` has not removed yet."""
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return state if all(group_members(process["group"]) for process in state["processes"].values()) else None
+
+
+def is_whole(state: dict[str, Any]) -> bool:
+    """Whether every part of the stack still runs."""
+    return all(group_members(process["group"]) for process in state["processes"].values())
 
 
 def guide(state: dict[str, Any]) -> str:
