@@ -41,7 +41,8 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/cfn-lint template.yaml
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
-bench: $(LOCAL)/.stamp ## throughput and latency of the whole bridge, on this machine
+bench: $(LOCAL)/.stamp ## the release binaries against Python functions, as ratios
+	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(LOCAL)/bin/python bench/bench.py
 
 up: $(LOCAL)/.stamp debug-binaries ## leave a local bridge running, with commands to try

@@ -18,15 +18,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from backend import Server, serve
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from bench.backend import serve  # noqa: E402
-
 RUNS = 7
 FUNCTION_TIMEOUT_SECONDS = 60
 NOTIFICATION = {
@@ -73,6 +71,34 @@ class Run:
 FIGURES = ("init ms", "first invocation ms", "warm invocation ms", "peak memory MB")
 
 
+class Output:
+    """What a function writes, read as it comes, so that its pipe never fills."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.lines: list[bytes] = []
+        threading.Thread(target=lambda: self.lines.extend(stream), daemon=True).start()
+
+    def find(self, text: str) -> dict[str, Any]:
+        """The first JSON line with `text` in it, once it is there."""
+        deadline = time.monotonic() + FUNCTION_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            for line in list(self.lines):
+                if text.encode() in line:
+                    return json.loads(line)
+            time.sleep(0.01)
+        raise RuntimeError(f"no line with {text}")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that has started."""
+
+    api: RuntimeApi
+    pid: int
+    init_ms: float
+    output: Output
+
+
 class RuntimeApi:
     """Lambda's runtime API for one function process, an invocation at a time."""
 
@@ -114,7 +140,7 @@ class RuntimeApi:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(Handler)
 
     def invoke(self, event: bytes) -> float:
         """One invocation; its time in ms. A function that fails makes the figures worthless, so that ends the run."""
@@ -127,7 +153,7 @@ class RuntimeApi:
 
 
 @contextmanager
-def running(server: ThreadingHTTPServer) -> Iterator[str]:
+def running(server: Server) -> Iterator[str]:
     """Serves in the background; gives host and port."""
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
@@ -158,37 +184,42 @@ def environment(api: str, backend: str) -> dict[str, str]:
     }
 
 
-def run(command: Sequence[str], backend: str, event: dict[str, Any], repeats: int) -> Run:
-    """Starts a function, has it handle `event` once and then `repeats` times, and ends it."""
+@contextmanager
+def function(command: Sequence[str], backend: str, **more: str) -> Iterator[Function]:
+    """A function's process from its start until it has asked for work; it is killed in the end."""
     api = RuntimeApi()
     with running(api.server) as address:
         start = time.perf_counter()
-        process = subprocess.Popen(command, env=environment(address, backend), stdout=subprocess.DEVNULL)
-        try:
-            if not api.ready.wait(FUNCTION_TIMEOUT_SECONDS):
-                raise RuntimeError(f"{command[0]} did not start")
-            payload = json.dumps(event).encode()
-            first = api.invoke(payload)
-            warm = statistics.median(api.invoke(payload) for _ in range(repeats))
-            return Run((api.first_next - start) * 1000, first, warm, peak_memory_mb(process.pid))
-        finally:
-            process.kill()
-            process.wait()
+        with subprocess.Popen(command, env=environment(address, backend) | more, stdout=subprocess.PIPE) as process:
+            try:
+                output = Output(process.stdout)
+                if not api.ready.wait(FUNCTION_TIMEOUT_SECONDS):
+                    raise RuntimeError(f"{command[0]} did not start")
+                yield Function(api, process.pid, (api.first_next - start) * 1000, output)
+            finally:
+                process.kill()
+
+
+def run(command: Sequence[str], backend: str, event: dict[str, Any], repeats: int) -> Run:
+    """Starts a function and has it handle `event` once and then `repeats` times."""
+    payload = json.dumps(event).encode()
+    with function(command, backend) as started:
+        first = started.api.invoke(payload)
+        warm = statistics.median(started.api.invoke(payload) for _ in range(repeats))
+        return Run(started.init_ms, first, warm, peak_memory_mb(started.pid))
 
 
 def init_ms(command: Sequence[str], backend: str) -> float:
     """Time from the process's start to its first question for work."""
-    api = RuntimeApi()
-    with running(api.server) as address:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, env=environment(address, backend), stdout=subprocess.DEVNULL)
-        try:
-            if not api.ready.wait(FUNCTION_TIMEOUT_SECONDS):
-                raise RuntimeError(f"{command[0]} did not start")
-            return (api.first_next - start) * 1000
-        finally:
-            process.kill()
-            process.wait()
+    with function(command, backend) as started:
+        return started.init_ms
+
+
+def client_built_us(command: Sequence[str], backend: str, event: dict[str, Any], service: str) -> float:
+    """How long a client took to build, by the function's own log, in an invocation that used it."""
+    with function(command, backend, RUST_LOG="debug") as started:
+        started.api.invoke(json.dumps(event).encode())
+        return started.output.find(f'"service":"{service}"')["duration_us"]
 
 
 def peak_memory_mb(pid: int) -> float:
@@ -197,32 +228,35 @@ def peak_memory_mb(pid: int) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def commands(function: str) -> tuple[list[str], list[str]]:
+def commands(name: str) -> tuple[list[str], list[str]]:
     """The release binary, and the Python function under its loop."""
-    baseline = [sys.executable, str(ROOT / "bench/baseline/bootstrap.py"), function]
-    return [str(ROOT / "target/release" / function)], baseline
+    baseline = [sys.executable, str(ROOT / "bench/baseline/bootstrap.py"), name]
+    return [str(ROOT / "target/release" / name)], baseline
 
 
 def compare(backend: str) -> None:
     """Prints a row a figure of each case: medians of both and their ratio, Python to Rust."""
     print(f"| function | event | figure | Rust | Python | ratio |\n|{'---|' * 6}")
-    for function, name, event, repeats in CASES:
-        rust, python = commands(function)
+    for binary, name, event, repeats in CASES:
+        rust, python = commands(binary)
         pairs = [(run(rust, backend, event, repeats), run(python, backend, event, repeats)) for _ in range(RUNS)]
         for index, figure in enumerate(FIGURES):
             mine = statistics.median(pair[0].figures()[index] for pair in pairs)
             theirs = statistics.median(pair[1].figures()[index] for pair in pairs)
             ratio = statistics.median(pair[1].figures()[index] / pair[0].figures()[index] for pair in pairs)
-            print(f"| {function} | {name} | {figure} | {mine:.1f} | {theirs:.1f} | {ratio:.1f} |", flush=True)
+            print(f"| {binary} | {name} | {figure} | {mine:.1f} | {theirs:.1f} | {ratio:.1f} |", flush=True)
 
 
 def unused(backend: str) -> None:
-    """Prints what a start without TLS saves: the root certificates that only TLS needs."""
-    for function in ("submit", "collect"):
-        rust, _ = commands(function)
+    """Prints what is not paid for where it is not used: root certificates without TLS, the S3 client without S3."""
+    for name in ("submit", "collect"):
+        rust, _ = commands(name)
         pairs = [(init_ms(rust, backend), init_ms(rust, "")) for _ in range(RUNS * 3)]
         plain, tls = (statistics.median(pair[index] for pair in pairs) for index in (0, 1))
-        print(f"{function}: init {plain:.1f} ms where every endpoint is plain HTTP, {tls:.1f} ms with TLS set up")
+        print(f"{name}: init {plain:.1f} ms where every endpoint is plain HTTP, {tls:.1f} ms with TLS set up")
+    rust, _ = commands("submit")
+    builds = [client_built_us(rust, backend, sqs(1, 200_000), "s3") for _ in range(RUNS)]
+    print(f"submit: S3 client {statistics.median(builds):.0f} us, built by the first payload that needs it")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 //! AWS clients: one configuration and one HTTP client for all, each service client built when it is first used.
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -48,15 +48,23 @@ pub fn sagemaker(config: &SdkConfig) -> aws_sdk_sagemakerruntime::Client {
 /// A client for S3, built when it is first used.
 #[must_use]
 pub fn s3(config: &SdkConfig) -> Lazy<aws_sdk_s3::Client> {
-    let config = config.clone();
-    LazyLock::new(Box::new(move || aws_sdk_s3::Client::new(&config)))
+    lazy("s3", config, aws_sdk_s3::Client::new)
 }
 
 /// A client for SQS, built when it is first used.
 #[must_use]
 pub fn sqs(config: &SdkConfig) -> Lazy<aws_sdk_sqs::Client> {
+    lazy("sqs", config, aws_sdk_sqs::Client::new)
+}
+
+fn lazy<T: 'static>(service: &'static str, config: &SdkConfig, new: fn(&SdkConfig) -> T) -> Lazy<T> {
     let config = config.clone();
-    LazyLock::new(Box::new(move || aws_sdk_sqs::Client::new(&config)))
+    LazyLock::new(Box::new(move || {
+        let start = Instant::now();
+        let client = new(&config);
+        tracing::debug!(service, duration_us = start.elapsed().as_micros(), "client built");
+        client
+    }))
 }
 
 /// Whether every service is reached by plain HTTP, as on a local AWS: then reading the root certificates would be for nothing.
