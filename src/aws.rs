@@ -62,7 +62,8 @@ fn lazy<T: 'static>(service: &'static str, config: &SdkConfig, new: fn(&SdkConfi
     LazyLock::new(Box::new(move || {
         let start = Instant::now();
         let client = new(&config);
-        tracing::debug!(service, duration_us = start.elapsed().as_micros(), "client built");
+        let duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(service, duration_us, "client built");
         client
     }))
 }
