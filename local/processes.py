@@ -43,10 +43,11 @@ def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
 
 
 def identity(pid: int) -> str | None:
-    """Start time and command of a process, which tell it from a later one with the same id. None: it is gone."""
-    command = ["ps", "-o", "lstart=,command=", "-p", str(pid)]
+    """Start time and command of a process, which tell it from a later one with the same id. None: it has ended."""
+    command = ["ps", "-o", "stat=,lstart=,command=", "-p", str(pid)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+    state, _, rest = found.stdout.strip().partition(" ")
+    return None if not rest or state.startswith("Z") else rest.strip()
 
 
 def group_members(group: int) -> list[int]:

@@ -63,6 +63,7 @@ def main() -> int:
         return 0
     if earlier is not None:
         stop_detached(earlier)
+        STATE.unlink()
     begun = time.monotonic()
 
     def report(line: str) -> None:

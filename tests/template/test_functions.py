@@ -1,0 +1,181 @@
+"""Both functions: how they are built, configured, logged, and reached."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from resolve import Template, attribute, of_type
+
+from local.stack import ROOT
+
+FUNCTIONS = {"SubmitFunction": "submit", "CollectFunction": "collect"}
+GATEWAY_TIMEOUT_SECONDS = 30
+
+
+def known_variables() -> dict[str, str]:
+    """From src/config.rs, the one place that reads them: variable to `submit`, `collect` or `both`."""
+    source = (ROOT / "src" / "config.rs").read_text(encoding="utf-8")
+    constants = dict(re.findall(r'^const (\w+): &str = "(BRIDGE_\w+)";', source, re.MULTILINE))
+    rows = re.findall(r'^ +\((\w+), "(submit|collect|both)",', source, re.MULTILINE)
+    return {constants[name]: function for name, function in rows}
+
+
+def variables(resources: dict[str, Any], function: str) -> dict[str, Any]:
+    return resources[function]["Properties"]["Environment"]["Variables"]
+
+
+@pytest.mark.parametrize(("function", "binary"), FUNCTIONS.items())
+def test_cargo_lambda_builds_one_binary_for_each_function(direct: dict[str, Any], function: str, binary: str) -> None:
+    entry = direct[function]
+    assert entry["Metadata"] == {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}}
+    assert (ROOT / "src" / "bin" / f"{binary}.rs").is_file()
+    properties = entry["Properties"]
+    assert (properties["CodeUri"], properties["Handler"], properties["Runtime"]) == (
+        ".",
+        "bootstrap",
+        "provided.al2023",
+    )
+    assert properties["Architectures"] == [{"Ref": "Architecture"}]
+    assert "ReservedConcurrentExecutions" not in properties
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("result_format", ["notification", "raw"])
+def test_every_variable_is_one_that_the_function_reads(template: Template, function: str, result_format: str) -> None:
+    known = known_variables()
+    assert len(known) > 10
+    resources = template.resources(EndpointName="demo", ResultFormat=result_format)
+    own = [name for name in variables(resources, function) if name.startswith("BRIDGE_")]
+    assert own
+    assert [name for name in own if known.get(name) not in (FUNCTIONS[function], "both")] == []
+
+
+def test_required_variables_are_there(template: Template) -> None:
+    resources = template.resources(EndpointName="demo", ResultFormat="raw")
+    submit, collect = (variables(resources, function) for function in FUNCTIONS)
+    assert submit == {
+        "BRIDGE_ENDPOINT_NAME": {"Ref": "EndpointName"},
+        "BRIDGE_ALLOWED_ENDPOINTS": {"Ref": "EndpointName"},
+        "BRIDGE_INPUT_LOCATION": {"Fn::Sub": "s3://${Bucket}/input/"},
+        "BRIDGE_OUTPUT_LOCATIONS": submit["BRIDGE_OUTPUT_LOCATIONS"],
+        "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
+    }
+    assert submit["BRIDGE_OUTPUT_LOCATIONS"]["Fn::Sub"] == [
+        "${Output},${Failure}",
+        {"Output": {"Fn::Sub": "s3://${Bucket}/output/"}, "Failure": {"Fn::Sub": "s3://${Bucket}/failure/"}},
+    ]
+    assert collect == {
+        "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
+        "BRIDGE_RESULT_FORMAT": {"Ref": "ResultFormat"},
+        "BRIDGE_RESULT_LOCATION": {"Fn::Sub": "s3://${Bucket}/results/"},
+    }
+
+
+def test_further_choices_change_the_variables_they_should(template: Template) -> None:
+    url = "https://vpce.example"
+    resources = template.resources(EndpointName="demo", AllowedEndpointNames="a,b", SageMakerRuntimeEndpointUrl=url)
+    submit, collect = (variables(resources, function) for function in FUNCTIONS)
+    assert submit["BRIDGE_ALLOWED_ENDPOINTS"] == {"Fn::Sub": "${EndpointName},${AllowedEndpointNames}"}
+    assert submit["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == {"Ref": "SageMakerRuntimeEndpointUrl"}
+    assert "BRIDGE_RESULT_LOCATION" not in collect
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_logs_to_a_group_of_its_own_for_a_limited_time(direct: dict[str, Any], function: str) -> None:
+    logging = direct[function]["Properties"]["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    group = direct[logging["LogGroup"]["Ref"]]
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionInDays"}
+    groups = of_type(direct, "AWS::Logs::LogGroup").values()
+    assert len({entry["LogGroupName"]["Fn::Sub"] for entry in groups}) == len(groups) == 3
+
+
+def test_both_routes_lead_to_submit_with_the_chosen_authorization(direct: dict[str, Any]) -> None:
+    routes = of_type(direct, "AWS::ApiGatewayV2::Route").values()
+    assert {route["RouteKey"] for route in routes} == {
+        "ANY /invocations",
+        "ANY /endpoints/{EndpointName}/async-invocations",
+    }
+    for route in routes:
+        assert route["AuthorizationType"] == {"Ref": "HttpAuth"}
+        assert route["Target"] == {"Fn::Sub": "integrations/${SubmitIntegration}"}
+        assert "AuthorizerId" not in route
+    integration = direct["SubmitIntegration"]["Properties"]
+    assert integration["IntegrationUri"] == attribute("SubmitFunction")
+    assert (integration["IntegrationType"], integration["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
+    assert integration["TimeoutInMillis"] == GATEWAY_TIMEOUT_SECONDS * 1000
+    assert direct["SubmitFunction"]["Properties"]["Timeout"] == GATEWAY_TIMEOUT_SECONDS
+
+
+def test_jwt_tokens_are_checked_for_issuer_and_audience(template: Template) -> None:
+    given = {"HttpAuth": "JWT", "JwtIssuer": "https://issuer.example", "JwtAudience": "a,b"}
+    resources = template.resources(EndpointName="demo", **given)
+    for route in of_type(resources, "AWS::ApiGatewayV2::Route").values():
+        assert route["AuthorizerId"] == {"Ref": "JwtAuthorizer"}
+    authorizer = resources["JwtAuthorizer"]["Properties"]
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["JwtConfiguration"] == {
+        "Issuer": {"Ref": "JwtIssuer"},
+        "Audience": {"Fn::Split": [",", {"Ref": "JwtAudience"}]},
+    }
+    assert "JwtAuthorizer" not in template.resources(EndpointName="demo")
+
+
+def test_the_access_log_is_json_without_paths_and_query_strings(direct: dict[str, Any]) -> None:
+    stage = direct["HttpApiStage"]["Properties"]
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    logged = json.loads(stage["AccessLogSettings"]["Format"])
+    assert {"$context.routeKey", "$context.status", "$context.requestId"} <= set(logged.values())
+    assert [value for value in logged.values() if re.search(r"path|query|header|request\.", value)] == []
+
+
+def test_delivered_directly_a_notification_is_tried_three_times_then_kept(direct: dict[str, Any]) -> None:
+    config = direct["CollectInvokeConfig"]["Properties"]
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["DestinationConfig"]["OnFailure"] == {"Destination": attribute("NotificationDeadLetterQueue")}
+    assert not [name for name in direct if name.startswith("NotificationQueue")]
+
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:"
+SUBSCRIPTION = "AWS::SNS::Subscription"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "protocol", "target"), [("DIRECT", "lambda", "CollectFunction"), ("QUEUE", "sqs", "NotificationQueue")]
+)
+def test_each_topic_has_one_subscription_with_a_dead_letter_queue(
+    template: Template, delivery: str, protocol: str, target: str
+) -> None:
+    resources = template.resources(EndpointName="demo", NotificationDelivery=delivery)
+    found = of_type(resources, SUBSCRIPTION).values()
+    assert [entry["TopicArn"] for entry in found] == [{"Ref": "SuccessTopic"}, {"Ref": "ErrorTopic"}]
+    for entry in found:
+        assert (entry["Protocol"], entry["Endpoint"]) == (protocol, attribute(target))
+        assert entry["RedrivePolicy"] == {"deadLetterTargetArn": attribute("NotificationDeadLetterQueue")}
+        assert entry.get("RawMessageDelivery", False) == (protocol == "sqs")
+
+
+@pytest.mark.parametrize("delivery", ["DIRECT", "QUEUE"])
+@pytest.mark.parametrize(
+    ("success", "error", "subscriptions"),
+    [("", "", 2), (TOPIC + "both", TOPIC + "both", 1), (TOPIC + "a", TOPIC + "b", 2), (TOPIC + "a", "", 2)],
+    ids=["created", "one for both", "two", "one created"],
+)
+def test_given_topics_are_used_and_only_missing_ones_created(
+    template: Template, delivery: str, success: str, error: str, subscriptions: int
+) -> None:
+    given = {"SuccessTopicArn": success, "ErrorTopicArn": error, "NotificationDelivery": delivery}
+    resources = template.resources(EndpointName="demo", **given)
+    assert len(of_type(resources, "AWS::SNS::Topic")) == (success, error).count("")
+    found = of_type(resources, SUBSCRIPTION)
+    assert len(found) == subscriptions
+    for name in found:
+        assert set(resources[name].get("DependsOn", [])) <= set(resources), "depends on what exists"
+
+
+def test_the_template_is_ascii_and_small_enough_to_be_passed_by_value(text: str) -> None:
+    assert text.isascii()
+    assert len(text) <= 51_200

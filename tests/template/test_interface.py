@@ -1,0 +1,153 @@
+"""What a user of the stack sees: parameters and outputs, named and explained."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+from resolve import Template
+
+OUTPUTS = {
+    "ApiUrl",
+    "ApiId",
+    "RequestQueueUrl",
+    "RequestDeadLetterQueueUrl",
+    "ResultsQueueUrl",
+    "NotificationDeadLetterQueueUrl",
+    "SuccessTopicArn",
+    "ErrorTopicArn",
+    "BucketName",
+    "AsyncInferenceConfig",
+}
+DEFAULTS = {
+    "EndpointName": None,
+    "AllowedEndpointNames": "",
+    "EndpointArns": "",
+    "OutputLocation": "",
+    "FailureLocation": "",
+    "SuccessTopicArn": "",
+    "ErrorTopicArn": "",
+    "SageMakerRuntimeEndpointUrl": "",
+    "NotificationDelivery": "DIRECT",
+    "HttpAuth": "AWS_IAM",
+    "JwtIssuer": "",
+    "JwtAudience": "",
+    "ResultFormat": "notification",
+    "Architecture": "arm64",
+    "LogRetentionInDays": 30,
+}
+# Parameter, values that it takes, values that it refuses.
+VALUES = [
+    ("EndpointName", ["a", "Summarizer-2"], ["", "-a", "a-", "a_b", "a b", "a,b"]),
+    ("AllowedEndpointNames", ["", "a", "a,B-2"], [",a", "a,", "a, b", "a,,b"]),
+    (
+        "OutputLocation",
+        ["", "s3://b-1/", "s3://bucket/p/q/"],
+        ["s3://bucket/p", "bucket/p/", "s3://B/p/", "s3://bucket/*/"],
+    ),
+    ("FailureLocation", ["", "s3://bucket/p/"], ["s3://bucket", "https://bucket/p/", "s3://bucket//"]),
+    (
+        "SuccessTopicArn",
+        ["", "arn:aws-cn:sns:cn-north-1:123456789012:t_1"],
+        ["t", "arn:aws:sqs:us-east-1:123456789012:t"],
+    ),
+    ("ErrorTopicArn", ["", "arn:aws:sns:us-east-1:123456789012:t"], ["arn:aws:sns:us-east-1:1:t"]),
+    (
+        "EndpointArns",
+        ["", "arn:aws:sagemaker:us-east-1:123456789012:endpoint/low"],
+        ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/Up", "low"],
+    ),
+    ("SageMakerRuntimeEndpointUrl", ["", "https://vpce-1.example", "http://127.0.0.1:1"], ["127.0.0.1", "ftp://h"]),
+    ("JwtIssuer", ["", "https://issuer.example/p"], ["http://issuer.example"]),
+    ("JwtAudience", ["", "a", "a,b"], ["a, b"]),
+]
+
+
+def test_the_parameters_and_their_defaults_are_those_of_the_documentation(template: Template) -> None:
+    assert {name: entry.get("Default") for name, entry in template.raw["Parameters"].items()} == DEFAULTS
+
+
+def test_every_parameter_is_explained_bounded_and_shown(template: Template) -> None:
+    shown = template.raw["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in shown for name in group["Parameters"]) == sorted(DEFAULTS)
+    for name, entry in template.raw["Parameters"].items():
+        assert len(entry["Description"]) > 20, name
+        assert entry["ConstraintDescription"], name
+        assert ("AllowedPattern" in entry) != ("AllowedValues" in entry), name
+
+
+@pytest.mark.parametrize(("name", "taken", "refused"), VALUES)
+def test_a_parameter_takes_what_the_services_take(
+    template: Template, name: str, taken: list[str], refused: list[str]
+) -> None:
+    pattern = re.compile(template.raw["Parameters"][name]["AllowedPattern"])
+    assert [value for value in taken if not pattern.fullmatch(value)] == []
+    assert [value for value in refused if pattern.fullmatch(value)] == []
+
+
+def test_jwt_without_issuer_or_audience_is_refused(template: Template) -> None:
+    (rule,) = template.raw["Rules"].values()
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "HttpAuth"}, "JWT"]}
+    asserted = [entry["Assert"]["Fn::Not"][0]["Fn::Equals"] for entry in rule["Assertions"]]
+    assert asserted == [[{"Ref": "JwtIssuer"}, ""], [{"Ref": "JwtAudience"}, ""]]
+
+
+def test_the_outputs_are_those_of_the_documentation(template: Template) -> None:
+    outputs = template.outputs(EndpointName="demo")
+    assert set(outputs) == OUTPUTS
+    assert [name for name, entry in outputs.items() if not entry.get("Description")] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {},
+            {
+                "S3OutputPath": "s3://BUCKET/output",
+                "S3FailurePath": "s3://BUCKET/failure",
+                "NotificationConfig": {"SuccessTopic": "SuccessTopic", "ErrorTopic": "ErrorTopic"},
+            },
+        ),
+        (
+            {
+                "OutputLocation": "s3://mine/out/",
+                "FailureLocation": "s3://mine/failed/",
+                "SuccessTopicArn": "arn:aws:sns:us-east-1:123456789012:both",
+                "ErrorTopicArn": "arn:aws:sns:us-east-1:123456789012:both",
+            },
+            {
+                "S3OutputPath": "s3://mine/out/",
+                "S3FailurePath": "s3://mine/failed/",
+                "NotificationConfig": {
+                    "SuccessTopic": "arn:aws:sns:us-east-1:123456789012:both",
+                    "ErrorTopic": "arn:aws:sns:us-east-1:123456789012:both",
+                },
+            },
+        ),
+    ],
+    ids=["created", "given"],
+)
+def test_async_inference_config_is_what_create_endpoint_config_takes(
+    template: Template, given: dict[str, str], expected: dict[str, Any]
+) -> None:
+    pattern, parts = template.outputs(EndpointName="demo", **given)["AsyncInferenceConfig"]["Value"]["Fn::Sub"]
+    values = template.values(EndpointName="demo", **given)
+    for name, part in parts.items():
+        pattern = pattern.replace(f"${{{name}}}", substituted(part, values))
+    config = json.loads(pattern)
+    assert config == {"OutputConfig": expected}
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    shape = model.shape_for("AsyncInferenceConfig")
+    assert not ParamValidator().validate(config, shape).has_errors()
+
+
+def substituted(part: dict[str, str], values: dict[str, Any]) -> str:
+    """The text of a Ref or of a Sub of the bucket; a reference to a resource becomes its logical id."""
+    if "Ref" in part:
+        return values.get(part["Ref"], part["Ref"])
+    return part["Fn::Sub"].replace("${Bucket}", "BUCKET")
