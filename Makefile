@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 CARGO ?= cargo
+# Processor of the deployed functions, arm64 or x86_64: make deploy ARCHITECTURE=x86_64
+ARCHITECTURE ?= arm64
 
 LOCAL := .venv/local
 LINT := .venv/lint
@@ -55,8 +57,9 @@ build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHIT
 	$(MAKE) --no-print-directory target/dist/arm64 target/dist/x86_64
 
 deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for the parameters
-	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam build
-	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided
+	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(SAM_ENVIRONMENT) \
+		$(LINT)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided --parameter-overrides Architecture=$(ARCHITECTURE)
 
 debug-binaries:
 	@echo "building the bridge and the emulator (minutes the first time, else a second)"
@@ -71,6 +74,7 @@ target/dist/%: $(BUILD)/.stamp $(RUST_SOURCES)
 
 .venv/%/.stamp: requirements/%.txt
 	@echo "installing requirements/$*.txt into .venv/$*"
+	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@rm -rf .venv/$*
 	@$(PYTHON) -m venv .venv/$*
 	@.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<

@@ -26,7 +26,7 @@ from local.bridge import REGION, ROOT_KEY, Bridge
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
 
 ROOT = Path(__file__).resolve().parent.parent
-BINARIES = ROOT / "target" / "debug"
+BINARIES = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
 FUNCTIONS = ("submit", "collect")
 EMULATOR = "sagemaker-async-emulator"
 
