@@ -44,7 +44,7 @@ def main() -> int:
     for failure in failures:
         print(f"FAILED  {failure}")
     verdict = "every request came out as expected" if not failures else f"{len(failures)} did not come out as expected"
-    report(f"{verdict}; everything has been stopped")
+    report(f"{verdict}; total {time.monotonic() - begun:.1f} s; everything has been stopped")
     return 1 if failures else 0
 
 
