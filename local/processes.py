@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 STOP_GRACE_SECONDS = 3.0
 LOG_TAIL_LINES = 30
 
@@ -44,17 +46,26 @@ def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
 
 def identity(pid: int) -> str | None:
     """Start time and command of a process, which tell it from a later one with the same id. None: it has ended."""
-    command = ["ps", "-o", "stat=,lstart=,command=", "-p", str(pid)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    state, _, rest = found.stdout.strip().partition(" ")
-    return None if not rest or state.startswith("Z") else rest.strip()
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return f"{process.create_time()} {' '.join(process.cmdline())}"
+    except psutil.NoSuchProcess:
+        return None
 
 
 def group_members(group: int) -> list[int]:
     """Ids of the live processes in a process group (zombies do not count)."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
-    rows = (line.split() for line in listed.stdout.splitlines())
-    return [int(row[0]) for row in rows if len(row) == 3 and int(row[1]) == group and not row[2].startswith("Z")]
+    return [process.pid for process in psutil.process_iter(["status"]) if is_member(process, group)]
+
+
+def is_member(process: psutil.Process, group: int) -> bool:
+    """Whether a process is in the group and has not ended."""
+    try:
+        return process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group
+    except ProcessLookupError:
+        return False
 
 
 def stop_group(group: int) -> None:

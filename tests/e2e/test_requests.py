@@ -115,15 +115,20 @@ def test_of_ten_messages_seven_are_answered_once_and_three_rejected_and_kept(dir
     assert not any(f'"{inference_id}"' in invoked for inference_id in bad)
 
 
-def test_while_the_endpoint_throttles_messages_come_back_until_each_is_answered_once(direct: LocalStack) -> None:
-    inference_ids = [direct.send(f'{{"n": {n}}}', EndpointName="busy") for n in range(3)]
-    for inference_id in inference_ids:
-        assert (
-            body_json(direct.wait_for_result(inference_id, REDRIVE_TIMEOUT_SECONDS))["invocationStatus"] == "Completed"
-        )
-    direct.poll_results()
-    assert [len(direct.results[inference_id]) for inference_id in inference_ids] == [1, 1, 1]
-    assert direct.receive("RequestDeadLetterQueueUrl") == []
+def test_while_the_endpoint_throttles_messages_come_back_until_each_is_answered_once() -> None:
+    # Each receipt of a message tries four times, within some seven seconds: fifteen refusals outlast the first receipts
+    # of three messages. The visibility timeout outlasts the tries, or a message would be received twice at once.
+    throttled = ("--throttle", "busy=15")
+    with LocalStack(
+        {"busy": "echo"}, emulator_arguments=throttled, visibility_timeout_seconds=15, name="busy"
+    ) as stack:
+        inference_ids = [stack.send(json.dumps({"n": n})) for n in range(3)]
+        for inference_id in inference_ids:
+            result = body_json(stack.wait_for_result(inference_id, REDRIVE_TIMEOUT_SECONDS))
+            assert result["invocationStatus"] == "Completed"
+        stack.poll_results()
+        assert [len(stack.results[inference_id]) for inference_id in inference_ids] == [1, 1, 1]
+        assert stack.receive("RequestDeadLetterQueueUrl") == []
 
 
 def test_a_permission_that_is_missing_shows_and_loses_nothing(direct: LocalStack) -> None:
