@@ -76,8 +76,7 @@ pub(super) fn result(
     let message = ResultMessage::new(body, inference_id, identity_of(&format!("{STATUS} {message_id}")))
         .with("InferenceId", Some(inference_id))
         .with("InvocationStatus", Some(STATUS))
-        .with("EndpointName", Some(&rejected.request_parameters.endpoint_name))
-        .with("ContentType", rejected.request_parameters.content_type.as_deref());
+        .with("EndpointName", Some(&rejected.request_parameters.endpoint_name));
     Some(message)
 }
 
