@@ -1,6 +1,7 @@
 //! `collect` on notifications from SNS and SQS.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use sagemaker_async_bridge::collect::Collect;
@@ -9,7 +10,7 @@ use sagemaker_async_bridge::fault::Fault;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::{event, sample, samples};
+use crate::{event, event_with, sample, samples};
 
 const RAW: [(&str, &str); 2] =
     [("BRIDGE_RESULT_FORMAT", "raw"), ("BRIDGE_RESULT_LOCATION", "s3://models-bucket/results/")];
@@ -314,6 +315,18 @@ async fn raw_an_output_that_no_message_can_carry_is_copied_and_pointed_to() {
         assert_eq!(attribute(&entry, "ExtendedPayloadSize"), Some(output.len().to_string().as_str()), "{what}");
         assert_eq!(attribute(&entry, "OutputLocation"), Some(location), "{what}");
     }
+}
+
+#[tokio::test]
+async fn near_the_deadline_what_has_not_started_is_delivered_again() {
+    let aws = aws();
+    let batch = sample("collect/sqs-raw.json");
+    let answer = handler(&aws, &[]).handle(event_with(&batch, Duration::ZERO)).await.unwrap();
+    let answer = serde_json::to_value(answer).unwrap();
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), batch["Records"].as_array().unwrap().len());
+    let direct = event_with(&sample("collect/sns-completed.json"), Duration::ZERO);
+    assert!(handler(&aws, &[]).handle(direct).await.is_err());
+    assert!(aws.fetched.lock().unwrap().is_empty() && aws.sent().is_empty());
 }
 
 #[tokio::test]

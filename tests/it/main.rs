@@ -3,6 +3,7 @@
 
 mod aws;
 mod collect_result;
+mod concurrency;
 mod names;
 mod start;
 mod submit_http;
