@@ -1,141 +1,19 @@
-//! The results queue: messages within SQS's limits, sent in as few calls as those allow.
+//! The results queue: messages sent in as few calls as SQS's limits allow.
 
-use std::collections::BTreeMap;
+mod message;
+
 use std::num::NonZeroUsize;
 
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
-use futures_util::StreamExt;
-use futures_util::stream;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use futures_util::{StreamExt, stream};
 
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
 use crate::fault::Fault;
+pub use message::{MESSAGE_LIMIT_BYTES, ResultMessage, identity_of, is_sqs_char, json_body};
 
-/// Largest SQS message, and largest sum of the messages of one batch, in bytes: body and attributes (name, type and value).
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-pub const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
 /// Messages in one `SendMessageBatch`.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const BATCH_LIMIT_MESSAGES: usize = 10;
-/// Longest attribute value that the bridge sends, in bytes. Ids and locations are shorter; a failure reason is cut.
-const ATTRIBUTE_LIMIT_BYTES: usize = 4_096;
-/// Longest `MessageGroupId`.
-const GROUP_ID_LIMIT_CHARS: usize = 128;
-
-/// Whether SQS takes this character in a body or an attribute: the characters of XML 1.0.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-#[must_use]
-pub const fn is_sqs_char(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-}
-
-/// A message for the results queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResultMessage {
-    body: String,
-    /// Name to (type, value).
-    attributes: BTreeMap<&'static str, (&'static str, String)>,
-    /// The inference id; groups messages on a FIFO queue.
-    group: String,
-    /// What makes this message the same as another one: its hash is the deduplication id on a FIFO queue.
-    identity: String,
-}
-
-impl ResultMessage {
-    /// A message about the inference `group`. `identity` is a hash of what the message is made from ([`identity_of`]).
-    #[must_use]
-    pub fn new(body: String, group: &str, identity: String) -> Self {
-        Self { body, attributes: BTreeMap::new(), group: group.to_owned(), identity }
-    }
-
-    /// Adds a String attribute. Characters that SQS does not take are replaced, an overlong value is cut, and an empty one,
-    /// which SQS does not take at all, is left out.
-    #[must_use]
-    pub fn with(self, name: &'static str, value: Option<&str>) -> Self {
-        self.with_typed(name, "String", value.unwrap_or_default())
-    }
-
-    /// Adds a Number attribute.
-    #[must_use]
-    pub fn with_number(self, name: &'static str, value: u64) -> Self {
-        self.with_typed(name, "Number", &value.to_string())
-    }
-
-    fn with_typed(mut self, name: &'static str, data_type: &'static str, value: &str) -> Self {
-        let mut value = value.replace(|character| !is_sqs_char(character), "\u{FFFD}");
-        value.truncate(value.floor_char_boundary(ATTRIBUTE_LIMIT_BYTES));
-        if !value.is_empty() {
-            self.attributes.insert(name, (data_type, value));
-        }
-        self
-    }
-
-    /// The message's body.
-    #[must_use]
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-
-    /// The value of an attribute.
-    #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(|(_, value)| value.as_str())
-    }
-
-    /// The message's size as SQS counts it.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let attributes = self.attributes.iter().map(|(name, (kind, value))| name.len() + kind.len() + value.len());
-        self.body.len() + attributes.sum::<usize>()
-    }
-
-    /// Whether SQS takes it.
-    #[must_use]
-    pub fn fits(&self) -> bool {
-        self.bytes() <= MESSAGE_LIMIT_BYTES
-    }
-
-    fn into_entry(self, id: usize, fifo: bool) -> Result<SendMessageBatchRequestEntry, Fault> {
-        let mut entry = SendMessageBatchRequestEntry::builder().id(id.to_string()).message_body(self.body);
-        for (name, (data_type, value)) in self.attributes {
-            let value = MessageAttributeValue::builder().data_type(data_type).string_value(value).build();
-            entry = entry.message_attributes(name, value.map_err(|error| Fault::internal(error.to_string()))?);
-        }
-        if fifo {
-            entry = entry.message_group_id(group_id(&self.group)).message_deduplication_id(self.identity);
-        }
-        entry.build().map_err(|error| Fault::internal(error.to_string()))
-    }
-}
-
-/// A value as JSON that SQS takes: JSON itself leaves some characters unescaped that SQS refuses.
-///
-/// # Errors
-/// A [`Fault`] when the value cannot be written as JSON.
-pub fn json_body(value: &impl Serialize) -> Result<String, Fault> {
-    let mut json = serde_json::to_string(value).map_err(|error| Fault::internal(error.to_string()))?;
-    // These stand inside strings only: everything outside of them is ASCII.
-    for (character, escaped) in [('\u{FFFE}', "\\ufffe"), ('\u{FFFF}', "\\uffff")] {
-        if json.contains(character) {
-            json = json.replace(character, escaped);
-        }
-    }
-    Ok(json)
-}
-
-/// The SHA-256 of a text in lower-case hexadecimals, 64 characters.
-#[must_use]
-pub fn identity_of(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An inference id as SQS takes it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.
-fn group_id(inference_id: &str) -> String {
-    let fits = (1..=GROUP_ID_LIMIT_CHARS).contains(&inference_id.len())
-        && inference_id.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { inference_id.to_owned() } else { identity_of(inference_id) }
-}
 
 /// The results queue.
 pub struct ResultsQueue {
@@ -254,40 +132,6 @@ mod tests {
             indices.sort_unstable();
             assert_eq!(indices, (0..bytes.len()).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn a_messages_size_counts_its_attributes() {
-        let message = message(10).with("InferenceId", Some("abc")).with_number("ExtendedPayloadSize", 12);
-        assert_eq!(message.bytes(), 10 + ("InferenceId".len() + 6 + 3) + ("ExtendedPayloadSize".len() + 6 + 2));
-    }
-
-    #[test]
-    fn attribute_values_are_brought_to_what_sqs_takes() {
-        let message = message(1)
-            .with("InferenceId", Some("a\u{1}b\u{FFFF}"))
-            .with("ContentType", Some(""))
-            .with("EndpointName", None)
-            .with("FailureReason", Some(&"ü".repeat(4_000)));
-        assert_eq!(message.attribute("InferenceId"), Some("a\u{FFFD}b\u{FFFD}"));
-        assert_eq!((message.attribute("ContentType"), message.attribute("EndpointName")), (None, None));
-        assert_eq!(message.attribute("FailureReason").unwrap().len(), 4_096);
-    }
-
-    #[test]
-    fn json_holds_only_characters_that_sqs_takes() {
-        let json = json_body(&"a\u{0}\u{1F}\u{7F}\u{FFFE}\u{FFFF}ü").unwrap();
-        assert!(json.chars().all(is_sqs_char), "{json}");
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "a\u{0}\u{1F}\u{7F}\u{FFFE}\u{FFFF}ü");
-    }
-
-    #[test]
-    fn group_ids_are_brought_to_what_sqs_takes() {
-        assert_eq!(group_id("8a80ed4e-1ff9"), "8a80ed4e-1ff9");
-        for inference_id in ["order 4711", "", "käse", &"i".repeat(129)] {
-            assert_eq!(group_id(inference_id).len(), 64, "{inference_id}");
-        }
-        assert_ne!(group_id("a b"), group_id("a  b"));
     }
 
     fn queue(url: &str, client: Client) -> ResultsQueue {

@@ -126,7 +126,8 @@ fn groups(batch: SqsEvent) -> Result<Vec<Vec<Message>>, Fault> {
         let is_fifo = record.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(".fifo"));
         let group_id = record.attributes.get("MessageGroupId").filter(|_| is_fifo).cloned();
         let message = Message { id, record };
-        match groups.iter_mut().find(|(other, _)| other.is_some() && *other == group_id) {
+        let known = group_id.is_some().then(|| groups.iter_mut().find(|(other, _)| *other == group_id)).flatten();
+        match known {
             Some((_, group)) => group.push(message),
             None => groups.push((group_id, vec![message])),
         }

@@ -1,0 +1,110 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::*;
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+const SUBMIT: Pairs = &[(ENDPOINT_NAME, "summarizer"), (INPUT_LOCATION, "s3://bucket/input/")];
+const COLLECT: Pairs = &[(RESULTS_QUEUE_URL, "https://sqs.eu-west-1.amazonaws.com/123456789012/results")];
+
+fn lookup<'a>(base: Pairs<'a>, more: Pairs<'a>) -> impl Fn(&str) -> Option<String> {
+    move |name| more.iter().chain(base).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+}
+
+fn submit(more: Pairs<'_>) -> Result<SubmitConfig, ConfigErrors> {
+    SubmitConfig::from_lookup(lookup(SUBMIT, more))
+}
+
+fn collect(more: Pairs<'_>) -> Result<CollectConfig, ConfigErrors> {
+    CollectConfig::from_lookup(lookup(COLLECT, more))
+}
+
+#[test]
+fn only_the_required_variables_are_needed() {
+    let config = submit(&[]).unwrap();
+    assert_eq!(config.allowed_endpoints, vec![config.endpoint_name.clone()]);
+    assert_eq!(config.allowed_input_locations, vec![config.input_location.clone()]);
+    assert_eq!(config.inline_limit_bytes, 128_000);
+    assert_eq!(config.content_type.as_str(), "application/json");
+    assert_eq!((config.request_ttl_seconds, config.invocation_timeout_seconds), (None, None));
+    assert_eq!((config.max_concurrency.get(), config.max_wait_seconds), (64, 20));
+    assert!(config.output_locations.is_empty() && config.results_queue_url.is_none());
+
+    let config = collect(&[]).unwrap();
+    assert_eq!(config.result_format, ResultFormat::Notification);
+    assert_eq!((config.result_body_limit_bytes, config.max_concurrency.get()), (262_144, 64));
+}
+
+#[test]
+fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
+    let cases: [(Pairs, &str); 12] = [
+        (&[(ENDPOINT_NAME, "-x")], "BRIDGE_ENDPOINT_NAME: must be"),
+        (&[(ALLOWED_ENDPOINTS, "a,b_c")], "BRIDGE_ALLOWED_ENDPOINTS: `b_c` must be"),
+        (&[(INPUT_LOCATION, "bucket/input")], "BRIDGE_INPUT_LOCATION: must be s3://"),
+        (&[(ALLOWED_INPUT_LOCATIONS, "s3://bucket/a, https://x")], "BRIDGE_ALLOWED_INPUT_LOCATIONS: `https://x` must"),
+        (&[(INLINE_LIMIT, "128001")], "BRIDGE_INLINE_LIMIT_BYTES: must be a whole number from 0 to 128000"),
+        (&[(CONTENT_TYPE, "text/plain\n")], ""),
+        (&[(CONTENT_TYPE, "käse")], "BRIDGE_CONTENT_TYPE: must be"),
+        (&[(REQUEST_TTL, "59")], "BRIDGE_REQUEST_TTL_SECONDS: must be a whole number from 60 to 21600"),
+        (&[(INVOCATION_TIMEOUT, "1h")], "BRIDGE_INVOCATION_TIMEOUT_SECONDS: must be a whole number from 1 to 3600"),
+        (&[(MAX_CONCURRENCY, "0")], "BRIDGE_MAX_CONCURRENCY: must be a whole number from 1 to 1000"),
+        (&[(MAX_WAIT, "29")], "BRIDGE_MAX_WAIT_SECONDS: must be a whole number from 0 to 28"),
+        (&[(OUTPUT_LOCATIONS, "/out")], "BRIDGE_OUTPUT_LOCATIONS: `/out` must be s3://"),
+    ];
+    for (more, expected) in cases {
+        match submit(more) {
+            Err(errors) => assert!(!expected.is_empty() && errors.to_string().contains(expected), "{errors}"),
+            Ok(_) => assert_eq!(expected, "", "{more:?} was taken"),
+        }
+    }
+    let cases: [(Pairs, &str); 5] = [
+        (&[(RESULTS_QUEUE_URL, "results")], "BRIDGE_RESULTS_QUEUE_URL: must be the URL"),
+        (&[(RESULT_BODY_LIMIT, "1000001")], "BRIDGE_RESULT_BODY_LIMIT_BYTES: must be a whole number from 0 to 1000000"),
+        (&[(RESULT_FORMAT, "json")], "BRIDGE_RESULT_FORMAT: must be `notification` or `raw`"),
+        (&[(RESULT_FORMAT, "raw")], "BRIDGE_RESULT_LOCATION: is required"),
+        (&[(RESULT_LOCATION, "x")], "BRIDGE_RESULT_LOCATION: must be s3://"),
+    ];
+    for (more, expected) in cases {
+        let errors = collect(more).expect_err(expected).to_string();
+        assert!(errors.contains(expected), "{errors}");
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let errors = SubmitConfig::from_lookup(lookup(&[], &[(MAX_WAIT, "x"), (REQUEST_TTL, "1")])).unwrap_err();
+    for name in [ENDPOINT_NAME, INPUT_LOCATION, MAX_WAIT, REQUEST_TTL] {
+        assert!(errors.to_string().contains(name), "{errors}");
+    }
+    assert_eq!(format!("{errors:?}"), errors.to_string());
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    let config = submit(&[(ALLOWED_ENDPOINTS, " "), (RESULTS_QUEUE_URL, ""), (REQUEST_TTL, "")]).unwrap();
+    assert_eq!(config.allowed_endpoints, vec![config.endpoint_name.clone()]);
+    assert!(config.results_queue_url.is_none() && config.request_ttl_seconds.is_none());
+}
+
+#[test]
+fn the_table_of_variables_is_what_the_functions_read() {
+    for (function, base) in [("submit", SUBMIT), ("collect", COLLECT)] {
+        let read = RefCell::new(BTreeSet::new());
+        let spy = |name: &str| {
+            read.borrow_mut().insert(name.to_owned());
+            lookup(base, &[(RESULT_FORMAT, "raw")])(name)
+        };
+        let _ = if function == "submit" {
+            SubmitConfig::from_lookup(spy).map(drop)
+        } else {
+            CollectConfig::from_lookup(spy).map(drop)
+        };
+        let listed: BTreeSet<String> = VARIABLES
+            .iter()
+            .filter(|(_, reader, _)| *reader == function || *reader == "both")
+            .map(|(name, ..)| (*name).to_owned())
+            .collect();
+        assert_eq!(read.into_inner(), listed, "{function}");
+    }
+}
