@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use lambda_runtime::Diagnostic;
+use serde_json::error::Category;
 
 /// What went wrong, by the name that SageMaker's API has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +227,17 @@ fn kind_of_answer(code: Option<&str>, status: u16) -> FaultKind {
     }
 }
 
+/// What is wrong with a JSON text, and where. serde's own words would repeat a piece of it, which may be a payload.
+#[must_use]
+pub fn json_problem(error: &serde_json::Error) -> String {
+    let problem = match error.classify() {
+        Category::Data => "it is JSON of another shape",
+        Category::Eof => "its JSON breaks off",
+        Category::Syntax | Category::Io => "it is no JSON",
+    };
+    format!("{problem} (line {}, column {})", error.line(), error.column())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,6 +335,17 @@ mod tests {
             "{details}"
         );
         assert!(!details.contains("the body"), "{details}");
+    }
+
+    #[test]
+    fn a_json_problem_repeats_nothing_of_the_text() {
+        for (text, expected) in
+            [(r#""secret""#, "another shape"), (r#"{"a":"secret"#, "breaks off"), ("secret", "no JSON")]
+        {
+            let error = serde_json::from_str::<std::collections::HashMap<String, String>>(text).unwrap_err();
+            let problem = json_problem(&error);
+            assert!(problem.contains(expected) && !problem.contains("secret"), "{text}: {problem}");
+        }
     }
 
     #[test]

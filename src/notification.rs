@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, json_problem};
 use crate::results::json_body;
 
 const RESPONSE_PARAMETERS: &str = "responseParameters";
@@ -61,8 +61,9 @@ impl Notification {
     /// # Errors
     /// A [`Fault`] when it is no JSON object with an `invocationStatus`.
     pub fn parse(message: &str) -> Result<Self, Fault> {
-        let fields: Object = serde_json::from_str(message)
-            .map_err(|error| Fault::validation(format!("the message is no notification of SageMaker: {error}")))?;
+        let fields: Object = serde_json::from_str(message).map_err(|error| {
+            Fault::validation(format!("the message is no notification of SageMaker: {}", json_problem(&error)))
+        })?;
         let status = text(&fields, "invocationStatus").ok_or_else(|| {
             Fault::validation("the message is no notification of SageMaker: it has no invocationStatus")
         })?;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::aws::{self, Lazy};
 use crate::config::SubmitConfig;
 use crate::deadline::Deadline;
-use crate::fault::Fault;
+use crate::fault::{Fault, json_problem};
 use crate::invocation::{EndpointName, Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::results::ResultsQueue;
@@ -124,7 +124,7 @@ impl Submit {
         let endpoint = invocation.as_ref().ok().map(|invocation| invocation.parameters.endpoint_name.clone());
         let way = invocation.as_ref().ok().map(|invocation| self.way(&invocation.input));
         let outcome = match invocation {
-            // Boxed: the SDK's futures are large, and a batch holds many that have not begun.
+            // Boxed: the SDK's futures are large and deep.
             Ok(invocation) => deadline.run(Box::pin(self.invoke(invocation, origin.id()))).await,
             Err(fault) => Err(fault),
         };
@@ -232,7 +232,10 @@ struct Shape {
 impl Event {
     fn parse(payload: &RawValue) -> Result<Self, Fault> {
         let bad = |error: serde_json::Error| {
-            Fault::validation(format!("the event is neither an SQS batch nor an HTTP request of API Gateway: {error}"))
+            let problem = json_problem(&error);
+            Fault::validation(format!(
+                "the event is neither an SQS batch nor an HTTP request of API Gateway: {problem}"
+            ))
         };
         let shape: Shape = serde_json::from_str(payload.get()).map_err(bad)?;
         match (shape.records, shape.request_context) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, json_problem};
 
 /// An event, read.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Event {
     pub fn parse(payload: &RawValue) -> Result<Self, Fault> {
         let bad =
             |problem: &str| Fault::validation(format!("the event is neither one of SNS nor a batch of SQS: {problem}"));
-        let event: Records = serde_json::from_str(payload.get()).map_err(|error| bad(&error.to_string()))?;
+        let event: Records = serde_json::from_str(payload.get()).map_err(|error| bad(&json_problem(&error)))?;
         let from_sqs = event.records.iter().all(|record| record.sns.is_none());
         let delivery = |record: Record| match record {
             Record { sns: Some(sns), .. } if !from_sqs => {
@@ -99,8 +99,9 @@ impl Delivery {
             Body::Sns(message) => return Ok(Cow::Borrowed(message)),
             Body::Sqs(body) => body,
         };
-        let envelope: Envelope = serde_json::from_str(body)
-            .map_err(|error| Fault::validation(format!("the message's body is no notification: {error}")))?;
+        let envelope: Envelope = serde_json::from_str(body).map_err(|error| {
+            Fault::validation(format!("the message's body is no notification: {}", json_problem(&error)))
+        })?;
         match envelope {
             Envelope { kind: Some(kind), message: Some(message) } if kind == "Notification" => Ok(Cow::Owned(message)),
             _ => Ok(Cow::Borrowed(body)),

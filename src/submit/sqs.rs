@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Origin, Submit, rejected};
 use crate::deadline::Deadline;
-use crate::fault::Fault;
+use crate::fault::{Fault, json_problem};
 use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
 use crate::location::S3Uri;
 use crate::results::ResultMessage;
@@ -167,7 +167,10 @@ impl Message {
         }
         let (class, pointer): (String, Pointer) = serde_json::from_str(body).map_err(|error| {
             let names = POINTER_ATTRIBUTES.join(" or ");
-            Fault::validation(format!("the body is no extended-client pointer, as the attribute {names} says: {error}"))
+            let problem = json_problem(&error);
+            Fault::validation(format!(
+                "the body is no extended-client pointer, as the attribute {names} says: {problem}"
+            ))
         })?;
         if !POINTER_CLASSES.contains(&class.as_str()) {
             let allowed = POINTER_CLASSES.join(" or ");
