@@ -1,0 +1,110 @@
+use super::*;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
+
+fn answered(code: Option<&str>, status: u16) -> SdkError<InvokeEndpointAsyncError, HttpResponse> {
+    let mut metadata = ErrorMetadata::builder().message("no");
+    if let Some(code) = code {
+        metadata = metadata.code(code);
+    }
+    let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+    SdkError::service_error(InvokeEndpointAsyncError::generic(metadata.build()), response)
+}
+
+#[test]
+fn every_answer_of_aws_has_its_kind() {
+    let cases = [
+        (Some("ValidationError"), 400, FaultKind::Validation),
+        (Some("ThrottlingException"), 400, FaultKind::Throttling),
+        (Some("Throttling"), 400, FaultKind::Throttling),
+        (Some("TooManyRequestsException"), 429, FaultKind::Throttling),
+        (Some("SlowDown"), 503, FaultKind::Throttling),
+        (None, 429, FaultKind::Throttling),
+        (Some("ServiceUnavailable"), 503, FaultKind::ServiceUnavailable),
+        (None, 502, FaultKind::ServiceUnavailable),
+        (None, 504, FaultKind::ServiceUnavailable),
+        (Some("RequestTimeout"), 400, FaultKind::ServiceUnavailable),
+        (Some("InternalFailure"), 500, FaultKind::InternalFailure),
+        (None, 500, FaultKind::InternalFailure),
+        (Some("EntityTooLarge"), 400, FaultKind::PayloadTooLarge),
+        (None, 413, FaultKind::PayloadTooLarge),
+        (Some("AccessDeniedException"), 403, FaultKind::InternalFailure),
+        (Some("ExpiredTokenException"), 403, FaultKind::InternalFailure),
+        (Some("UnrecognizedClientException"), 403, FaultKind::InternalFailure),
+        (Some("SomethingNewException"), 400, FaultKind::InternalFailure),
+        (None, 404, FaultKind::InternalFailure),
+    ];
+    for (code, status, expected) in cases {
+        let fault = Fault::from_invoke(answered(code, status));
+        assert_eq!(fault.kind(), expected, "{code:?} {status}: {fault}");
+    }
+}
+
+#[test]
+fn what_never_reached_aws_or_got_no_answer_is_retryable() {
+    type Error = SdkError<InvokeEndpointAsyncError, HttpResponse>;
+    let response = || HttpResponse::new(StatusCode::try_from(202).unwrap(), SdkBody::empty());
+    let cases: [(Error, FaultKind); 6] = [
+        (SdkError::timeout_error("slow"), FaultKind::ServiceUnavailable),
+        (SdkError::dispatch_failure(ConnectorError::io("reset".into())), FaultKind::ServiceUnavailable),
+        (SdkError::dispatch_failure(ConnectorError::timeout("slow".into())), FaultKind::ServiceUnavailable),
+        (SdkError::dispatch_failure(ConnectorError::user("bad".into())), FaultKind::ServiceUnavailable),
+        (SdkError::construction_failure("no credentials"), FaultKind::InternalFailure),
+        (SdkError::response_error("cut off", response()), FaultKind::InternalFailure),
+    ];
+    for (error, expected) in cases {
+        let fault = Fault::from_invoke(error);
+        assert_eq!(fault.kind(), expected, "{fault}");
+        assert!(fault.kind().is_retryable());
+    }
+}
+
+#[test]
+fn modelled_errors_keep_their_names_and_validation_its_words() {
+    use aws_sdk_sagemakerruntime::types::error::{InternalFailure, ServiceUnavailable, ValidationError};
+    let response = || HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+    let words = "Endpoint x of account 1 not found.";
+    let meta = ErrorMetadata::builder().code("ValidationError").message(words).build();
+    let error = ValidationError::builder().message(words).meta(meta).build();
+    let error = InvokeEndpointAsyncError::ValidationError(error);
+    let fault = Fault::from_invoke(SdkError::service_error(error, response()));
+    assert_eq!(fault.to_string(), format!("ValidationError: {words}"));
+    assert!(!fault.kind().is_retryable());
+
+    let error = InvokeEndpointAsyncError::InternalFailure(InternalFailure::builder().build());
+    let fault = Fault::from_invoke(SdkError::service_error(error, response()));
+    assert_eq!(fault.kind(), FaultKind::InternalFailure);
+    let error = InvokeEndpointAsyncError::ServiceUnavailable(ServiceUnavailable::builder().build());
+    let fault = Fault::from_invoke(SdkError::service_error(error, response()));
+    assert_eq!(fault.kind(), FaultKind::ServiceUnavailable);
+}
+
+#[test]
+fn details_name_every_cause_and_hold_no_raw_response() {
+    let response = HttpResponse::new(StatusCode::try_from(403).unwrap(), SdkBody::from("the body"));
+    let meta = ErrorMetadata::builder().code("AccessDeniedException").message("not authorized to perform x").build();
+    let error = SdkError::service_error(InvokeEndpointAsyncError::generic(meta), response);
+    let details = Fault::from_invoke(error).details();
+    assert!(details.contains("AccessDeniedException") && details.contains("not authorized to perform x"), "{details}");
+    assert!(!details.contains("the body"), "{details}");
+}
+
+#[test]
+fn a_json_problem_repeats_nothing_of_the_text() {
+    for (text, expected) in [(r#""secret""#, "another shape"), (r#"{"a":"secret"#, "breaks off"), ("secret", "no JSON")]
+    {
+        let error = serde_json::from_str::<std::collections::HashMap<String, String>>(text).unwrap_err();
+        let problem = json_problem(&error);
+        assert!(problem.contains(expected) && !problem.contains("secret"), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn only_what_can_never_succeed_is_permanent() {
+    use FaultKind::{AccessDenied, InternalFailure, PayloadTooLarge, ServiceUnavailable, Throttling, Validation};
+    let kinds = [Validation, AccessDenied, PayloadTooLarge, Throttling, ServiceUnavailable, InternalFailure];
+    let permanent: Vec<_> = kinds.into_iter().filter(|kind| !kind.is_retryable()).collect();
+    assert_eq!(permanent, [Validation, AccessDenied, PayloadTooLarge]);
+}
