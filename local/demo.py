@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from local.bridge import Bridge
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge, stored_inputs
-from local.processes import StartError
-from local.signals import interruptible
+from local.signals import run_to_its_end
 from local.stack import LocalStack
 
 OUTCOME_TIMEOUT_SECONDS = 90
@@ -117,10 +115,4 @@ def print_row(sent: Sent) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        with interruptible():
-            sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("interrupted; everything has been stopped")
-    except StartError as error:
-        sys.exit(f"could not start: {error}")
+    run_to_its_end(main)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
+
+from local.processes import StartError
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,3 +29,14 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def run_to_its_end(main: Callable[[], int]) -> NoReturn:
+    """Runs a program and exits with its code; an interruption or a failed start is said in a line."""
+    try:
+        with interruptible():
+            sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted; everything has been stopped")
+    except StartError as error:
+        sys.exit(f"could not start: {error}")

@@ -10,8 +10,8 @@ from typing import Any
 
 from local.bridge import REGION, ROOT_KEY
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT
-from local.processes import StartError, group_members
-from local.signals import interruptible
+from local.processes import group_members
+from local.signals import run_to_its_end
 from local.stack import ROOT, LocalStack, stop_detached
 
 STATE = ROOT / ".local" / "state.json"
@@ -109,10 +109,4 @@ def guide(state: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        with interruptible():
-            sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("interrupted; everything has been stopped")
-    except StartError as error:
-        sys.exit(f"could not start: {error}")
+    run_to_its_end(main)
