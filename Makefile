@@ -59,7 +59,7 @@ build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHIT
 deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for the parameters
 	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(SAM_ENVIRONMENT) \
 		$(LINT)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
-	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided --parameter-overrides Architecture=$(ARCHITECTURE)
+	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided
 
 debug-binaries:
 	@echo "building the bridge and the emulator (minutes the first time, else a second)"

@@ -10,13 +10,16 @@ use crate::fault::Fault;
 /// Time kept free before the deadline for what was started to come to its end. A request abandoned half-way may have been
 /// accepted, and would then be invoked, and paid for, twice.
 const START_MARGIN: Duration = Duration::from_secs(3);
+/// Time kept free before the deadline for what follows the work of a batch: sending its results.
+const SEND_MARGIN: Duration = Duration::from_millis(1_500);
 /// Time kept free before the deadline for the function's own answer.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
-/// When to stop. Short function timeouts shrink the margins: an eighth and a quarter of the time left at most.
+/// When to stop. Short function timeouts shrink the margins: an eighth, a sixth and a quarter of the time left at most.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     start_by: Instant,
+    work_by: Instant,
     finish_by: Instant,
 }
 
@@ -26,8 +29,9 @@ impl Deadline {
     pub fn after(left: Duration) -> Self {
         let now = Instant::now();
         let finish_by = now + left.saturating_sub(ANSWER_MARGIN.min(left / 8));
+        let work_by = now + left.saturating_sub(SEND_MARGIN.min(left / 6));
         let start_by = now + left.saturating_sub(START_MARGIN.min(left / 4));
-        Self { start_by, finish_by }
+        Self { start_by, work_by, finish_by }
     }
 
     /// The deadline at a point in time, as the Lambda runtime API tells it.
@@ -36,7 +40,8 @@ impl Deadline {
         Self::after(time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// Runs `work` if there is time left to start it, and waits for it no longer than there is time to wait.
+    /// Runs `work` if there is time left to start it, and waits for it only so long that its batch's results can still be sent:
+    /// one message that takes too long fails alone.
     ///
     /// # Errors
     /// The work's own fault, or [`Fault::deadline`].
@@ -44,7 +49,7 @@ impl Deadline {
         if Instant::now() >= self.start_by {
             return Err(Fault::deadline());
         }
-        self.finish(work).await
+        tokio::time::timeout_at(self.work_by, work).await.unwrap_or_else(|_| Err(Fault::deadline()))
     }
 
     /// Waits for work that ends what was started, also when nothing new would be.
@@ -68,7 +73,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn work_that_ends_in_time_is_waited_for() {
         let deadline = Deadline::after(Duration::from_secs(30));
-        assert_eq!(deadline.run(takes(29)).await.unwrap(), 29);
+        assert_eq!(deadline.run(takes(28)).await.unwrap(), 28);
     }
 
     #[tokio::test(start_paused = true)]
@@ -77,6 +82,17 @@ mod tests {
         let begin = Instant::now();
         assert!(deadline.run(takes(31)).await.unwrap_err().kind().is_retryable());
         assert!(begin.elapsed() < Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_ends_leaves_time_to_send_the_results_of_its_batch() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        assert!(deadline.run(takes(3600)).await.is_err());
+        let sent = async {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            Ok(())
+        };
+        assert!(deadline.finish(sent).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

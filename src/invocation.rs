@@ -259,10 +259,6 @@ fn endpoint_name(source: &impl ParameterSource, config: &SubmitConfig) -> Result
 
 fn input_location(source: &impl ParameterSource, config: &SubmitConfig) -> Result<Option<S3Uri>, Fault> {
     let Some(value) = source.get(INPUT_LOCATION)? else { return Ok(None) };
-    if value.chars().count() > MAX_INPUT_LOCATION_CHARS || value.chars().any(char::is_control) {
-        let problem = "InputLocation must be at most 1024 characters without control characters";
-        return Err(Fault::validation(problem));
-    }
     let location = value.parse().map_err(|error| Fault::validation(format!("InputLocation {error}")))?;
     allowed_input(location, &config.allowed_input_locations).map(Some)
 }
@@ -270,8 +266,13 @@ fn input_location(source: &impl ParameterSource, config: &SubmitConfig) -> Resul
 /// Lets a location pass that a caller may name. What is sent on is this parsed form, so that what was checked is what is read.
 ///
 /// # Errors
-/// An access [`Fault`] for any other.
+/// A validation [`Fault`] for one that no header can carry, an access [`Fault`] for any other.
 pub fn allowed_input(location: S3Uri, allowed: &[S3Prefix]) -> Result<S3Uri, Fault> {
+    let text = location.to_string();
+    if text.chars().count() > MAX_INPUT_LOCATION_CHARS || text.chars().any(char::is_control) {
+        let problem = "InputLocation must be at most 1024 characters without control characters";
+        return Err(Fault::validation(problem));
+    }
     if allowed.iter().any(|prefix| prefix.contains(&location)) {
         return Ok(location);
     }

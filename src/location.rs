@@ -106,19 +106,14 @@ fn bucket_of_host(host: &str) -> Result<Option<&str>, InvalidLocation> {
         .strip_suffix(".amazonaws.com")
         .or_else(|| host.strip_suffix(".amazonaws.com.cn"))
         .ok_or(InvalidLocation::Scheme)?;
-    let is_service = |labels: &str| labels == "s3" || labels.starts_with("s3.") || labels.starts_with("s3-");
-    if is_service(host) {
-        return Ok(None);
+    // A bucket name may itself hold ".s3." or begin with "s3-", so the service's label is the last one that fits, and only
+    // where there is none before which a bucket stands is the host the service's own.
+    let label = [".s3.", ".s3-"].iter().filter_map(|label| host.rfind(label)).max();
+    if let Some(end) = label.or_else(|| host.strip_suffix(".s3").map(str::len)) {
+        return Ok(host.get(..end));
     }
-    // A bucket name may itself hold ".s3.", so the service's label is the last one that fits.
-    [".s3.", ".s3-"]
-        .iter()
-        .filter_map(|label| host.rfind(label))
-        .max()
-        .or_else(|| host.strip_suffix(".s3").map(str::len))
-        .and_then(|end| host.get(..end))
-        .map(Some)
-        .ok_or(InvalidLocation::Scheme)
+    let is_service = host == "s3" || host.starts_with("s3.") || host.starts_with("s3-");
+    if is_service { Ok(None) } else { Err(InvalidLocation::Scheme) }
 }
 
 fn is_bucket_name(name: &str) -> bool {
@@ -194,6 +189,10 @@ mod tests {
             ("https://my.s3.bucket.s3.us-east-1.amazonaws.com/x", "my.s3.bucket", "x"),
             ("https://bucket.s3.cn-north-1.amazonaws.com.cn/x", "bucket", "x"),
             ("https://s3.eu-west-2.amazonaws.com/bucket/a/x", "bucket", "a/x"),
+            ("https://s3-eu-west-1.amazonaws.com/bucket/a/x", "bucket", "a/x"),
+            ("https://s3-models.s3.eu-west-2.amazonaws.com/output/x.out", "s3-models", "output/x.out"),
+            ("https://s3.models.s3.eu-west-2.amazonaws.com/output/x.out", "s3.models", "output/x.out"),
+            ("https://s3-models.s3.amazonaws.com/output/x.out", "s3-models", "output/x.out"),
         ];
         for (text, bucket, key) in cases {
             let uri: S3Uri = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));

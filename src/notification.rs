@@ -83,6 +83,15 @@ impl Notification {
         })
     }
 
+    /// Whether a message is the test that SageMaker publishes to an endpoint's topics when the endpoint is created or updated. It
+    /// tells of no inference.
+    /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-create-endpoint-create-endpoint.html>
+    #[must_use]
+    pub fn is_test(message: &str) -> bool {
+        let fields: Object = serde_json::from_str(message).unwrap_or_default();
+        text(&fields, "eventName").as_deref() == Some("TestNotification") && !fields.contains_key("invocationStatus")
+    }
+
     /// Whether the inference ended well. Any other status than this one is a failure: nobody has published them all.
     #[must_use]
     pub fn is_completed(&self) -> bool {
@@ -200,6 +209,16 @@ mod tests {
         assert_eq!((notification.location(), notification.inference_id.as_deref()), (None, None));
         for message in ["", "hello", "[]", "{}", r#"{"invocationStatus":null}"#, r#"{"invocationStatus":{}}"#] {
             assert!(Notification::parse(message).is_err(), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_a_test_notification_without_a_status_is_a_test() {
+        let test = r#"{"eventVersion":"1.0","eventSource":"aws:sagemaker","eventName":"TestNotification"}"#;
+        assert!(Notification::is_test(test));
+        let result = r#"{"eventName":"TestNotification","invocationStatus":"Completed"}"#;
+        for message in [result, r#"{"eventName":"InferenceResult"}"#, "{}", "TestNotification"] {
+            assert!(!Notification::is_test(message), "{message}");
         }
     }
 

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
+use crate::deadline::Deadline;
 use crate::fault::Fault;
 pub use message::{MESSAGE_LIMIT_BYTES, ResultMessage, identity_of, is_sqs_char, json_body};
 
@@ -29,13 +30,13 @@ impl ResultsQueue {
         Self { sqs, url, max_concurrency }
     }
 
-    /// Sends messages; answers in their order, one answer each.
-    pub async fn send(&self, messages: Vec<ResultMessage>) -> Vec<Result<(), Fault>> {
+    /// Sends messages until the deadline; answers in their order, one answer each. What SQS has confirmed by then stays sent.
+    pub async fn send(&self, messages: Vec<ResultMessage>, deadline: Deadline) -> Vec<Result<(), Fault>> {
         let mut answers: Vec<_> =
-            messages.iter().map(|_| Err(Fault::internal("SQS did not mention the result"))).collect();
+            messages.iter().map(|_| Err(Fault::internal("SQS did not confirm the result"))).collect();
         let mut calls = stream::iter(pack(messages).into_iter().map(|batch| self.send_batch(batch)))
             .buffer_unordered(self.max_concurrency.get());
-        while let Some(answered) = calls.next().await {
+        while let Ok(Some(answered)) = deadline.finish(async { Ok(calls.next().await) }).await {
             for (index, answer) in answered {
                 if let Some(slot) = answers.get_mut(index) {
                     *slot = answer;
@@ -134,6 +135,10 @@ mod tests {
         }
     }
 
+    fn in_a_minute() -> Deadline {
+        Deadline::after(std::time::Duration::from_secs(60))
+    }
+
     fn queue(url: &str, client: Client) -> ResultsQueue {
         ResultsQueue::new(LazyLock::new(Box::new(move || client)), url.parse().unwrap(), NonZeroUsize::MIN)
     }
@@ -152,7 +157,7 @@ mod tests {
             output.failed(refused.clone()).build().unwrap()
         });
         let queue = queue("https://sqs.eu-west-1.amazonaws.com/1/results", mock_client!(aws_sdk_sqs, [&rule]));
-        let answers = queue.send(vec![message(1), message(2), message(3)]).await;
+        let answers = queue.send(vec![message(1), message(2), message(3)], in_a_minute()).await;
         let ok: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!((ok, rule.num_calls()), (vec![true, false, true], 1));
     }
@@ -164,7 +169,7 @@ mod tests {
             output.set_failed(Some(vec![])).build().unwrap()
         });
         let queue = queue("https://sqs.eu-west-1.amazonaws.com/1/results", mock_client!(aws_sdk_sqs, [&rule]));
-        let answers = queue.send(vec![message(1), message(1)]).await;
+        let answers = queue.send(vec![message(1), message(1)], in_a_minute()).await;
         assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
     }
 
@@ -180,7 +185,9 @@ mod tests {
                 output.set_failed(Some(vec![])).build().unwrap()
             });
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
-        let answers = queue("https://sqs.eu-west-1.amazonaws.com/1/results.fifo", client).send(vec![message(1)]).await;
+        let answers = queue("https://sqs.eu-west-1.amazonaws.com/1/results.fifo", client)
+            .send(vec![message(1)], in_a_minute())
+            .await;
         assert!(answers[0].is_ok());
     }
 }

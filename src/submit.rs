@@ -47,13 +47,13 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug)]
 enum Origin<'a> {
     SqsMessage(&'a str),
-    HttpRequest(&'a str),
+    HttpRequest { request_id: &'a str, upload_name: &'a str },
 }
 
 impl<'a> Origin<'a> {
-    const fn id(self) -> &'a str {
+    const fn upload_name(self) -> &'a str {
         match self {
-            Self::SqsMessage(id) | Self::HttpRequest(id) => id,
+            Self::SqsMessage(name) | Self::HttpRequest { upload_name: name, .. } => name,
         }
     }
 
@@ -62,7 +62,7 @@ impl<'a> Origin<'a> {
     }
 
     const fn request_id(self) -> Option<&'a str> {
-        if let Self::HttpRequest(id) = self { Some(id) } else { None }
+        if let Self::HttpRequest { request_id, .. } = self { Some(request_id) } else { None }
     }
 }
 
@@ -125,7 +125,7 @@ impl Submit {
         let way = invocation.as_ref().ok().map(|invocation| self.way(&invocation.input));
         let outcome = match invocation {
             // Boxed: the SDK's futures are large and deep.
-            Ok(invocation) => deadline.run(Box::pin(self.invoke(invocation, origin.id()))).await,
+            Ok(invocation) => deadline.run(Box::pin(self.invoke(invocation, origin.upload_name()))).await,
             Err(fault) => Err(fault),
         };
         let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 //! The message for the results queue, in either format.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use base64::Engine;
@@ -26,12 +26,12 @@ const COPY_TIMEOUT: Duration = Duration::from_secs(60);
 const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 
 impl Collect {
-    /// The result that `notification`, read from `text`, becomes. `request_id` is Lambda's.
+    /// The result that `notification`, read from `text`, becomes. `message_id` is the delivery's.
     pub(super) async fn message(
         &self,
         notification: &Notification,
         text: &str,
-        request_id: &str,
+        message_id: &str,
     ) -> Result<ResultMessage, Fault> {
         let response = self.response(notification).await?;
         let identity = identity_of(text);
@@ -43,9 +43,10 @@ impl Collect {
         }
         match notification.location() {
             Some(location) => {
-                // With the request id in it the copy is this message's own: an extended client deletes it with the message, and
-                // must not delete that of another delivery of the same notification.
-                let copy = result_location.join(&format!("{identity}-{request_id}"));
+                // Message id and time make the copy this message's own: an extended client deletes it with the message, and must
+                // not delete that of another delivery, or of another try of the same one.
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+                let copy = result_location.join(&format!("{identity}-{message_id}-{now}"));
                 let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
                 self.copy(&output::parse(location)?, &copy).await?;
                 pointer(notification, &response, &copy, identity)

@@ -15,9 +15,10 @@ impl Collect {
     pub(super) async fn response(&self, notification: &Notification) -> Result<Response, Fault> {
         let limit = self.config.result_body_limit_bytes;
         if let Some(bytes) = notification.included_response() {
-            let is_small = bytes.len() <= limit;
+            // Where nothing says where else it is, leaving it out would lose it.
+            let carried = bytes.len() <= limit || notification.location().is_none();
             let response = Response::Bytes(bytes);
-            return Ok(if is_small { response } else { response.without_bytes() });
+            return Ok(if carried { response } else { response.without_bytes() });
         }
         let Some(location) = notification.location() else { return Ok(Response::Absent) };
         let location = parse(location)?;

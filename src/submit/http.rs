@@ -97,7 +97,8 @@ impl Submit {
         }
         let request_id = request.request_context.request_id.as_deref().unwrap_or(lambda_request_id);
         let invocation = self.http_invocation(&request, endpoint, body);
-        match self.accept(invocation, Origin::HttpRequest(request_id), deadline).await {
+        let upload_name = upload_name(request_id, lambda_request_id);
+        match self.accept(invocation, Origin::HttpRequest { request_id, upload_name: &upload_name }, deadline).await {
             Ok(accepted) => Response::accepted(&accepted),
             Err(fault) => Response::fault(&fault),
         }
@@ -117,6 +118,18 @@ impl Submit {
             }
         };
         Ok(Invocation { parameters, input })
+    }
+}
+
+/// What an uploaded input is called: the gateway's request id, and Lambda's, because a caller of a REST API can choose the
+/// former (header `x-amzn-RequestId`) and must not reach another request's input with it.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html>
+fn upload_name(request_id: &str, lambda_request_id: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte);
+    if request_id != lambda_request_id && request_id.len() <= 64 && request_id.bytes().all(is_plain) {
+        format!("{request_id}-{lambda_request_id}")
+    } else {
+        lambda_request_id.to_owned()
     }
 }
 

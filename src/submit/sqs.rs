@@ -69,7 +69,7 @@ impl Submit {
                 returned.extend(self.invoke_message(message, deadline).await);
             } else {
                 tracing::warn!(sqs.message_id = message.id, "returned: a message before it in its group failed");
-                returned.push(Returned { id: message.id, rejected: None });
+                returned.push(self.return_unsent(message));
             }
         }
         returned
@@ -79,9 +79,22 @@ impl Submit {
         let body = message.record.body.take().unwrap_or_default();
         let invocation = self.invocation(&message, body);
         let fault = self.accept(invocation, Origin::SqsMessage(&message.id), deadline).await.err()?;
-        let tell = self.results.is_some() && !fault.kind().is_retryable() && message.is_first_receipt();
-        let rejected = tell.then(|| rejected::result(&message, &message.id, &self.config, &fault)).flatten();
+        let rejected = self.rejected(&message, &fault);
         Some(Returned { id: message.id, rejected })
+    }
+
+    /// Returns a message that was not sent, and tells its sender already now if it never can be: this receipt is its first one,
+    /// the next will not be.
+    fn return_unsent(&self, mut message: Message) -> Returned {
+        let body = message.record.body.take().unwrap_or_default();
+        let rejected = self.invocation(&message, body).err().and_then(|fault| self.rejected(&message, &fault));
+        Returned { id: message.id, rejected }
+    }
+
+    /// The result for a sender whose request can never succeed, on the message's first receipt.
+    fn rejected(&self, message: &Message, fault: &Fault) -> Option<ResultMessage> {
+        let tell = self.results.is_some() && !fault.kind().is_retryable() && message.is_first_receipt();
+        tell.then(|| rejected::result(message, &message.id, &self.config, fault)).flatten()
     }
 
     fn invocation(&self, message: &Message, body: String) -> Result<Invocation, Fault> {
@@ -105,13 +118,8 @@ impl Submit {
     /// keeps them; a result that cannot be sent is logged and nothing more.
     async fn send_rejected(&self, rejected: Vec<ResultMessage>, deadline: Deadline) {
         let Some(results) = self.results.as_ref().filter(|_| !rejected.is_empty()) else { return };
-        match deadline.finish(async { Ok(results.send(rejected).await) }).await {
-            Ok(answers) => {
-                for fault in answers.into_iter().filter_map(Result::err) {
-                    tracing::error!(error = fault.details(), "rejected result not sent");
-                }
-            }
-            Err(fault) => tracing::error!(error = fault.details(), "rejected results not sent"),
+        for fault in results.send(rejected, deadline).await.into_iter().filter_map(Result::err) {
+            tracing::error!(error = fault.details(), "rejected result not sent");
         }
     }
 }

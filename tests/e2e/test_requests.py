@@ -162,7 +162,7 @@ def test_no_log_holds_a_payload_an_output_or_a_custom_attribute(direct: LocalSta
     encoded = base64.b64encode(secret.encode()).decode()
     direct.wait_for_result(direct.send(secret, CustomAttributes=secret))
     direct.wait_for_result(direct.send(secret, CustomAttributes=secret, EndpointName="failing"))
-    direct.wait_for_result(direct.send(secret, CustomAttributes=secret, ContentEncoding="base64"))
+    direct.wait_for_result(direct.send(encoded, CustomAttributes=secret, ContentEncoding="base64"))
     logs = direct.client("logs")
     lines = []
     for function in ("submit", "collect"):
@@ -171,4 +171,3 @@ def test_no_log_holds_a_payload_an_output_or_a_custom_attribute(direct: LocalSta
     assert any('"invocation accepted"' in line for line in lines)
     assert any('"result sent"' in line for line in lines)
     assert not any(secret in line or encoded in line for line in lines)
-    dead_letters(direct, 1)

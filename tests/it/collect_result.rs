@@ -129,7 +129,8 @@ async fn a_message_that_is_no_notification_comes_back_alone() {
 #[tokio::test]
 async fn every_sample_event_of_collect_is_used_by_a_test() {
     let wrapped = samples("notifications").into_iter().map(|file| format!("sns-{file}"));
-    let batches = ["sqs-raw.json", "sqs-envelope.json", "sqs-one-bad-of-three.json"].map(str::to_owned);
+    let batches = ["sqs-raw.json", "sqs-envelope.json", "sqs-one-bad-of-three.json", "sns-test-notification.json"];
+    let batches = batches.map(str::to_owned);
     assert_eq!(samples("collect"), wrapped.chain(batches).collect());
 }
 
@@ -315,6 +316,36 @@ async fn raw_an_output_that_no_message_can_carry_is_copied_and_pointed_to() {
         assert_eq!(attribute(&entry, "ExtendedPayloadSize"), Some(output.len().to_string().as_str()), "{what}");
         assert_eq!(attribute(&entry, "OutputLocation"), Some(location), "{what}");
     }
+}
+
+#[tokio::test]
+async fn the_test_that_sagemaker_publishes_for_an_endpoint_is_no_result_and_no_error() {
+    let aws = aws();
+    handler(&aws, &[]).handle(event(&sample("collect/sns-test-notification.json"))).await.unwrap();
+    assert!(aws.sent().is_empty() && aws.fetched.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_included_response_over_the_limit_that_lies_nowhere_else_is_carried() {
+    let limit = ("BRIDGE_RESULT_BODY_LIMIT_BYTES", "0");
+    let entry = result_of(&aws(), &[limit], &notification("failed-with-body")).await.unwrap();
+    assert_is_result_of("failed-with-body", &entry);
+    let raw = [limit, RAW[0], RAW[1]];
+    let entry = result_of(&aws(), &raw, &notification("failed-with-body")).await.unwrap();
+    assert_eq!(entry.message_body(), r#"{"message":"prompt too long"}"#);
+}
+
+#[tokio::test]
+async fn raw_two_deliveries_of_one_notification_point_to_two_copies() {
+    let aws = Aws::default().with_object(OUTPUT, &vec![b'x'; 300_000]);
+    let text = notification("completed").to_string();
+    let records: Vec<Value> = (0..2).map(|n| json!({"messageId": format!("m{n}"), "body": text})).collect();
+    let collect = handler(&aws, &RAW);
+    for _ in 0..2 {
+        collect.handle(event(&json!({"Records": records}))).await.unwrap();
+    }
+    let copies: BTreeSet<String> = aws.copied.lock().unwrap().iter().map(|(_, copy)| copy.clone()).collect();
+    assert_eq!(copies.len(), 4);
 }
 
 #[tokio::test]

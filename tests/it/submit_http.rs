@@ -79,7 +79,10 @@ async fn a_payload_over_the_inline_limit_goes_through_s3_under_the_gateways_requ
     }
     let invoked = aws.invoked();
     assert_eq!(invoked[0].body().map(|body| body.as_ref().len()), Some(128_000));
-    assert_eq!(invoked[1].input_location(), Some("s3://models-bucket/input/JKJaXmPLvHcESHA="));
+    assert_eq!(
+        invoked[1].input_location(),
+        Some("s3://models-bucket/input/JKJaXmPLvHcESHA=-c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+    );
     assert_eq!(aws.put.lock().unwrap().len(), 1);
 }
 

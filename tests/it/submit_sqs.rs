@@ -248,6 +248,7 @@ async fn each_bad_message_says_what_is_wrong_and_reaches_no_service() {
         ),
         (&pointer("other-bucket", "input/x"), size.clone(), "AccessDeniedException"),
         (&pointer("models-bucket", "input/../output/x"), size.clone(), "AccessDeniedException"),
+        (&pointer("models-bucket", "input/a\nb"), size.clone(), "InputLocation must be at most 1024"),
         (&pointer("models-bucket", ""), size, "must name an object"),
         (&pointer("models-bucket", "input/x"), encoded, "ContentEncoding cannot be undone"),
     ];
@@ -287,6 +288,21 @@ async fn after_a_failure_the_rest_of_its_fifo_group_comes_back_unsent_and_order_
     assert_eq!(of_group_a, [ids[0], ids[2]]);
     assert_eq!(invoked.len(), 3);
     assert_eq!(aws.sent().len(), 1, "only the bad one is rejected");
+}
+
+#[tokio::test]
+async fn a_bad_message_behind_a_throttled_one_of_its_group_is_rejected_on_its_first_receipt() {
+    let mut records =
+        [message("a", "throttle", json!({})), message("b", "%", json!({"ContentEncoding": string("base64")}))];
+    for record in &mut records {
+        record["attributes"]["MessageGroupId"] = json!("g");
+        record["eventSourceARN"] = json!("arn:aws:sqs:eu-west-1:123456789012:requests.fifo");
+    }
+    let aws = Aws::default();
+    assert_eq!(returned(&handler(&aws, &[]), &json!({"Records": records})).await, ["a", "b"]);
+    let rejected: Vec<_> =
+        aws.sent().iter().map(|entry| entry.message_body().contains(r#""inferenceId":"b""#)).collect();
+    assert_eq!(rejected, [true]);
 }
 
 #[tokio::test]
