@@ -89,7 +89,8 @@ impl Notification {
     #[must_use]
     pub fn is_test(message: &str) -> bool {
         let fields: Object = serde_json::from_str(message).unwrap_or_default();
-        text(&fields, "eventName").as_deref() == Some("TestNotification") && !fields.contains_key("invocationStatus")
+        text(&fields, "eventName").as_deref() == Some("TestNotification")
+            && !["invocationStatus", "inferenceId", "failureReason"].iter().any(|name| fields.contains_key(*name))
     }
 
     /// Whether the inference ended well. Any other status than this one is a failure: nobody has published them all.

@@ -139,6 +139,8 @@ const UNKNOWN_PATH: &str = "the path must be /invocations or /endpoints/{Endpoin
 fn route(path: &str) -> Route<'_> {
     let mut segments = path.rsplit('/');
     match (segments.next(), segments.next(), segments.next()) {
+        // SageMaker's synchronous path: the endpoint that it names must not silently become the default one.
+        (Some("invocations"), Some(_), Some("endpoints")) => Route::Unknown,
         (Some("invocations"), Some(_), _) => Route::Invocations(None),
         (Some("async-invocations"), Some(endpoint), Some("endpoints")) => Route::Invocations(Some(endpoint)),
         _ => Route::Unknown,

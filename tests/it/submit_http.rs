@@ -117,6 +117,8 @@ async fn each_error_has_its_status_its_type_and_a_message() {
         (endpoint("a%2Fb"), 400, "ValidationError", "EndpointName must be 1 to 63"),
         (json!({"rawPath": "/"}), 404, "UnknownOperationException", "/invocations"),
         (json!({"rawPath": "/ping"}), 404, "UnknownOperationException", "/invocations"),
+        (json!({"rawPath": "/endpoints/asr/invocations"}), 404, "UnknownOperationException", "/invocations"),
+        (json!({"rawPath": "/live/endpoints/other/invocations"}), 404, "UnknownOperationException", "/invocations"),
         (json!({"rawPath": "/endpoints/asr/invocations/x"}), 404, "UnknownOperationException", "/invocations"),
         (method("GET"), 405, "MethodNotAllowedException", "POST"),
         (method("DELETE"), 405, "MethodNotAllowedException", "POST"),
