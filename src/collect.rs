@@ -9,7 +9,6 @@ mod message;
 mod output;
 
 use aws_config::SdkConfig;
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
@@ -17,6 +16,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::aws::{self, Lazy};
+use crate::batch::SqsBatchResponse;
 use crate::config::CollectConfig;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -64,16 +64,9 @@ impl Collect {
         let deadline = Deadline::at(event.context.deadline());
         let parsed =
             Event::parse(&event.payload).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
-        drop(event.payload);
         let failed = self.pass_on(parsed.deliveries, deadline).await;
         if parsed.from_sqs {
-            let mut response = SqsBatchResponse::default();
-            for (id, _) in failed {
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = id;
-                response.batch_item_failures.push(failure);
-            }
-            return Ok(Answer::Sqs(response));
+            return Ok(Answer::Sqs(failed.into_iter().map(|(id, _)| id).collect()));
         }
         match failed.into_iter().next() {
             Some((_, fault)) => Err(fault),
@@ -82,7 +75,7 @@ impl Collect {
     }
 
     /// Passes on notifications; gives back those that could not be, by their message ids.
-    async fn pass_on(&self, deliveries: Vec<Delivery>, deadline: Deadline) -> Vec<(String, Fault)> {
+    async fn pass_on(&self, deliveries: Vec<Delivery<'_>>, deadline: Deadline) -> Vec<(String, Fault)> {
         let start = Instant::now();
         let made: Vec<(String, Result<Option<ResultMessage>, Fault>)> = stream::iter(deliveries)
             .map(async |delivery| {
@@ -115,7 +108,7 @@ impl Collect {
     }
 
     /// Reads a notification, gets the response, and makes the message for the results queue; `None` for a mere test.
-    async fn result_of(&self, delivery: &Delivery) -> Result<Option<ResultMessage>, Fault> {
+    async fn result_of(&self, delivery: &Delivery<'_>) -> Result<Option<ResultMessage>, Fault> {
         let text = delivery.notification()?;
         if Notification::is_test(&text) {
             return Ok(None);

@@ -10,6 +10,7 @@
 //! Requests look like `InvokeEndpointAsync`, results like SageMaker's notifications, completed with the output.
 
 pub mod aws;
+mod batch;
 pub mod collect;
 pub mod config;
 pub mod deadline;

@@ -8,7 +8,6 @@ mod rejected;
 pub mod sqs;
 
 use aws_config::SdkConfig;
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use lambda_runtime::LambdaEvent;
@@ -18,6 +17,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::aws::{self, Lazy};
+use crate::batch::SqsBatchResponse;
 use crate::config::SubmitConfig;
 use crate::deadline::Deadline;
 use crate::fault::{Fault, json_problem};
@@ -102,12 +102,10 @@ impl Submit {
     /// A [`Fault`] when the event is neither; Lambda then treats the whole event as failed.
     pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Fault> {
         let deadline = Deadline::at(event.context.deadline());
-        let parsed =
-            Event::parse(&event.payload).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
-        drop(event.payload);
-        match parsed {
+        match Event::parse(&event.payload).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))? {
             Event::Sqs(batch) => self.answer_batch(batch, deadline).await.map(Answer::Sqs),
             Event::Http(request) => {
+                drop(event.payload);
                 Ok(Answer::Http(self.answer_request(request, &event.context.request_id, deadline).await))
             }
         }
@@ -215,31 +213,36 @@ impl Submit {
     }
 }
 
-enum Event {
-    Sqs(SqsEvent),
+enum Event<'a> {
+    Sqs(Vec<sqs::Record<'a>>),
     Http(http::Request),
 }
 
 /// The fields that tell events apart.
 #[derive(Deserialize)]
-struct Shape {
-    #[serde(rename = "Records")]
-    records: Option<IgnoredAny>,
+struct Shape<'a> {
+    #[serde(rename = "Records", borrow)]
+    records: Option<Vec<sqs::Record<'a>>>,
     #[serde(rename = "requestContext")]
     request_context: Option<IgnoredAny>,
 }
 
-impl Event {
-    fn parse(payload: &RawValue) -> Result<Self, Fault> {
+impl<'a> Event<'a> {
+    fn parse(payload: &'a RawValue) -> Result<Self, Fault> {
         let bad = |error: serde_json::Error| {
             let problem = json_problem(&error);
             Fault::validation(format!(
                 "the event is neither an SQS batch nor an HTTP request of API Gateway: {problem}"
             ))
         };
+        // EventBridge Pipes gives a function the records alone and takes the same answer.
+        // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
+        if payload.get().starts_with('[') {
+            return serde_json::from_str(payload.get()).map(Self::Sqs).map_err(bad);
+        }
         let shape: Shape = serde_json::from_str(payload.get()).map_err(bad)?;
         match (shape.records, shape.request_context) {
-            (Some(_), _) => serde_json::from_str(payload.get()).map(Self::Sqs).map_err(bad),
+            (Some(records), _) => Ok(Self::Sqs(records)),
             (None, Some(_)) => serde_json::from_str(payload.get()).map(Self::Http).map_err(bad),
             (None, None) => Err(Fault::validation(
                 "the event has neither Records (an SQS batch) nor requestContext (API Gateway payload 1.0 or 2.0, function URL)",

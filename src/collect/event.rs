@@ -5,47 +5,50 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::batch;
 use crate::fault::{Fault, json_problem};
 
 /// An event, read.
 #[derive(Debug)]
-pub struct Event {
+pub struct Event<'a> {
     /// Whether it came from SQS and wants the messages named that must come back.
     pub from_sqs: bool,
     /// What it holds.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<Delivery<'a>>,
 }
 
 /// One message of an event.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Delivery {
+#[derive(Debug)]
+pub struct Delivery<'a> {
     /// The id of the SQS message or of the SNS message.
     pub id: String,
-    body: Body,
+    body: Body<'a>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Body {
+#[derive(Debug)]
+enum Body<'a> {
     /// SNS's `Message`.
     Sns(String),
-    /// An SQS message's body: SNS's `Message`, or SNS's envelope around it.
-    Sqs(String),
+    /// An SQS message's body, not read yet: SNS's `Message`, or SNS's envelope around it.
+    Sqs(Option<&'a RawValue>),
 }
 
 #[derive(Deserialize)]
-struct Records {
-    #[serde(rename = "Records")]
-    records: Vec<Record>,
+struct Records<'a> {
+    #[serde(rename = "Records", borrow)]
+    records: Vec<Record<'a>>,
 }
 
 /// A record of SNS has `Sns`, one of SQS `messageId` and `body`. The rest of either is of no use here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record {
+struct Record<'a> {
     #[serde(rename = "Sns")]
     sns: Option<Sns>,
-    message_id: Option<String>,
-    body: Option<String>,
+    #[serde(borrow)]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -65,31 +68,29 @@ struct Envelope {
     message: Option<String>,
 }
 
-impl Event {
+impl<'a> Event<'a> {
     /// Reads an event of SNS or SQS.
     ///
     /// # Errors
     /// A [`Fault`] when it is neither, or when a message of SQS has no id by which it could be given back.
-    pub fn parse(payload: &RawValue) -> Result<Self, Fault> {
+    pub fn parse(payload: &'a RawValue) -> Result<Self, Fault> {
         let bad =
             |problem: &str| Fault::validation(format!("the event is neither one of SNS nor a batch of SQS: {problem}"));
         let event: Records = serde_json::from_str(payload.get()).map_err(|error| bad(&json_problem(&error)))?;
         let from_sqs = event.records.iter().all(|record| record.sns.is_none());
-        let delivery = |record: Record| match record {
-            Record { sns: Some(sns), .. } if !from_sqs => {
-                Ok(Delivery { id: sns.message_id.unwrap_or_default(), body: Body::Sns(sns.message) })
+        let delivery = |record: Record<'a>| match record.sns {
+            Some(sns) => Ok(Delivery { id: sns.message_id.unwrap_or_default(), body: Body::Sns(sns.message) }),
+            None if from_sqs => {
+                Ok(Delivery { id: batch::message_id(record.message_id)?, body: Body::Sqs(record.body) })
             }
-            Record { message_id: Some(id), body, .. } if from_sqs && !id.is_empty() => {
-                Ok(Delivery { id, body: Body::Sqs(body.unwrap_or_default()) })
-            }
-            _ => Err(bad("a record has neither Sns nor messageId and body")),
+            None => Err(bad("some of its records have Sns and others have not")),
         };
         let deliveries = event.records.into_iter().map(delivery).collect::<Result<_, _>>()?;
         Ok(Self { from_sqs, deliveries })
     }
 }
 
-impl Delivery {
+impl Delivery<'_> {
     /// The notification's text.
     ///
     /// # Errors
@@ -97,14 +98,15 @@ impl Delivery {
     pub fn notification(&self) -> Result<Cow<'_, str>, Fault> {
         let body = match &self.body {
             Body::Sns(message) => return Ok(Cow::Borrowed(message)),
-            Body::Sqs(body) => body,
+            Body::Sqs(body) => body.and_then(batch::text),
         };
-        let envelope: Envelope = serde_json::from_str(body).map_err(|error| {
+        let body = body.ok_or_else(|| Fault::validation("the message's body must be a text"))?;
+        let envelope: Envelope = serde_json::from_str(&body).map_err(|error| {
             Fault::validation(format!("the message's body is no notification: {}", json_problem(&error)))
         })?;
         match envelope {
             Envelope { kind: Some(kind), message: Some(message) } if kind == "Notification" => Ok(Cow::Owned(message)),
-            _ => Ok(Cow::Borrowed(body)),
+            _ => Ok(body),
         }
     }
 }
@@ -116,8 +118,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(event: &serde_json::Value) -> Result<Event, Fault> {
-        Event::parse(&to_raw_value(event).unwrap())
+    fn json_of(event: &serde_json::Value) -> Box<RawValue> {
+        to_raw_value(event).unwrap()
     }
 
     #[test]
@@ -130,7 +132,8 @@ mod tests {
             (json!({"Records": [{"eventSource": "aws:sqs", "messageId": "q", "body": envelope}]}), true, "q"),
         ];
         for (event, from_sqs, id) in cases {
-            let event = parse(&event).unwrap();
+            let event = json_of(&event);
+            let event = Event::parse(&event).unwrap();
             assert_eq!((event.from_sqs, event.deliveries[0].id.as_str()), (from_sqs, id));
             assert_eq!(event.deliveries[0].notification().unwrap(), raw);
         }
@@ -141,15 +144,17 @@ mod tests {
         for event in
             [json!({}), json!([]), json!({"Records": [{}]}), json!({"Records": [{"messageId": "", "body": "{}"}]})]
         {
-            assert!(parse(&event).is_err(), "{event}");
+            assert!(Event::parse(&json_of(&event)).is_err(), "{event}");
         }
     }
 
     #[test]
-    fn a_body_that_is_no_json_fails_alone() {
-        let event = json!({"Records": [{"messageId": "a", "body": "x"}, {"messageId": "b", "body": "{}"}]});
-        let event = parse(&event).unwrap();
-        assert!(event.deliveries[0].notification().is_err());
-        assert_eq!(event.deliveries[1].notification().unwrap(), "{}");
+    fn a_body_that_is_no_notification_fails_alone() {
+        let bodies = [json!("x"), json!(5), json!(null), json!({}), json!("{}")];
+        let records: Vec<_> = bodies.iter().map(|body| json!({"messageId": "m", "body": body})).collect();
+        let event = json_of(&json!({"Records": records}));
+        let event = Event::parse(&event).unwrap();
+        let good: Vec<bool> = event.deliveries.iter().map(|delivery| delivery.notification().is_ok()).collect();
+        assert_eq!(good, [false, false, false, false, true]);
     }
 }

@@ -2,14 +2,16 @@
 //! must come back.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Origin, Submit, rejected};
+use crate::batch::{self, SqsBatchResponse};
 use crate::deadline::Deadline;
 use crate::fault::{Fault, json_problem};
 use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
@@ -25,10 +27,39 @@ const POINTER_ATTRIBUTES: [&str; 2] = ["ExtendedPayloadSize", "SQSLargePayloadSi
 const POINTER_CLASSES: [&str; 2] =
     ["software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"];
 
-/// One message and its id, without which it could not be given back.
-struct Message {
+/// The fields of a message that matter, none of them read yet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Record<'a> {
+    #[serde(borrow)]
+    message_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow)]
+    attributes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_attributes: Option<&'a RawValue>,
+    #[serde(borrow, rename = "eventSourceARN")]
+    event_source_arn: Option<&'a RawValue>,
+}
+
+/// One message, and its id, without which it could not be given back.
+struct Message<'a> {
     id: String,
-    record: SqsMessage,
+    body: Option<&'a RawValue>,
+    /// `None` when they are no JSON object.
+    attributes: Option<Fields<'a>>,
+    is_first_receipt: bool,
+}
+
+type Fields<'a> = HashMap<String, &'a RawValue>;
+
+/// A message attribute, of which only a text is of use.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attribute<'a> {
+    #[serde(borrow)]
+    string_value: Cow<'a, str>,
 }
 
 /// A message that must come back, and what its sender is told.
@@ -42,27 +73,25 @@ impl Submit {
     ///
     /// # Errors
     /// A [`Fault`] when a message has no id, so that the whole batch has to come back.
-    pub(super) async fn answer_batch(&self, batch: SqsEvent, deadline: Deadline) -> Result<SqsBatchResponse, Fault> {
-        let groups = groups(batch).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
+    pub(super) async fn answer_batch(
+        &self,
+        records: Vec<Record<'_>>,
+        deadline: Deadline,
+    ) -> Result<SqsBatchResponse, Fault> {
+        let groups = groups(records).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
         let returned: Vec<Vec<Returned>> = stream::iter(groups)
             .map(|group| self.invoke_group(group, deadline))
             .buffer_unordered(self.config.max_concurrency.get())
             .collect()
             .await;
-        let mut response = SqsBatchResponse::default();
-        let mut rejected = Vec::new();
-        for message in returned.into_iter().flatten() {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = message.id;
-            response.batch_item_failures.push(failure);
-            rejected.extend(message.rejected);
-        }
-        self.send_rejected(rejected, deadline).await;
-        Ok(response)
+        let (ids, rejected): (Vec<_>, Vec<_>) =
+            returned.into_iter().flatten().map(|message| (message.id, message.rejected)).unzip();
+        self.send_rejected(rejected.into_iter().flatten().collect(), deadline).await;
+        Ok(ids.into_iter().collect())
     }
 
     /// Invokes for one message after the other, and for none after one that failed: that keeps a FIFO group's order.
-    async fn invoke_group(&self, group: Vec<Message>, deadline: Deadline) -> Vec<Returned> {
+    async fn invoke_group(&self, group: Vec<Message<'_>>, deadline: Deadline) -> Vec<Returned> {
         let mut returned = Vec::new();
         for message in group {
             if returned.is_empty() {
@@ -75,9 +104,8 @@ impl Submit {
         returned
     }
 
-    async fn invoke_message(&self, mut message: Message, deadline: Deadline) -> Option<Returned> {
-        let body = message.record.body.take().unwrap_or_default();
-        let invocation = self.invocation(&message, body);
+    async fn invoke_message(&self, message: Message<'_>, deadline: Deadline) -> Option<Returned> {
+        let invocation = self.invocation(&message);
         let fault = self.accept(invocation, Origin::SqsMessage(&message.id), deadline).await.err()?;
         let rejected = self.rejected(&message, &fault);
         Some(Returned { id: message.id, rejected })
@@ -85,19 +113,18 @@ impl Submit {
 
     /// Returns a message that was not sent, and tells its sender already now if it never can be: this receipt is its first one,
     /// the next will not be.
-    fn return_unsent(&self, mut message: Message) -> Returned {
-        let body = message.record.body.take().unwrap_or_default();
-        let rejected = self.invocation(&message, body).err().and_then(|fault| self.rejected(&message, &fault));
+    fn return_unsent(&self, message: Message<'_>) -> Returned {
+        let rejected = self.invocation(&message).err().and_then(|fault| self.rejected(&message, &fault));
         Returned { id: message.id, rejected }
     }
 
     /// The result for a sender whose request can never succeed, on the message's first receipt.
-    fn rejected(&self, message: &Message, fault: &Fault) -> Option<ResultMessage> {
-        let tell = self.results.is_some() && !fault.kind().is_retryable() && message.is_first_receipt();
+    fn rejected(&self, message: &Message<'_>, fault: &Fault) -> Option<ResultMessage> {
+        let tell = self.results.is_some() && !fault.kind().is_retryable() && message.is_first_receipt;
         tell.then(|| rejected::result(message, &message.id, &self.config, fault)).flatten()
     }
 
-    fn invocation(&self, message: &Message, body: String) -> Result<Invocation, Fault> {
+    fn invocation(&self, message: &Message<'_>) -> Result<Invocation, Fault> {
         let mut parameters = Parameters::read(message, &self.config)?;
         if parameters.inference_id.is_none() {
             // A redelivery keeps the id, so that a consumer of results can tell a repetition.
@@ -106,10 +133,10 @@ impl Submit {
         let input = match parameters.input_location.take() {
             Some(location) => Input::Location(location),
             None if message.is_pointer() => {
-                let location = message.pointed_to(&body)?;
+                let location = message.pointed_to()?;
                 Input::Location(allowed_input(location, &self.config.allowed_input_locations)?)
             }
-            None => Input::Payload(message.payload(body)?),
+            None => Input::Payload(message.payload()?),
         };
         Ok(Invocation { parameters, input })
     }
@@ -126,14 +153,19 @@ impl Submit {
 
 /// Messages that must be invoked one after the other: those of one group from a FIFO queue, each by itself from any other. A
 /// group id alone says nothing: on a standard queue it only makes for fairness.
-fn groups(batch: SqsEvent) -> Result<Vec<Vec<Message>>, Fault> {
-    let mut groups: Vec<(Option<String>, Vec<Message>)> = Vec::new();
-    for mut record in batch.records {
-        let id = record.message_id.take().filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| Fault::validation("a record has no messageId: it is none of SQS's"))?;
-        let is_fifo = record.event_source_arn.as_deref().is_some_and(|arn| arn.ends_with(".fifo"));
-        let group_id = record.attributes.get("MessageGroupId").filter(|_| is_fifo).cloned();
-        let message = Message { id, record };
+fn groups(records: Vec<Record<'_>>) -> Result<Vec<Vec<Message<'_>>>, Fault> {
+    let mut groups: Vec<(Option<&str>, Vec<Message>)> = Vec::new();
+    for record in records {
+        let system = record.attributes.and_then(fields).unwrap_or_default();
+        let is_fifo = record.event_source_arn.and_then(batch::text).is_some_and(|arn| arn.ends_with(".fifo"));
+        let group_id = system.get("MessageGroupId").filter(|_| is_fifo).map(|id| id.get());
+        let count = system.get("ApproximateReceiveCount");
+        let message = Message {
+            id: batch::message_id(record.message_id)?,
+            body: record.body,
+            attributes: record.message_attributes.map_or_else(|| Some(Fields::new()), fields),
+            is_first_receipt: count.is_none_or(|count| matches!(count.get(), r#""1""# | "1")),
+        };
         let known = group_id.is_some().then(|| groups.iter_mut().find(|(other, _)| *other == group_id)).flatten();
         match known {
             Some((_, group)) => group.push(message),
@@ -143,37 +175,45 @@ fn groups(batch: SqsEvent) -> Result<Vec<Vec<Message>>, Fault> {
     Ok(groups.into_iter().map(|(_, group)| group).collect())
 }
 
-impl ParameterSource for Message {
+fn fields(json: &RawValue) -> Option<Fields<'_>> {
+    serde_json::from_str(json.get()).ok()
+}
+
+impl ParameterSource for Message<'_> {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
-        Ok(self.attribute(parameter.name)?.map(Cow::Borrowed))
+        self.attribute(parameter.name)
     }
 }
 
-impl Message {
-    fn attribute(&self, name: &str) -> Result<Option<&str>, Fault> {
-        let Some(attribute) = self.record.message_attributes.get(name) else { return Ok(None) };
-        match attribute.string_value.as_deref() {
-            Some(text) => Ok(Some(text)),
-            None => Err(Fault::validation(format!("{name} must be a message attribute of type String or Number"))),
+impl<'a> Message<'a> {
+    fn attribute(&self, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+        let attributes = self.attributes.as_ref();
+        let attributes =
+            attributes.ok_or_else(|| Fault::validation("messageAttributes must be names with message attributes"))?;
+        let Some(attribute) = attributes.get(name) else { return Ok(None) };
+        match serde_json::from_str(attribute.get()) {
+            Ok(Attribute { string_value }) => Ok(Some(string_value)),
+            Err(_) => Err(Fault::validation(format!("{name} must be a message attribute of type String or Number"))),
         }
     }
 
-    fn is_first_receipt(&self) -> bool {
-        self.record.attributes.get("ApproximateReceiveCount").is_none_or(|count| count == "1")
+    fn body(&self) -> Result<Cow<'a, str>, Fault> {
+        let Some(body) = self.body else { return Ok(Cow::Borrowed("")) };
+        batch::text(body).ok_or_else(|| Fault::validation("the message's body must be a text"))
     }
 
     fn is_pointer(&self) -> bool {
-        POINTER_ATTRIBUTES.iter().any(|name| self.record.message_attributes.contains_key(*name))
+        self.attributes.as_ref().is_some_and(|given| POINTER_ATTRIBUTES.iter().any(|name| given.contains_key(*name)))
     }
 
     /// The object that an extended client's body points to.
-    fn pointed_to(&self, body: &str) -> Result<S3Uri, Fault> {
+    fn pointed_to(&self) -> Result<S3Uri, Fault> {
         if self.is_base64()? {
             return Err(Fault::validation(
                 "ContentEncoding cannot be undone for a payload that lies in S3: put the payload there as it is",
             ));
         }
-        let (class, pointer): (String, Pointer) = serde_json::from_str(body).map_err(|error| {
+        let (class, pointer): (String, Pointer) = serde_json::from_str(&self.body()?).map_err(|error| {
             let names = POINTER_ATTRIBUTES.join(" or ");
             let problem = json_problem(&error);
             Fault::validation(format!(
@@ -188,8 +228,9 @@ impl Message {
             .map_err(|error| Fault::validation(format!("the body's extended-client pointer {error}")))
     }
 
-    fn payload(&self, body: String) -> Result<Vec<u8>, Fault> {
-        let payload = if self.is_base64()? { decode(body)? } else { body.into_bytes() };
+    fn payload(&self) -> Result<Vec<u8>, Fault> {
+        let body = self.body()?;
+        let payload = if self.is_base64()? { decode(&body)? } else { body.into_owned().into_bytes() };
         if payload.is_empty() {
             return Err(Fault::validation("the payload is empty: give a body or an InputLocation"));
         }
@@ -197,7 +238,7 @@ impl Message {
     }
 
     fn is_base64(&self) -> Result<bool, Fault> {
-        match self.attribute(CONTENT_ENCODING)? {
+        match self.attribute(CONTENT_ENCODING)?.as_deref() {
             None => Ok(false),
             Some("base64") => Ok(true),
             Some(_) => Err(Fault::validation("ContentEncoding must be `base64`, or not be given")),
@@ -215,9 +256,14 @@ struct Pointer {
 }
 
 /// Decodes base64, in which tools like to break lines.
-fn decode(mut body: String) -> Result<Vec<u8>, Fault> {
-    body.retain(|character| !character.is_ascii_whitespace());
-    BASE64_STANDARD.decode(body).map_err(|error| {
+fn decode(body: &str) -> Result<Vec<u8>, Fault> {
+    let is_broken = body.contains(|character: char| character.is_ascii_whitespace());
+    let decoded = if is_broken {
+        BASE64_STANDARD.decode(body.split_ascii_whitespace().collect::<String>())
+    } else {
+        BASE64_STANDARD.decode(body)
+    };
+    decoded.map_err(|error| {
         Fault::validation(format!(
             "the body must be base64 (standard alphabet, padded), as ContentEncoding says: {error}"
         ))

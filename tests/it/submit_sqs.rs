@@ -326,6 +326,76 @@ async fn near_the_deadline_what_has_not_started_comes_back() {
 }
 
 #[tokio::test]
+async fn what_is_odd_in_one_message_never_touches_its_neighbours() {
+    let cases = [
+        (
+            json!({"messageAttributes": {"Accept": {"stringValue": 5, "dataType": "Number"}}}),
+            "Accept must be a message",
+        ),
+        (
+            json!({"messageAttributes": {"Accept": {"stringValue": null, "binaryValue": "%"}}}),
+            "Accept must be a message",
+        ),
+        (json!({"messageAttributes": {"Accept": null}}), "Accept must be a message"),
+        (json!({"messageAttributes": [1]}), "messageAttributes must be"),
+        (json!({"messageAttributes": "x"}), "messageAttributes must be"),
+        (json!({"body": {"prompt": "x"}}), "the message's body must be a text"),
+        (json!({"body": 5}), "the message's body must be a text"),
+        (json!({"body": null}), "the payload is empty"),
+    ];
+    for (odd, expected) in cases {
+        let aws = Aws::default();
+        let mut record = message("odd", "{}", json!({}));
+        record.as_object_mut().unwrap().extend(odd.as_object().unwrap().clone());
+        let batch = json!({"Records": [message("a", "{}", json!({})), record, message("b", "{}", json!({}))]});
+        assert_eq!(returned(&handler(&aws, &[]), &batch).await, ["odd"], "{odd}");
+        assert_eq!(aws.invoked().len(), 2, "{odd}");
+        let result: Value = serde_json::from_str(aws.sent()[0].message_body()).unwrap();
+        assert!(result["failureReason"].as_str().unwrap().contains(expected), "{odd}: {result}");
+        assert_eq!(result["inferenceId"], "odd");
+    }
+}
+
+#[tokio::test]
+async fn what_is_odd_and_of_no_use_is_not_looked_at() {
+    let odd = [
+        json!({"messageAttributes": null}),
+        json!({"messageAttributes": {"Accept": {"stringValue": "a/b", "stringListValues": null, "binaryListValues": 1}}}),
+        json!({"messageAttributes": {"trace": {"binaryValue": "%", "dataType": 5}, "other": null}}),
+        json!({"attributes": null}),
+        json!({"attributes": [1]}),
+        json!({"attributes": {"SenderId": null, "ApproximateReceiveCount": 1, "MessageGroupId": 7}}),
+        json!({"receiptHandle": 5, "md5OfBody": null, "eventSourceARN": 5, "eventSource": [], "awsRegion": {}}),
+    ];
+    for odd in odd {
+        let aws = Aws::default();
+        let mut record = message("odd", "{}", json!({}));
+        record.as_object_mut().unwrap().extend(odd.as_object().unwrap().clone());
+        assert_eq!(returned(&handler(&aws, &[]), &json!({"Records": [record]})).await, Vec::<String>::new(), "{odd}");
+        assert_eq!(aws.invoked().len(), 1, "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_receive_count_may_be_a_number() {
+    for (count, results) in [(json!(1), 1), (json!(2), 0), (json!("1"), 1), (json!("2"), 0)] {
+        let aws = Aws::default();
+        let mut record = message("m", "", json!({}));
+        record["attributes"]["ApproximateReceiveCount"] = count;
+        assert_eq!(returned(&handler(&aws, &[]), &json!({"Records": [record]})).await, ["m"]);
+        assert_eq!(aws.sent().len(), results);
+    }
+}
+
+#[tokio::test]
+async fn the_bare_records_of_eventbridge_pipes_get_the_answer_of_a_batch() {
+    let aws = Aws::default();
+    let records = sample("submit/sqs-three-bad-of-ten.json")["Records"].clone();
+    assert_eq!(returned(&handler(&aws, &[]), &records).await.len(), 3);
+    assert_eq!(aws.invoked().len(), 7);
+}
+
+#[tokio::test]
 async fn an_empty_batch_has_no_failures() {
     assert!(returned(&handler(&Aws::default(), &[]), &json!({"Records": []})).await.is_empty());
 }
@@ -333,7 +403,10 @@ async fn an_empty_batch_has_no_failures() {
 #[tokio::test]
 async fn an_event_that_is_neither_sqs_nor_http_fails_whole() {
     let submit = handler(&Aws::default(), &[]);
-    for payload in [json!({}), json!({"Records": [{"body": "x"}]}), json!("x"), json!({"Records": 5})] {
+    let no_batches = [json!("x"), json!({"Records": 5}), json!({"Records": null}), json!([5])];
+    let no_ids = [json!({}), json!({"body": "x"}), json!({"messageId": 5}), json!({"messageId": ""})];
+    let no_ids = no_ids.map(|record| json!({"Records": [message("m", "{}", json!({})), record]}));
+    for payload in no_batches.into_iter().chain(no_ids).chain([json!({})]) {
         let fault = submit.handle(event(&payload)).await.expect_err("refused");
         assert!(fault.to_string().starts_with("ValidationError: "), "{fault}");
     }
