@@ -75,8 +75,8 @@ impl Notification {
             inference_id: text(&fields, "inferenceId"),
             endpoint_name: request.as_ref().and_then(|parameters| text(parameters, "endpointName")),
             content_type: of_response("contentType"),
-            output_location: of_response("outputLocation"),
-            failure_location: of_response("failureLocation"),
+            output_location: of_response("outputLocation").filter(|location| !location.is_empty()),
+            failure_location: of_response("failureLocation").filter(|location| !location.is_empty()),
             failure_reason: text(&fields, "failureReason"),
             response_parameters: response,
             fields,
@@ -106,16 +106,16 @@ impl Notification {
         location.as_deref()
     }
 
-    /// The bytes of the response that SageMaker included. `None` when it included none, or encoded it in a way unknown here:
-    /// then the response is to be fetched. What names no encoding is plain text.
+    /// The response that SageMaker included. What names no encoding is plain text.
     #[must_use]
-    pub fn included_response(&self) -> Option<Vec<u8>> {
-        let body: IncludedBody = serde_json::from_str(self.fields.get(RESPONSE_BODY)?.get()).ok()?;
-        let content = body.content?;
-        match body.encoding.as_deref() {
-            None | Some("UTF8" | "UTF-8") => Some(content.into_bytes()),
-            Some("BASE64") => BASE64_STANDARD.decode(content).ok(),
-            Some(_) => None,
+    pub fn included_response(&self) -> Included {
+        let Some(body) = self.fields.get(RESPONSE_BODY) else { return Included::None };
+        let Ok(body) = serde_json::from_str::<Option<IncludedBody>>(body.get()) else { return Included::Unreadable };
+        let Some(IncludedBody { content: Some(content), encoding }) = body else { return Included::None };
+        match encoding.as_deref() {
+            None | Some("UTF8" | "UTF-8") => Included::Bytes(content.into_bytes()),
+            Some("BASE64") => BASE64_STANDARD.decode(content).map_or(Included::Unreadable, Included::Bytes),
+            Some(_) => Included::Unreadable,
         }
     }
 
@@ -141,6 +141,17 @@ impl Notification {
         }
         json_body(&fields)
     }
+}
+
+/// The response that a notification includes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Included {
+    /// The whole of it.
+    Bytes(Vec<u8>),
+    /// It is there, encoded in a way unknown here: it is to be fetched.
+    Unreadable,
+    /// There is none.
+    None,
 }
 
 /// What a model answered, as far as a result can carry it.
@@ -224,6 +235,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_location_is_none() {
+        for status in ["Completed", "Failed"] {
+            let parameters = json!({"outputLocation": "", "failureLocation": ""});
+            let notification = json!({"invocationStatus": status, "responseParameters": parameters});
+            assert_eq!(Notification::parse(&notification.to_string()).unwrap().location(), None);
+            assert_eq!(completed(&notification, &Response::Absent), notification, "and is passed on as it came");
+        }
+    }
+
+    #[test]
     fn fields_of_an_unexpected_type_are_passed_on_and_not_used() {
         let notification = json!({
             "invocationStatus": "Completed", "inferenceId": 5, "requestParameters": null, "responseParameters": [1],
@@ -264,20 +285,24 @@ mod tests {
 
     #[test]
     fn only_the_encoding_that_is_named_is_decoded() {
+        let bytes = |text: &str| Included::Bytes(text.as_bytes().to_vec());
         let cases = [
-            (json!({"content": "eyJ0ZXh0IjoiaGVsbG8ifQ==", "encoding": "BASE64"}), Some(&b"{\"text\":\"hello\"}"[..])),
-            (json!({"content": "eyJ0"}), Some(b"eyJ0")),
-            (json!({"content": "eyJ0", "encoding": null}), Some(b"eyJ0")),
-            (json!({"content": "{}", "encoding": "UTF8"}), Some(b"{}")),
-            (json!({"content": "H4sI", "encoding": "GZIP"}), None),
-            (json!({"content": "?", "encoding": "BASE64"}), None),
-            (json!({"message": "see S3"}), None),
-            (json!("text"), None),
+            (json!({"content": "eyJ0ZXh0IjoiaGVsbG8ifQ==", "encoding": "BASE64"}), bytes(r#"{"text":"hello"}"#)),
+            (json!({"content": "eyJ0"}), bytes("eyJ0")),
+            (json!({"content": "eyJ0", "encoding": null}), bytes("eyJ0")),
+            (json!({"content": "{}", "encoding": "UTF8"}), bytes("{}")),
+            (json!({"content": "H4sI", "encoding": "GZIP"}), Included::Unreadable),
+            (json!({"content": "?", "encoding": "BASE64"}), Included::Unreadable),
+            (json!({"content": {}}), Included::Unreadable),
+            (json!("text"), Included::Unreadable),
+            (json!({"message": "see S3"}), Included::None),
+            (json!({"content": null, "encoding": "BASE64"}), Included::None),
+            (json!(null), Included::None),
         ];
         for (body, expected) in cases {
             let notification = json!({"invocationStatus": "Completed", "responseBody": body}).to_string();
             let included = Notification::parse(&notification).unwrap().included_response();
-            assert_eq!(included.as_deref(), expected, "{notification}");
+            assert_eq!(included, expected, "{notification}");
         }
     }
 }

@@ -64,8 +64,8 @@ struct Sns {
 #[serde(rename_all = "PascalCase")]
 struct Envelope {
     #[serde(rename = "Type")]
-    kind: Option<String>,
-    message: Option<String>,
+    kind: String,
+    message: String,
 }
 
 impl<'a> Event<'a> {
@@ -94,18 +94,16 @@ impl Delivery<'_> {
     /// The notification's text.
     ///
     /// # Errors
-    /// A [`Fault`] when an SQS message's body is no JSON object.
+    /// A [`Fault`] when an SQS message's body is no text.
     pub fn notification(&self) -> Result<Cow<'_, str>, Fault> {
         let body = match &self.body {
             Body::Sns(message) => return Ok(Cow::Borrowed(message)),
             Body::Sqs(body) => body.and_then(batch::text),
         };
         let body = body.ok_or_else(|| Fault::validation("the message's body must be a text"))?;
-        let envelope: Envelope = serde_json::from_str(&body).map_err(|error| {
-            Fault::validation(format!("the message's body is no notification: {}", json_problem(&error)))
-        })?;
-        match envelope {
-            Envelope { kind: Some(kind), message: Some(message) } if kind == "Notification" => Ok(Cow::Owned(message)),
+        // A notification may have such fields of its own, of any type: what is no envelope was delivered raw.
+        match serde_json::from_str(&body) {
+            Ok(Envelope { kind, message }) if kind == "Notification" => Ok(Cow::Owned(message)),
             _ => Ok(body),
         }
     }
@@ -149,12 +147,27 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_notification_fails_alone() {
-        let bodies = [json!("x"), json!(5), json!(null), json!({}), json!("{}")];
+    fn a_body_that_is_no_text_fails_alone() {
+        let bodies = [json!(5), json!(null), json!({}), json!("{}")];
         let records: Vec<_> = bodies.iter().map(|body| json!({"messageId": "m", "body": body})).collect();
         let event = json_of(&json!({"Records": records}));
         let event = Event::parse(&event).unwrap();
         let good: Vec<bool> = event.deliveries.iter().map(|delivery| delivery.notification().is_ok()).collect();
-        assert_eq!(good, [false, false, false, false, true]);
+        assert_eq!(good, [false, false, false, true]);
+    }
+
+    #[test]
+    fn a_raw_notification_may_have_fields_that_an_envelope_has() {
+        for more in [
+            json!({"Type": 5}),
+            json!({"Type": null, "Message": {}}),
+            json!({"Type": "Notification", "Message": 5}),
+            json!({"Type": "Other", "Message": "x"}),
+            json!({"Message": "x"}),
+        ] {
+            let event = json_of(&json!({"Records": [{"messageId": "m", "body": more.to_string()}]}));
+            let event = Event::parse(&event).unwrap();
+            assert_eq!(event.deliveries[0].notification().unwrap(), more.to_string());
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::{Collect, output};
 use crate::config::ResultFormat;
 use crate::fault::Fault;
 use crate::location::S3Uri;
-use crate::notification::{Notification, Response};
+use crate::notification::{Included, Notification, Response};
 use crate::results::{ResultMessage, identity_of, is_sqs_char, json_body};
 
 /// What `x-amz-copy-source` leaves as it is.
@@ -42,7 +42,7 @@ impl Collect {
             return Ok(message);
         }
         match notification.location() {
-            Some(location) => {
+            Some(location) if response != Response::Absent => {
                 // Message id and time make the copy this message's own: an extended client deletes it with the message, and must
                 // not delete that of another delivery, or of another try of the same one.
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -51,7 +51,8 @@ impl Collect {
                 self.copy(&output::parse(location)?, &copy).await?;
                 pointer(notification, &response, &copy, identity)
             }
-            None => Ok(about(notification, reason(notification), identity)),
+            _ if says_only_why(notification, &response) => Ok(about(notification, reason(notification), identity)),
+            _ => Err(Fault::validation("the notification has no response that could be the message's body")),
         }
     }
 
@@ -102,13 +103,12 @@ fn direct(notification: &Notification, response: &Response, identity: &str) -> O
     let message = match response {
         // SQS takes no empty body.
         Response::Bytes(bytes) if bytes.is_empty() => return None,
+        Response::TooLarge(_) | Response::Absent => return None,
         Response::Bytes(bytes) => match sqs_text(bytes) {
             Some(text) => about(notification, text.to_owned(), identity.to_owned()),
             None => about(notification, BASE64_STANDARD.encode(bytes), identity.to_owned())
                 .with("ContentEncoding", Some("base64")),
         },
-        Response::TooLarge(_) => return None,
-        Response::Absent => about(notification, reason(notification), identity.to_owned()),
     };
     message.fits().then_some(message)
 }
@@ -136,7 +136,14 @@ fn about(notification: &Notification, body: String, identity: String) -> ResultM
         .with("FailureReason", notification.failure_reason.as_deref())
 }
 
-/// The body where there is no response: SQS wants one, and this is what there is to say.
+/// Whether an inference failed without any response, so that a reason in its place drops nothing.
+fn says_only_why(notification: &Notification, response: &Response) -> bool {
+    !notification.is_completed()
+        && response.length().unwrap_or_default() == 0
+        && notification.included_response() != Included::Unreadable
+}
+
+/// The body where a failure has no response: SQS wants one, and this is what there is to say.
 fn reason(notification: &Notification) -> String {
     let reason = notification.failure_reason.as_ref().filter(|reason| !reason.is_empty());
     reason.unwrap_or(&notification.status).replace(|character| !is_sqs_char(character), "\u{FFFD}")

@@ -5,7 +5,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use super::Collect;
 use crate::fault::Fault;
 use crate::location::S3Uri;
-use crate::notification::{Notification, Response};
+use crate::notification::{Included, Notification, Response};
 
 impl Collect {
     /// The response of the inference that a notification tells of.
@@ -14,7 +14,7 @@ impl Collect {
     /// A [`Fault`] when the location is none, or S3 does not give the object. A failure output that is not there is none.
     pub(super) async fn response(&self, notification: &Notification) -> Result<Response, Fault> {
         let limit = self.config.result_body_limit_bytes;
-        if let Some(bytes) = notification.included_response() {
+        if let Included::Bytes(bytes) = notification.included_response() {
             // Where nothing says where else it is, leaving it out would lose it.
             let carried = bytes.len() <= limit || notification.location().is_none();
             let response = Response::Bytes(bytes);

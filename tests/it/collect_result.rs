@@ -319,6 +319,40 @@ async fn raw_an_output_that_no_message_can_carry_is_copied_and_pointed_to() {
 }
 
 #[tokio::test]
+async fn raw_an_inference_that_left_no_body_for_a_message_is_an_error() {
+    let with = |status: &str, more: Value| {
+        let mut notification = json!({"invocationStatus": status, "failureReason": "no", "inferenceId": "i"});
+        notification.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        notification
+    };
+    let unreadable = json!({"responseBody": {"content": "H4sI", "encoding": "GZIP"}});
+    for (notification, what) in [
+        (with("Completed", json!({})), "neither location nor body"),
+        (with("Completed", json!({"responseParameters": {"outputLocation": ""}})), "an empty location"),
+        (with("Completed", json!({"responseBody": {"content": ""}})), "an empty body and no location"),
+        (with("Completed", unreadable.clone()), "an unreadable body and no location"),
+        (with("Failed", unreadable), "a failure's unreadable body and no location"),
+    ] {
+        let aws = aws();
+        assert!(result_of(&aws, &RAW, &notification).await.is_err(), "{what}");
+        assert!(aws.sent().is_empty(), "{what}");
+        let entry = result_of(&aws, &[], &notification).await.unwrap();
+        assert_eq!(
+            body(&entry)["invocationStatus"],
+            notification["invocationStatus"],
+            "a notification is a body: {what}"
+        );
+    }
+    for (notification, what) in [
+        (with("Failed", json!({"responseParameters": {"failureLocation": ""}})), "an empty location"),
+        (with("Failed", json!({"responseBody": {"content": ""}})), "an empty body"),
+        (with("Failed", json!({"responseBody": {"message": "see S3"}})), "no content"),
+    ] {
+        assert_eq!(result_of(&aws(), &RAW, &notification).await.unwrap().message_body(), "no", "{what}");
+    }
+}
+
+#[tokio::test]
 async fn the_test_that_sagemaker_publishes_for_an_endpoint_is_no_result_and_no_error() {
     let aws = aws();
     handler(&aws, &[]).handle(event(&sample("collect/sns-test-notification.json"))).await.unwrap();
