@@ -110,10 +110,7 @@ impl Collect {
     /// Reads a notification, gets the response, and makes the message for the results queue; `None` for a mere test.
     async fn result_of(&self, delivery: &Delivery<'_>) -> Result<Option<ResultMessage>, Fault> {
         let text = delivery.notification()?;
-        if Notification::is_test(&text) {
-            return Ok(None);
-        }
-        let notification = Notification::parse(&text)?;
+        let Some(notification) = Notification::parse(&text)? else { return Ok(None) };
         self.message(&notification, &text, &delivery.id).await.map(Some)
     }
 }

@@ -56,21 +56,27 @@ struct IncludedBody {
 }
 
 impl Notification {
-    /// Reads the message of an SNS notification.
+    /// Reads the message of an SNS notification. `None` is the test that SageMaker publishes to an endpoint's topics when the
+    /// endpoint is created or updated: it tells of no inference.
+    /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-create-endpoint-create-endpoint.html>
     ///
     /// # Errors
     /// A [`Fault`] when it is no JSON object with an `invocationStatus`.
-    pub fn parse(message: &str) -> Result<Self, Fault> {
+    pub fn parse(message: &str) -> Result<Option<Self>, Fault> {
         let fields: Object = serde_json::from_str(message).map_err(|error| {
             Fault::validation(format!("the message is no notification of SageMaker: {}", json_problem(&error)))
         })?;
-        let status = text(&fields, "invocationStatus").ok_or_else(|| {
-            Fault::validation("the message is no notification of SageMaker: it has no invocationStatus")
-        })?;
+        let Some(status) = text(&fields, "invocationStatus") else {
+            if is_test(&fields) {
+                return Ok(None);
+            }
+            let problem = "the message is no notification of SageMaker: it has no invocationStatus";
+            return Err(Fault::validation(problem));
+        };
         let request = object(&fields, "requestParameters");
         let response = object(&fields, RESPONSE_PARAMETERS);
         let of_response = |name| response.as_ref().and_then(|parameters| text(parameters, name));
-        Ok(Self {
+        Ok(Some(Self {
             status,
             inference_id: text(&fields, "inferenceId"),
             endpoint_name: request.as_ref().and_then(|parameters| text(parameters, "endpointName")),
@@ -80,17 +86,7 @@ impl Notification {
             failure_reason: text(&fields, "failureReason"),
             response_parameters: response,
             fields,
-        })
-    }
-
-    /// Whether a message is the test that SageMaker publishes to an endpoint's topics when the endpoint is created or updated. It
-    /// tells of no inference.
-    /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-create-endpoint-create-endpoint.html>
-    #[must_use]
-    pub fn is_test(message: &str) -> bool {
-        let fields: Object = serde_json::from_str(message).unwrap_or_default();
-        text(&fields, "eventName").as_deref() == Some("TestNotification")
-            && !["invocationStatus", "inferenceId", "failureReason"].iter().any(|name| fields.contains_key(*name))
+        }))
     }
 
     /// Whether the inference ended well. Any other status than this one is a failure: nobody has published them all.
@@ -194,6 +190,11 @@ fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Fault> {
     to_raw_value(value).map_err(|error| Fault::internal(error.to_string()))
 }
 
+fn is_test(fields: &Object) -> bool {
+    text(fields, "eventSource").as_deref() == Some("aws:sagemaker")
+        && text(fields, "eventName").as_deref() == Some("TestNotification")
+}
+
 /// A field's text. `None` where the field is not there or is no text: nothing in a notification is worth refusing it for.
 fn text(fields: &Object, name: &str) -> Option<String> {
     serde_json::from_str(fields.get(name)?.get()).ok()
@@ -209,14 +210,18 @@ mod tests {
 
     use super::*;
 
+    fn parse(message: &str) -> Notification {
+        Notification::parse(message).unwrap().expect("a notification of an inference")
+    }
+
     fn completed(notification: &Value, response: &Response) -> Value {
-        let notification = Notification::parse(&notification.to_string()).unwrap();
+        let notification = parse(&notification.to_string());
         serde_json::from_str(&notification.complete(response).unwrap()).unwrap()
     }
 
     #[test]
     fn a_notification_needs_a_status_and_nothing_else() {
-        let notification = Notification::parse(r#"{"invocationStatus":"Expired"}"#).unwrap();
+        let notification = parse(r#"{"invocationStatus":"Expired"}"#);
         assert!(!notification.is_completed());
         assert_eq!((notification.location(), notification.inference_id.as_deref()), (None, None));
         for message in ["", "hello", "[]", "{}", r#"{"invocationStatus":null}"#, r#"{"invocationStatus":{}}"#] {
@@ -225,12 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn only_a_test_notification_without_a_status_is_a_test() {
-        let test = r#"{"eventVersion":"1.0","eventSource":"aws:sagemaker","eventName":"TestNotification"}"#;
-        assert!(Notification::is_test(test));
-        let result = r#"{"eventName":"TestNotification","invocationStatus":"Completed"}"#;
-        for message in [result, r#"{"eventName":"InferenceResult"}"#, "{}", "TestNotification"] {
-            assert!(!Notification::is_test(message), "{message}");
+    fn sagemakers_test_is_one_by_source_and_name_and_has_no_status() {
+        let test = json!({"eventVersion": "1.0", "eventSource": "aws:sagemaker", "eventName": "TestNotification"});
+        assert!(Notification::parse(&test.to_string()).unwrap().is_none());
+        let mut result = test.clone();
+        result["invocationStatus"] = json!("Completed");
+        assert!(Notification::parse(&result.to_string()).unwrap().is_some());
+        for (field, other) in [("eventSource", "aws:s3"), ("eventName", "InferenceResult"), ("eventSource", "")] {
+            let mut message = test.clone();
+            message[field] = json!(other);
+            assert!(Notification::parse(&message.to_string()).is_err(), "{message}");
         }
     }
 
@@ -239,7 +248,7 @@ mod tests {
         for status in ["Completed", "Failed"] {
             let parameters = json!({"outputLocation": "", "failureLocation": ""});
             let notification = json!({"invocationStatus": status, "responseParameters": parameters});
-            assert_eq!(Notification::parse(&notification.to_string()).unwrap().location(), None);
+            assert_eq!(parse(&notification.to_string()).location(), None);
             assert_eq!(completed(&notification, &Response::Absent), notification, "and is passed on as it came");
         }
     }
@@ -249,7 +258,7 @@ mod tests {
         let notification = json!({
             "invocationStatus": "Completed", "inferenceId": 5, "requestParameters": null, "responseParameters": [1],
         });
-        let parsed = Notification::parse(&notification.to_string()).unwrap();
+        let parsed = parse(&notification.to_string());
         assert_eq!((parsed.inference_id, parsed.endpoint_name), (None, None));
         assert_eq!(completed(&notification, &Response::Absent), notification);
     }
@@ -258,7 +267,7 @@ mod tests {
     fn unknown_fields_keep_their_order_and_their_very_text() {
         let message =
             r#"{"z":1.0,"invocationStatus":"Completed","big":123456789012345678901234567890,"a":{"y":1e2,"x":[ ]}}"#;
-        assert_eq!(Notification::parse(message).unwrap().complete(&Response::Absent).unwrap(), message);
+        assert_eq!(parse(message).complete(&Response::Absent).unwrap(), message);
     }
 
     #[test]
@@ -301,7 +310,7 @@ mod tests {
         ];
         for (body, expected) in cases {
             let notification = json!({"invocationStatus": "Completed", "responseBody": body}).to_string();
-            let included = Notification::parse(&notification).unwrap().included_response();
+            let included = parse(&notification).included_response();
             assert_eq!(included, expected, "{notification}");
         }
     }

@@ -353,10 +353,22 @@ async fn raw_an_inference_that_left_no_body_for_a_message_is_an_error() {
 }
 
 #[tokio::test]
-async fn the_test_that_sagemaker_publishes_for_an_endpoint_is_no_result_and_no_error() {
-    let aws = aws();
-    handler(&aws, &[]).handle(event(&sample("collect/sns-test-notification.json"))).await.unwrap();
-    assert!(aws.sent().is_empty() && aws.fetched.lock().unwrap().is_empty());
+async fn the_test_that_sagemaker_publishes_for_an_endpoint_is_no_result_and_no_error_however_it_comes() {
+    let direct = sample("collect/sns-test-notification.json");
+    let sns = &direct["Records"][0]["Sns"];
+    let by_queue = |body: &Value| json!({"Records": [{"messageId": "m", "body": body}]});
+    let raw = by_queue(&sns["Message"]);
+    let enveloped = by_queue(&json!(sns.to_string()));
+    for (event_of, wanted) in [
+        (direct.clone(), Value::Null),
+        (raw, json!({"batchItemFailures": []})),
+        (enveloped, json!({"batchItemFailures": []})),
+    ] {
+        let aws = aws();
+        let answer = handler(&aws, &[]).handle(event(&event_of)).await.unwrap();
+        assert_eq!(serde_json::to_value(answer).unwrap(), wanted, "{event_of}");
+        assert!(aws.sent().is_empty() && aws.fetched.lock().unwrap().is_empty());
+    }
 }
 
 #[tokio::test]
