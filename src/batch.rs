@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 
 use crate::fault::Fault;
 
+/// The attribute that tells how a body is encoded, on requests and on results: the bridge's one of its own.
+pub(crate) const CONTENT_ENCODING: &str = "ContentEncoding";
+
 /// The answer to a batch. What it does not name is deleted from the queue.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 #[derive(Debug, Serialize)]

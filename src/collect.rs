@@ -4,7 +4,7 @@
 //! message for the results queue. Whatever cannot be read, fetched or sent is an error, so that it is delivered again and ends
 //! in the dead-letter queue.
 
-pub mod event;
+mod event;
 mod message;
 mod output;
 
@@ -21,7 +21,8 @@ use crate::config::CollectConfig;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::notification::Notification;
-use crate::results::{ResultMessage, ResultsQueue};
+use crate::results::{ResultMessage, ResultsQueue, attribute};
+use crate::telemetry;
 use event::{Delivery, Event};
 
 /// The handler of the function `collect`.
@@ -125,17 +126,17 @@ struct Outcome {
 
 impl Outcome {
     fn of(message: &ResultMessage) -> Self {
-        let attribute = |name| message.attribute(name).map(str::to_owned);
+        let value = |name| message.attribute(name).map(str::to_owned);
         Self {
-            inference_id: attribute("InferenceId"),
-            endpoint_name: attribute("EndpointName"),
-            status: attribute("InvocationStatus"),
+            inference_id: value(attribute::INFERENCE_ID),
+            endpoint_name: value(attribute::ENDPOINT_NAME),
+            status: value(attribute::INVOCATION_STATUS),
             bytes: message.bytes(),
         }
     }
 
     fn log(&self, message_id: &str, answer: &Result<(), Fault>, start: Instant) {
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = telemetry::milliseconds_since(start);
         match answer {
             Ok(()) => tracing::info!(
                 inference.id = self.inference_id,

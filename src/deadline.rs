@@ -17,7 +17,7 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// When to stop. Short function timeouts shrink the margins: an eighth, a sixth and a quarter of the time left at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline {
+pub(crate) struct Deadline {
     start_by: Instant,
     work_by: Instant,
     finish_by: Instant,
@@ -26,7 +26,7 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline `left` from now.
     #[must_use]
-    pub fn after(left: Duration) -> Self {
+    pub(crate) fn after(left: Duration) -> Self {
         let now = Instant::now();
         let finish_by = now + left.saturating_sub(ANSWER_MARGIN.min(left / 8));
         let work_by = now + left.saturating_sub(SEND_MARGIN.min(left / 6));
@@ -36,7 +36,7 @@ impl Deadline {
 
     /// The deadline at a point in time, as the Lambda runtime API tells it.
     #[must_use]
-    pub fn at(time: SystemTime) -> Self {
+    pub(crate) fn at(time: SystemTime) -> Self {
         Self::after(time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
@@ -45,7 +45,7 @@ impl Deadline {
     ///
     /// # Errors
     /// The work's own fault, or [`Fault::deadline`].
-    pub async fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         if Instant::now() >= self.start_by {
             return Err(Fault::deadline());
         }
@@ -56,7 +56,7 @@ impl Deadline {
     ///
     /// # Errors
     /// The work's own fault, or [`Fault::deadline`].
-    pub async fn finish<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    pub(crate) async fn finish<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         tokio::time::timeout_at(self.finish_by, work).await.unwrap_or_else(|_| Err(Fault::deadline()))
     }
 }

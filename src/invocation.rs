@@ -135,7 +135,7 @@ pub struct Parameter {
 
 macro_rules! parameters {
     ($($constant:ident $name:literal $header:literal)*) => {
-        $(const $constant: Parameter = Parameter { name: $name, header: $header };)*
+        $(pub(crate) const $constant: Parameter = Parameter { name: $name, header: $header };)*
         /// All of them.
         pub const PARAMETERS: &[Parameter] = &[$($constant),*];
     };

@@ -22,23 +22,23 @@ type Object = IndexMap<String, Box<RawValue>>;
 
 /// A notification.
 #[derive(Clone, Debug)]
-pub struct Notification {
+pub(crate) struct Notification {
     fields: Object,
     response_parameters: Option<Object>,
     /// `Completed`, `Failed`, or whatever else SageMaker may say.
-    pub status: String,
+    pub(crate) status: String,
     /// The inference's id.
-    pub inference_id: Option<String>,
+    pub(crate) inference_id: Option<String>,
     /// The endpoint's name.
-    pub endpoint_name: Option<String>,
+    pub(crate) endpoint_name: Option<String>,
     /// The output's content type.
-    pub content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// Where the output is.
-    pub output_location: Option<String>,
+    pub(crate) output_location: Option<String>,
     /// Where the failure output is.
-    pub failure_location: Option<String>,
+    pub(crate) failure_location: Option<String>,
     /// Why the inference failed.
-    pub failure_reason: Option<String>,
+    pub(crate) failure_reason: Option<String>,
 }
 
 /// A response body as results carry it.
@@ -62,7 +62,7 @@ impl Notification {
     ///
     /// # Errors
     /// A [`Fault`] when it is no JSON object with an `invocationStatus`.
-    pub fn parse(message: &str) -> Result<Option<Self>, Fault> {
+    pub(crate) fn parse(message: &str) -> Result<Option<Self>, Fault> {
         let fields: Object = serde_json::from_str(message).map_err(|error| {
             Fault::validation(format!("the message is no notification of SageMaker: {}", json_problem(&error)))
         })?;
@@ -91,20 +91,20 @@ impl Notification {
 
     /// Whether the inference ended well. Any other status than this one is a failure: nobody has published them all.
     #[must_use]
-    pub fn is_completed(&self) -> bool {
+    pub(crate) fn is_completed(&self) -> bool {
         self.status == "Completed"
     }
 
     /// Where the response is, the output or the failure output.
     #[must_use]
-    pub fn location(&self) -> Option<&str> {
+    pub(crate) fn location(&self) -> Option<&str> {
         let location = if self.is_completed() { &self.output_location } else { &self.failure_location };
         location.as_deref()
     }
 
     /// The response that SageMaker included. What names no encoding is plain text.
     #[must_use]
-    pub fn included_response(&self) -> Included {
+    pub(crate) fn included_response(&self) -> Included {
         let Some(body) = self.fields.get(RESPONSE_BODY) else { return Included::None };
         let Ok(body) = serde_json::from_str::<Option<IncludedBody>>(body.get()) else { return Included::Unreadable };
         let Some(IncludedBody { content: Some(content), encoding }) = body else { return Included::None };
@@ -119,7 +119,7 @@ impl Notification {
     ///
     /// # Errors
     /// A [`Fault`] when it cannot be written as JSON, which does not happen.
-    pub fn complete(&self, response: &Response) -> Result<String, Fault> {
+    pub(crate) fn complete(&self, response: &Response) -> Result<String, Fault> {
         let mut fields = self.fields.clone();
         if let Some(length) = response.length() {
             let mut parameters = self.response_parameters.clone().unwrap_or_default();
@@ -141,7 +141,7 @@ impl Notification {
 
 /// The response that a notification includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Included {
+pub(crate) enum Included {
     /// The whole of it.
     Bytes(Vec<u8>),
     /// It is there, encoded in a way unknown here: it is to be fetched.
@@ -152,7 +152,7 @@ pub enum Included {
 
 /// What a model answered, as far as a result can carry it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Response {
+pub(crate) enum Response {
     /// The whole of it.
     Bytes(Vec<u8>),
     /// More than a result may carry; its length in bytes.
@@ -164,7 +164,7 @@ pub enum Response {
 impl Response {
     /// Its length in bytes.
     #[must_use]
-    pub fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => u64::try_from(bytes.len()).ok(),
             Self::TooLarge(length) => Some(*length),
@@ -174,7 +174,7 @@ impl Response {
 
     /// The same without the bytes, for a result that cannot carry them.
     #[must_use]
-    pub fn without_bytes(&self) -> Self {
+    pub(crate) fn without_bytes(&self) -> Self {
         self.length().map_or(Self::Absent, Self::TooLarge)
     }
 }

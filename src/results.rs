@@ -1,4 +1,4 @@
-//! The results queue: messages sent in as few calls as SQS's limits allow.
+//! The results queue: messages sent in few calls, each within SQS's limits.
 
 mod message;
 
@@ -10,14 +10,14 @@ use crate::aws::Lazy;
 use crate::config::QueueUrl;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-pub use message::{MESSAGE_LIMIT_BYTES, ResultMessage, identity_of, is_sqs_char, json_body};
+pub(crate) use message::{MESSAGE_LIMIT_BYTES, ResultMessage, attribute, identity_of, is_sqs_char, json_body};
 
 /// Messages in one `SendMessageBatch`.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-pub const BATCH_LIMIT_MESSAGES: usize = 10;
+pub(crate) const BATCH_LIMIT_MESSAGES: usize = 10;
 
 /// The results queue.
-pub struct ResultsQueue {
+pub(crate) struct ResultsQueue {
     sqs: Lazy<aws_sdk_sqs::Client>,
     url: QueueUrl,
     max_concurrency: NonZeroUsize,
@@ -26,12 +26,12 @@ pub struct ResultsQueue {
 impl ResultsQueue {
     /// The queue at `url`, to which up to `max_concurrency` calls go at once.
     #[must_use]
-    pub const fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl, max_concurrency: NonZeroUsize) -> Self {
+    pub(crate) const fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl, max_concurrency: NonZeroUsize) -> Self {
         Self { sqs, url, max_concurrency }
     }
 
     /// Sends messages until the deadline; answers in their order, one answer each. What SQS has confirmed by then stays sent.
-    pub async fn send(&self, messages: Vec<ResultMessage>, deadline: Deadline) -> Vec<Result<(), Fault>> {
+    pub(crate) async fn send(&self, messages: Vec<ResultMessage>, deadline: Deadline) -> Vec<Result<(), Fault>> {
         let mut answers: Vec<_> =
             messages.iter().map(|_| Err(Fault::internal("SQS did not confirm the result"))).collect();
         let mut calls = stream::iter(pack(messages).into_iter().map(|batch| self.send_batch(batch)))
@@ -74,14 +74,11 @@ impl ResultsQueue {
     }
 }
 
-/// Packs messages into batches, each message with its index: largest first into the first batch with room, which needs at most
-/// about a fifth more batches than the fewest possible, and mostly just those.
+/// Packs messages into batches, each message with its index: into the first batch that has room for it.
 fn pack(messages: Vec<ResultMessage>) -> Vec<Vec<(usize, ResultMessage)>> {
-    let mut numbered: Vec<(usize, usize, ResultMessage)> =
-        messages.into_iter().enumerate().map(|(index, message)| (message.bytes(), index, message)).collect();
-    numbered.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
     let mut batches: Vec<(usize, Vec<(usize, ResultMessage)>)> = Vec::new();
-    for (bytes, index, message) in numbered {
+    for (index, message) in messages.into_iter().enumerate() {
+        let bytes = message.bytes();
         let roomy = batches
             .iter_mut()
             .find(|(used, batch)| used + bytes <= MESSAGE_LIMIT_BYTES && batch.len() < BATCH_LIMIT_MESSAGES);
@@ -122,7 +119,7 @@ mod tests {
             (vec![MESSAGE_LIMIT_BYTES; 2], 2),
             (vec![MESSAGE_LIMIT_BYTES / 4; 8], 2),
             (vec![MESSAGE_LIMIT_BYTES / 4 + 1; 4], 2),
-            (vec![600_000, 600_000, 400_000, 400_000], 2),
+            (vec![600_000, 600_000, 400_000, 100, 400_000], 2),
             (vec![], 0),
         ];
         for (bytes, expected) in cases {

@@ -5,7 +5,7 @@
 
 pub mod http;
 mod rejected;
-pub mod sqs;
+mod sqs;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
@@ -24,6 +24,7 @@ use crate::fault::{Fault, json_problem};
 use crate::invocation::{EndpointName, Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::results::ResultsQueue;
+use crate::telemetry;
 
 /// The handler of the function `submit`.
 pub struct Submit {
@@ -126,7 +127,7 @@ impl Submit {
             Ok(invocation) => deadline.run(Box::pin(self.invoke(invocation, origin.upload_name()))).await,
             Err(fault) => Err(fault),
         };
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = telemetry::milliseconds_since(start);
         let endpoint = endpoint.as_ref().map(EndpointName::as_str);
         let (message_id, request_id) = (origin.message_id(), origin.request_id());
         match &outcome {

@@ -1,10 +1,11 @@
 //! Logs: one JSON line per outcome on standard output, in the shape that Lambda's JSON log format passes through.
 //!
-//! `AWS_LAMBDA_LOG_LEVEL`, or else `RUST_LOG`, sets the level of the bridge's own lines. The SDK's stay at `warn` at the
-//! least: below that they would hold requests, and with them payloads and tokens.
+//! `AWS_LAMBDA_LOG_LEVEL`, or else `RUST_LOG`, sets the level of the bridge's own lines. The SDK's come at `warn` and
+//! above only: below that they would hold requests, and with them payloads and tokens.
 
 use std::str::FromStr;
 
+use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -20,6 +21,11 @@ pub fn init() {
         .with_target(false);
     // An error means that a log is installed already, as in a test.
     let _ = tracing_subscriber::registry().with(lines).with(filter(level.as_deref())).try_init();
+}
+
+/// What a log line gives as `duration_ms`.
+pub(crate) fn milliseconds_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An unknown level counts as `info`: a log setting is no reason not to start.

@@ -10,18 +10,18 @@ use crate::fault::{Fault, json_problem};
 
 /// An event, read.
 #[derive(Debug)]
-pub struct Event<'a> {
+pub(super) struct Event<'a> {
     /// Whether it came from SQS and wants the messages named that must come back.
-    pub from_sqs: bool,
+    pub(super) from_sqs: bool,
     /// What it holds.
-    pub deliveries: Vec<Delivery<'a>>,
+    pub(super) deliveries: Vec<Delivery<'a>>,
 }
 
 /// One message of an event.
 #[derive(Debug)]
-pub struct Delivery<'a> {
+pub(super) struct Delivery<'a> {
     /// The id of the SQS message or of the SNS message.
-    pub id: String,
+    pub(super) id: String,
     body: Body<'a>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     /// A [`Fault`] when it is neither, or when a message of SQS has no id by which it could be given back.
-    pub fn parse(payload: &'a RawValue) -> Result<Self, Fault> {
+    pub(super) fn parse(payload: &'a RawValue) -> Result<Self, Fault> {
         let bad =
             |problem: &str| Fault::validation(format!("the event is neither one of SNS nor a batch of SQS: {problem}"));
         let event: Records = serde_json::from_str(payload.get()).map_err(|error| bad(&json_problem(&error)))?;
@@ -95,7 +95,7 @@ impl Delivery<'_> {
     ///
     /// # Errors
     /// A [`Fault`] when an SQS message's body is no text.
-    pub fn notification(&self) -> Result<Cow<'_, str>, Fault> {
+    pub(super) fn notification(&self) -> Result<Cow<'_, str>, Fault> {
         let body = match &self.body {
             Body::Sns(message) => return Ok(Cow::Borrowed(message)),
             Body::Sqs(body) => body.and_then(batch::text),

@@ -7,23 +7,20 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use serde::Serialize;
-
 use super::{Collect, output};
+use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
 use crate::fault::Fault;
 use crate::location::S3Uri;
 use crate::notification::{Included, Notification, Response};
-use crate::results::{ResultMessage, identity_of, is_sqs_char, json_body};
+use crate::pointer;
+use crate::results::{ResultMessage, attribute, identity_of, is_sqs_char};
 
 /// What `x-amz-copy-source` leaves as it is.
 const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One try of a copy: 1 GB, the most that SageMaker puts out, takes some ten seconds.
 const COPY_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// What extended clients call a body that points to an object in S3.
-const POINTER_CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
 
 impl Collect {
     /// The result that `notification`, read from `text`, becomes. `message_id` is the delivery's.
@@ -49,7 +46,7 @@ impl Collect {
                 let copy = result_location.join(&format!("{identity}-{message_id}-{now}"));
                 let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
                 self.copy(&output::parse(location)?, &copy).await?;
-                pointer(notification, &response, &copy, identity)
+                pointing(notification, &response, &copy, identity)
             }
             _ if says_only_why(notification, &response) => Ok(about(notification, reason(notification), identity)),
             _ => Err(Fault::validation("the notification has no response that could be the message's body")),
@@ -76,21 +73,12 @@ impl Collect {
 
 /// `notification` format: SageMaker's notification, completed with the response where a message can carry it.
 fn completed(notification: &Notification, response: &Response, identity: String) -> Result<ResultMessage, Fault> {
-    let message = |response: &Response, identity: String| {
-        let inference_id = notification.inference_id.as_deref();
-        let message = ResultMessage::new(notification.complete(response)?, inference_id.unwrap_or_default(), identity)
-            .with("InferenceId", inference_id)
-            .with("InvocationStatus", Some(&notification.status))
-            .with("EndpointName", notification.endpoint_name.as_deref())
-            .with("ContentType", notification.content_type.as_deref());
-        Ok::<_, Fault>(message)
-    };
-    let whole = message(response, identity.clone())?;
+    let whole = labelled(notification, notification.complete(response)?, identity.clone());
     if whole.fits() {
         return Ok(whole);
     }
     // Escaping and base64 make a response longer; only the finished message tells whether it is too long.
-    let bare = message(&response.without_bytes(), identity)?;
+    let bare = labelled(notification, notification.complete(&response.without_bytes())?, identity);
     if bare.fits() {
         Ok(bare)
     } else {
@@ -107,33 +95,38 @@ fn direct(notification: &Notification, response: &Response, identity: &str) -> O
         Response::Bytes(bytes) => match sqs_text(bytes) {
             Some(text) => about(notification, text.to_owned(), identity.to_owned()),
             None => about(notification, BASE64_STANDARD.encode(bytes), identity.to_owned())
-                .with("ContentEncoding", Some("base64")),
+                .with(CONTENT_ENCODING, Some("base64")),
         },
     };
     message.fits().then_some(message)
 }
 
 /// `raw` format, a pointer to a copy of a response that no message can carry.
-fn pointer(
+fn pointing(
     notification: &Notification,
     response: &Response,
     copy: &S3Uri,
     identity: String,
 ) -> Result<ResultMessage, Fault> {
-    let body = json_body(&(POINTER_CLASS, Pointer { bucket: copy.bucket(), key: copy.key() }))?;
-    Ok(about(notification, body, identity).with_number("ExtendedPayloadSize", response.length().unwrap_or_default()))
+    let message = about(notification, pointer::write(copy)?, identity);
+    Ok(message.with_number(pointer::SIZE_ATTRIBUTE, response.length().unwrap_or_default()))
 }
 
 /// A body with everything else that the notification says in attributes.
 fn about(notification: &Notification, body: String, identity: String) -> ResultMessage {
+    labelled(notification, body, identity)
+        .with(attribute::OUTPUT_LOCATION, notification.output_location.as_deref())
+        .with(attribute::FAILURE_REASON, notification.failure_reason.as_deref())
+}
+
+/// A body with the attributes that every result has.
+fn labelled(notification: &Notification, body: String, identity: String) -> ResultMessage {
     let inference_id = notification.inference_id.as_deref();
     ResultMessage::new(body, inference_id.unwrap_or_default(), identity)
-        .with("InferenceId", inference_id)
-        .with("InvocationStatus", Some(&notification.status))
-        .with("EndpointName", notification.endpoint_name.as_deref())
-        .with("ContentType", notification.content_type.as_deref())
-        .with("OutputLocation", notification.output_location.as_deref())
-        .with("FailureReason", notification.failure_reason.as_deref())
+        .with(attribute::INFERENCE_ID, inference_id)
+        .with(attribute::INVOCATION_STATUS, Some(&notification.status))
+        .with(attribute::ENDPOINT_NAME, notification.endpoint_name.as_deref())
+        .with(attribute::CONTENT_TYPE, notification.content_type.as_deref())
 }
 
 /// Whether an inference failed without any response, so that a reason in its place drops nothing.
@@ -152,13 +145,4 @@ fn reason(notification: &Notification) -> String {
 /// Bytes that an SQS message can carry as they are.
 fn sqs_text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(is_sqs_char))
-}
-
-/// Where an extended client finds a payload.
-#[derive(Serialize)]
-struct Pointer<'a> {
-    #[serde(rename = "s3BucketName")]
-    bucket: &'a str,
-    #[serde(rename = "s3Key")]
-    key: &'a str,
 }

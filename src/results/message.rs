@@ -10,22 +10,32 @@ use crate::fault::Fault;
 
 /// Largest SQS message, and largest sum of the messages of one batch, in bytes: body and attributes (name, type and value).
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-pub const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
+pub(crate) const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
 /// Longest attribute value that the bridge sends, in bytes. Ids and locations are shorter; a failure reason is cut.
 const ATTRIBUTE_LIMIT_BYTES: usize = 4_096;
 /// Longest `MessageGroupId`.
 const GROUP_ID_LIMIT_CHARS: usize = 128;
 
+/// Names of the attributes that results have, in words of SageMaker's API.
+pub(crate) mod attribute {
+    pub(crate) const INFERENCE_ID: &str = "InferenceId";
+    pub(crate) const INVOCATION_STATUS: &str = "InvocationStatus";
+    pub(crate) const ENDPOINT_NAME: &str = "EndpointName";
+    pub(crate) const CONTENT_TYPE: &str = "ContentType";
+    pub(crate) const OUTPUT_LOCATION: &str = "OutputLocation";
+    pub(crate) const FAILURE_REASON: &str = "FailureReason";
+}
+
 /// Whether SQS takes this character in a body or an attribute: the characters of XML 1.0.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 #[must_use]
-pub const fn is_sqs_char(character: char) -> bool {
+pub(crate) const fn is_sqs_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 /// A message for the results queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResultMessage {
+pub(crate) struct ResultMessage {
     body: String,
     /// Name to (type, value).
     attributes: BTreeMap<&'static str, (&'static str, String)>,
@@ -38,20 +48,20 @@ pub struct ResultMessage {
 impl ResultMessage {
     /// A message about the inference `group`. `identity` is a hash of what the message is made from ([`identity_of`]).
     #[must_use]
-    pub fn new(body: String, group: &str, identity: String) -> Self {
+    pub(crate) fn new(body: String, group: &str, identity: String) -> Self {
         Self { body, attributes: BTreeMap::new(), group: group.to_owned(), identity }
     }
 
     /// Adds a String attribute. Characters that SQS does not take are replaced, an overlong value is cut, and an empty one,
     /// which SQS does not take at all, is left out.
     #[must_use]
-    pub fn with(self, name: &'static str, value: Option<&str>) -> Self {
+    pub(crate) fn with(self, name: &'static str, value: Option<&str>) -> Self {
         self.with_typed(name, "String", value.unwrap_or_default())
     }
 
     /// Adds a Number attribute.
     #[must_use]
-    pub fn with_number(self, name: &'static str, value: u64) -> Self {
+    pub(crate) fn with_number(self, name: &'static str, value: u64) -> Self {
         self.with_typed(name, "Number", &value.to_string())
     }
 
@@ -64,28 +74,22 @@ impl ResultMessage {
         self
     }
 
-    /// The message's body.
-    #[must_use]
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-
     /// The value of an attribute.
     #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(|(_, value)| value.as_str())
     }
 
     /// The message's size as SQS counts it.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let attributes = self.attributes.iter().map(|(name, (kind, value))| name.len() + kind.len() + value.len());
         self.body.len() + attributes.sum::<usize>()
     }
 
     /// Whether SQS takes it.
     #[must_use]
-    pub fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.bytes() <= MESSAGE_LIMIT_BYTES
     }
 
@@ -106,7 +110,7 @@ impl ResultMessage {
 ///
 /// # Errors
 /// A [`Fault`] when the value cannot be written as JSON.
-pub fn json_body(value: &impl Serialize) -> Result<String, Fault> {
+pub(crate) fn json_body(value: &impl Serialize) -> Result<String, Fault> {
     let mut json = serde_json::to_string(value).map_err(|error| Fault::internal(error.to_string()))?;
     // These stand inside strings only: everything outside of them is ASCII.
     for (character, escaped) in [('\u{FFFE}', "\\ufffe"), ('\u{FFFF}', "\\uffff")] {
@@ -119,7 +123,7 @@ pub fn json_body(value: &impl Serialize) -> Result<String, Fault> {
 
 /// The SHA-256 of a text in lower-case hexadecimals, 64 characters.
 #[must_use]
-pub fn identity_of(text: &str) -> String {
+pub(crate) fn identity_of(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -7,8 +7,11 @@ use std::time::SystemTime;
 
 use crate::config::SubmitConfig;
 use crate::fault::Fault;
-use crate::invocation::{HeaderText, InferenceId, PARAMETERS, ParameterSource};
-use crate::results::{ResultMessage, identity_of, json_body};
+use crate::invocation::{
+    ACCEPT, CONTENT_TYPE, CUSTOM_ATTRIBUTES, ENDPOINT_NAME, HeaderText, INFERENCE_ID, INPUT_LOCATION, InferenceId,
+    Parameter, ParameterSource,
+};
+use crate::results::{ResultMessage, attribute, identity_of, json_body};
 
 const STATUS: &str = "Rejected";
 
@@ -49,12 +52,11 @@ pub(super) fn result(
     config: &SubmitConfig,
     fault: &Fault,
 ) -> Option<ResultMessage> {
-    let given = |name: &str| -> Option<String> {
-        let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name)?;
-        let value = request.get(*parameter).ok()??;
+    let given = |parameter: Parameter| -> Option<String> {
+        let value = request.get(parameter).ok()??;
         value.parse::<HeaderText>().ok().map(String::from)
     };
-    let inference_id = given("InferenceId").and_then(|id| id.parse::<InferenceId>().ok()).map(String::from);
+    let inference_id = given(INFERENCE_ID).and_then(|id| id.parse::<InferenceId>().ok()).map(String::from);
     let inference_id = inference_id.as_deref().unwrap_or(message_id);
     let rejected = Rejected {
         event_source: "sagemaker-async-bridge",
@@ -65,18 +67,18 @@ pub(super) fn result(
         failure_reason: fault.to_string(),
         inference_id,
         request_parameters: RequestParameters {
-            endpoint_name: given("EndpointName").unwrap_or_else(|| config.endpoint_name.as_str().to_owned()),
-            accept: given("Accept"),
-            content_type: given("ContentType"),
-            custom_attributes: given("CustomAttributes"),
-            input_location: given("InputLocation"),
+            endpoint_name: given(ENDPOINT_NAME).unwrap_or_else(|| config.endpoint_name.as_str().to_owned()),
+            accept: given(ACCEPT),
+            content_type: given(CONTENT_TYPE),
+            custom_attributes: given(CUSTOM_ATTRIBUTES),
+            input_location: given(INPUT_LOCATION),
         },
     };
     let body = json_body(&rejected).ok()?;
     let message = ResultMessage::new(body, inference_id, identity_of(&format!("{STATUS} {message_id}")))
-        .with("InferenceId", Some(inference_id))
-        .with("InvocationStatus", Some(STATUS))
-        .with("EndpointName", Some(&rejected.request_parameters.endpoint_name));
+        .with(attribute::INFERENCE_ID, Some(inference_id))
+        .with(attribute::INVOCATION_STATUS, Some(STATUS))
+        .with(attribute::ENDPOINT_NAME, Some(&rejected.request_parameters.endpoint_name));
     Some(message)
 }
 

@@ -11,21 +11,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Origin, Submit, rejected};
-use crate::batch::{self, SqsBatchResponse};
+use crate::batch::{self, CONTENT_ENCODING, SqsBatchResponse};
 use crate::deadline::Deadline;
-use crate::fault::{Fault, json_problem};
+use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
 use crate::location::S3Uri;
+use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::results::ResultMessage;
-
-/// How the body is encoded: the bridge's one attribute of its own.
-const CONTENT_ENCODING: &str = "ContentEncoding";
-/// The attributes by which extended clients mark a body as a pointer to an object in S3, today's and the older one.
-/// <https://github.com/awslabs/amazon-sqs-java-extended-client-lib>
-const POINTER_ATTRIBUTES: [&str; 2] = ["ExtendedPayloadSize", "SQSLargePayloadSize"];
-/// The classes that such a body names, today's and the older one.
-const POINTER_CLASSES: [&str; 2] =
-    ["software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"];
 
 /// The fields of a message that matter, none of them read yet.
 #[derive(Deserialize)]
@@ -203,7 +195,7 @@ impl<'a> Message<'a> {
     }
 
     fn is_pointer(&self) -> bool {
-        self.attributes.as_ref().is_some_and(|given| POINTER_ATTRIBUTES.iter().any(|name| given.contains_key(*name)))
+        self.attributes.as_ref().is_some_and(|given| SIZE_ATTRIBUTES.iter().any(|name| given.contains_key(*name)))
     }
 
     /// The object that an extended client's body points to.
@@ -213,19 +205,7 @@ impl<'a> Message<'a> {
                 "ContentEncoding cannot be undone for a payload that lies in S3: put the payload there as it is",
             ));
         }
-        let (class, pointer): (String, Pointer) = serde_json::from_str(&self.body()?).map_err(|error| {
-            let names = POINTER_ATTRIBUTES.join(" or ");
-            let problem = json_problem(&error);
-            Fault::validation(format!(
-                "the body is no extended-client pointer, as the attribute {names} says: {problem}"
-            ))
-        })?;
-        if !POINTER_CLASSES.contains(&class.as_str()) {
-            let allowed = POINTER_CLASSES.join(" or ");
-            return Err(Fault::validation(format!("the body's extended-client pointer must be a {allowed}")));
-        }
-        S3Uri::new(pointer.bucket, pointer.key)
-            .map_err(|error| Fault::validation(format!("the body's extended-client pointer {error}")))
+        pointer::read(&self.body()?)
     }
 
     fn payload(&self) -> Result<Vec<u8>, Fault> {
@@ -244,15 +224,6 @@ impl<'a> Message<'a> {
             Some(_) => Err(Fault::validation("ContentEncoding must be `base64`, or not be given")),
         }
     }
-}
-
-/// Where an extended client put a payload.
-#[derive(Deserialize)]
-struct Pointer {
-    #[serde(rename = "s3BucketName")]
-    bucket: String,
-    #[serde(rename = "s3Key")]
-    key: String,
 }
 
 /// Decodes base64, in which tools like to break lines.
