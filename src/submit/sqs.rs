@@ -122,13 +122,14 @@ impl Submit {
             // A redelivery keeps the id, so that a consumer of results can tell a repetition.
             parameters.inference_id = message.id.parse().ok();
         }
+        let is_base64 = message.is_base64()?;
         let input = match parameters.input_location.take() {
             Some(location) => Input::Location(location),
             None if message.is_pointer() => {
-                let location = message.pointed_to()?;
+                let location = message.pointed_to(is_base64)?;
                 Input::Location(allowed_input(location, &self.config.allowed_input_locations)?)
             }
-            None => Input::Payload(message.payload()?),
+            None => Input::Payload(message.payload(is_base64)?),
         };
         Ok(Invocation { parameters, input })
     }
@@ -199,8 +200,8 @@ impl<'a> Message<'a> {
     }
 
     /// The object that an extended client's body points to.
-    fn pointed_to(&self) -> Result<S3Uri, Fault> {
-        if self.is_base64()? {
+    fn pointed_to(&self, is_base64: bool) -> Result<S3Uri, Fault> {
+        if is_base64 {
             return Err(Fault::validation(
                 "ContentEncoding cannot be undone for a payload that lies in S3: put the payload there as it is",
             ));
@@ -208,9 +209,9 @@ impl<'a> Message<'a> {
         pointer::read(&self.body()?)
     }
 
-    fn payload(&self) -> Result<Vec<u8>, Fault> {
+    fn payload(&self, is_base64: bool) -> Result<Vec<u8>, Fault> {
         let body = self.body()?;
-        let payload = if self.is_base64()? { decode(&body)? } else { body.into_owned().into_bytes() };
+        let payload = if is_base64 { decode(&body)? } else { body.into_owned().into_bytes() };
         if payload.is_empty() {
             return Err(Fault::validation("the payload is empty: give a body or an InputLocation"));
         }

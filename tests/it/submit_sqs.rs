@@ -225,8 +225,10 @@ async fn each_bad_message_says_what_is_wrong_and_reaches_no_service() {
     let size = json!({"ExtendedPayloadSize": {"stringValue": "9", "dataType": "Number"}});
     let mut encoded = size.clone();
     encoded["ContentEncoding"] = string("base64");
+    let beside = json!({"ContentEncoding": string("gzip"), "InputLocation": string("s3://models-bucket/input/x")});
     let cases = [
         ("", json!({}), "the payload is empty"),
+        ("", beside, "ContentEncoding must be `base64`"),
         ("x", json!({"ContentEncoding": string("gzip")}), "ContentEncoding must be `base64`"),
         (
             "x",
