@@ -14,6 +14,7 @@ use aws_sdk_sagemakerruntime::types::error::ValidationError;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use sagemaker_async_bridge::aws::Lazy;
 
@@ -31,7 +32,8 @@ pub struct Aws {
     pub sent: Seen<SendMessageBatchRequestEntry>,
     /// Size of each `SendMessageBatch`.
     pub batches: Seen<usize>,
-    objects: Seen<(String, Vec<u8>)>,
+    /// Location, length, and the bytes unless reading them is to fail.
+    objects: Seen<(String, usize, Option<Vec<u8>>)>,
 }
 
 fn remember<T>(seen: &Seen<T>, item: T) {
@@ -49,7 +51,13 @@ fn body_of(input: &InvokeEndpointAsyncInput) -> &[u8] {
 impl Aws {
     /// S3 holds an object.
     pub fn with_object(self, location: &str, bytes: &[u8]) -> Self {
-        remember(&self.objects, (location.to_owned(), bytes.to_vec()));
+        remember(&self.objects, (location.to_owned(), bytes.len(), Some(bytes.to_vec())));
+        self
+    }
+
+    /// S3 holds an object of which no byte can be read.
+    pub fn with_unreadable_object(self, location: &str, length: usize) -> Self {
+        remember(&self.objects, (location.to_owned(), length, None));
         self
     }
 
@@ -110,7 +118,13 @@ impl Aws {
         });
         let copy = copy.then_output(|| CopyObjectOutput::builder().build());
         let mut rules = vec![put, copy];
-        rules.extend(self.objects.lock().unwrap().iter().map(|(location, bytes)| self.object(location, bytes)));
+        rules.extend(
+            self.objects
+                .lock()
+                .unwrap()
+                .iter()
+                .map(|(location, length, bytes)| self.object(location, *length, bytes.clone())),
+        );
         let seen = self.fetched.clone();
         let missing = mock!(Client::get_object).match_requests(move |input| {
             remember(&seen, input.key().unwrap().to_owned());
@@ -121,8 +135,8 @@ impl Aws {
         lazy(mock_client!(aws_sdk_s3, RuleMode::MatchAny, &rules))
     }
 
-    fn object(&self, location: &str, bytes: &[u8]) -> Rule {
-        let (location, bytes, seen) = (location.to_owned(), bytes.to_vec(), self.fetched.clone());
+    fn object(&self, location: &str, length: usize, bytes: Option<Vec<u8>>) -> Rule {
+        let (location, seen) = (location.to_owned(), self.fetched.clone());
         let rule = mock!(aws_sdk_s3::Client::get_object).match_requests(move |input| {
             let is_this = format!("s3://{}/{}", input.bucket().unwrap(), input.key().unwrap()) == location;
             if is_this {
@@ -131,25 +145,20 @@ impl Aws {
             is_this
         });
         rule.then_output(move || {
-            let length = i64::try_from(bytes.len()).unwrap();
-            GetObjectOutput::builder().content_length(length).body(ByteStream::from(bytes.clone())).build()
+            let body = bytes.clone().map_or_else(SdkBody::taken, SdkBody::from);
+            let length = i64::try_from(length).unwrap();
+            GetObjectOutput::builder().content_length(length).body(ByteStream::new(body)).build()
         })
     }
 
     /// SQS: refuses a message whose body holds `refuse-result`, takes every other.
     pub fn sqs(&self) -> Lazy<aws_sdk_sqs::Client> {
         let (seen, batches) = (self.sent.clone(), self.batches.clone());
-        let latest: Seen<SendMessageBatchRequestEntry> = Seen::default();
-        let entries = latest.clone();
-        let rule = mock!(aws_sdk_sqs::Client::send_message_batch).match_requests(move |input| {
+        let rule = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| {
             remember(&batches, input.entries().len());
             seen.lock().unwrap().extend(input.entries().iter().cloned());
-            *latest.lock().unwrap() = input.entries().to_vec();
-            true
-        });
-        let rule = rule.then_output(move || {
             let (mut good, mut bad) = (vec![], vec![]);
-            for entry in entries.lock().unwrap().iter() {
+            for entry in input.entries() {
                 if entry.message_body().contains("refuse-result") {
                     bad.push(
                         BatchResultErrorEntry::builder().id(entry.id()).code("No").sender_fault(true).build().unwrap(),

@@ -1,7 +1,9 @@
-//! `collect` on notifications from SNS and SQS.
+//! `collect` on notifications from SNS and SQS: what becomes of each.
+
+mod limits;
+mod raw;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use sagemaker_async_bridge::collect::Collect;
@@ -10,22 +12,25 @@ use sagemaker_async_bridge::fault::Fault;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
-use crate::{event, event_with, sample, samples};
+use crate::{event, sample, samples};
 
 const RAW: [(&str, &str); 2] =
     [("BRIDGE_RESULT_FORMAT", "raw"), ("BRIDGE_RESULT_LOCATION", "s3://models-bucket/results/")];
 const OUTPUT: &str = "s3://models-bucket/output/2f4dcf85-01b8-418c-8c93-2b30fcdd1ab8.out";
 
-fn handler(aws: &Aws, more: &[(&str, &str)]) -> Collect {
-    let lookup = |name: &str| {
-        let base = [("BRIDGE_RESULTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/results")];
-        more.iter().chain(&base).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-    };
-    Collect::with_clients(CollectConfig::from_lookup(lookup).unwrap(), aws.s3(), aws.sqs())
+pub fn config(more: &[(&str, &str)]) -> CollectConfig {
+    let base = [("BRIDGE_RESULTS_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/results")];
+    let lookup =
+        |name: &str| more.iter().chain(&base).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    CollectConfig::from_lookup(lookup).unwrap()
+}
+
+pub fn handler(aws: &Aws, more: &[(&str, &str)]) -> Collect {
+    Collect::with_clients(config(more), aws.s3(), aws.sqs())
 }
 
 /// S3 with everything that the samples point to.
-fn aws() -> Aws {
+pub fn aws() -> Aws {
     Aws::default()
         .with_object(OUTPUT, br#"{"summary":"short"}"#)
         .with_object("s3://models-bucket/output/2f4dcf85.out", b"a,b\n1,2\n")
@@ -152,49 +157,6 @@ async fn an_included_response_in_an_unknown_encoding_is_fetched_instead() {
 }
 
 #[tokio::test]
-async fn an_output_over_the_limit_is_named_and_not_carried() {
-    let cases = [
-        (vec![b'x'; 262_144], &[][..], true),
-        (vec![b'x'; 262_145], &[], false),
-        (vec![b'x'; 10], &[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "9")], false),
-        (vec![], &[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "0")], true),
-    ];
-    for (output, more, carried) in cases {
-        let aws = Aws::default().with_object(OUTPUT, &output);
-        let result = body(&result_of(&aws, more, &notification("completed")).await.unwrap());
-        assert_eq!(result.get("responseBody").is_some(), carried, "{} bytes", output.len());
-        assert_eq!(result["responseParameters"]["contentLength"], output.len());
-        assert_eq!(result["responseParameters"]["outputLocation"], OUTPUT);
-    }
-}
-
-#[tokio::test]
-async fn an_included_response_over_the_limit_is_not_carried_either() {
-    let more = [("BRIDGE_RESULT_BODY_LIMIT_BYTES", "15")];
-    let result = body(&result_of(&aws(), &more, &notification("completed-with-body")).await.unwrap());
-    assert_eq!(result.get("responseBody"), None);
-    assert_eq!(result["responseParameters"]["contentLength"], 16);
-}
-
-#[tokio::test]
-async fn the_message_limit_is_judged_on_the_final_bytes() {
-    let limit = [("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")];
-    let cases = [
-        ("plain text", vec![b'x'; 1_000_000], true),
-        ("text that escaping makes six times longer", vec![1; 200_000], false),
-        ("bytes that base64 makes a third longer", vec![0xFF; 900_000], false),
-        ("bytes that still fit in base64", vec![0xFF; 700_000], true),
-    ];
-    for (what, output, carried) in cases {
-        let aws = Aws::default().with_object(OUTPUT, &output);
-        let entry = result_of(&aws, &limit, &notification("completed")).await.unwrap();
-        assert_eq!(body(&entry).get("responseBody").is_some(), carried, "{what}");
-        assert!(entry.message_body().len() < 1_048_576, "{what}");
-        assert_eq!(body(&entry)["responseParameters"]["contentLength"], output.len(), "{what}");
-    }
-}
-
-#[tokio::test]
 async fn a_failure_output_that_is_not_there_is_none() {
     let entry = result_of(&Aws::default(), &[], &notification("failed-with-location")).await.unwrap();
     assert_eq!(body(&entry), notification("failed-with-location"));
@@ -216,16 +178,6 @@ async fn a_result_that_sqs_refuses_is_an_error() {
     let aws = Aws::default().with_object(OUTPUT, b"refuse-result");
     let fault = result_of(&aws, &[], &notification("completed")).await.unwrap_err();
     assert!(fault.kind().is_retryable() && fault.to_string().contains("SQS refused"), "{fault}");
-}
-
-#[tokio::test]
-async fn results_go_out_in_as_few_calls_as_ten_messages_and_one_mebibyte_allow() {
-    let aws = Aws::default().with_object(OUTPUT, &vec![b'x'; 262_000]);
-    let text = notification("completed").to_string();
-    let records: Vec<Value> = (0..8).map(|n| json!({"messageId": format!("m{n}"), "body": text})).collect();
-    handler(&aws, &[]).handle(event(&json!({"Records": records}))).await.unwrap();
-    assert_eq!(aws.batches.lock().unwrap().len(), 3, "three of 262 kB fit with their notifications");
-    assert_eq!(aws.sent().len(), 8);
 }
 
 #[tokio::test]
@@ -253,106 +205,6 @@ async fn on_a_fifo_queue_a_notification_delivered_twice_is_one_and_two_of_one_id
 }
 
 #[tokio::test]
-async fn raw_the_output_itself_is_the_body() {
-    let entry = result_of(&aws(), &RAW, &notification("completed")).await.unwrap();
-    assert_eq!(entry.message_body(), r#"{"summary":"short"}"#);
-    assert_eq!(attribute(&entry, "InferenceId"), Some("8a80ed4e-1ff9-4c2b-bf16-31bdd5d17835"));
-    assert_eq!(
-        (attribute(&entry, "InvocationStatus"), attribute(&entry, "EndpointName")),
-        (Some("Completed"), Some("summarizer"))
-    );
-    assert_eq!(
-        (attribute(&entry, "ContentType"), attribute(&entry, "OutputLocation")),
-        (Some("application/json"), Some(OUTPUT))
-    );
-    assert_eq!((attribute(&entry, "ContentEncoding"), attribute(&entry, "FailureReason")), (None, None));
-}
-
-#[tokio::test]
-async fn raw_what_is_no_text_for_sqs_is_base64() {
-    for (output, expected) in [(&[0xFF, 0xD8][..], "/9g="), (b"form\x0Cfeed", "Zm9ybQxmZWVk")] {
-        let aws = Aws::default().with_object(OUTPUT, output);
-        let entry = result_of(&aws, &RAW, &notification("completed")).await.unwrap();
-        assert_eq!((entry.message_body(), attribute(&entry, "ContentEncoding")), (expected, Some("base64")));
-    }
-}
-
-#[tokio::test]
-async fn raw_a_failure_carries_its_content_or_else_its_reason() {
-    let reason = "ClientError: Received server error (500) from model. See the SageMaker Endpoint logs in your account for more \
-                  information.";
-    for (name, expected) in [
-        ("failed-with-location", "bad prompt"),
-        ("failed-with-body", r#"{"message":"prompt too long"}"#),
-        ("failed-bare", reason),
-        ("unknown-status", "Expired"),
-    ] {
-        let entry = result_of(&aws(), &RAW, &notification(name)).await.unwrap();
-        assert_eq!(entry.message_body(), expected, "{name}");
-        assert_eq!(attribute(&entry, "FailureReason"), notification(name)["failureReason"].as_str(), "{name}");
-    }
-}
-
-#[tokio::test]
-async fn raw_an_output_that_no_message_can_carry_is_copied_and_pointed_to() {
-    let limit = ("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000");
-    let mut raised = RAW.to_vec();
-    raised.push(limit);
-    for (what, output, more) in [
-        ("over the limit", vec![b'x'; 262_145], RAW.to_vec()),
-        ("over SQS's limit in base64", vec![0xFF; 900_000], raised),
-        ("empty, which SQS takes no body of", vec![], RAW.to_vec()),
-    ] {
-        let location = "s3://models-bucket/output a/b+c%20d#e?f.out";
-        let aws = Aws::default().with_object(location, &output);
-        let entry = result_of(&aws, &more, &notification("completed-raw-keys")).await.unwrap();
-        let copied = aws.copied.lock().unwrap();
-        let [(source, copy)] = copied.as_slice() else { panic!("{what}: {} copies", copied.len()) };
-        assert_eq!(source, "models-bucket/output%20a/b%2Bc%2520d%23e%3Ff.out", "{what}");
-        let key = copy.strip_prefix("s3://models-bucket/").unwrap();
-        assert!(key.starts_with("results/"), "{what}: {copy}");
-        let pointer = json!(["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "models-bucket", "s3Key": key}]);
-        assert_eq!(body(&entry), pointer, "{what}");
-        assert_eq!(attribute(&entry, "ExtendedPayloadSize"), Some(output.len().to_string().as_str()), "{what}");
-        assert_eq!(attribute(&entry, "OutputLocation"), Some(location), "{what}");
-    }
-}
-
-#[tokio::test]
-async fn raw_an_inference_that_left_no_body_for_a_message_is_an_error() {
-    let with = |status: &str, more: Value| {
-        let mut notification = json!({"invocationStatus": status, "failureReason": "no", "inferenceId": "i"});
-        notification.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        notification
-    };
-    let unreadable = json!({"responseBody": {"content": "H4sI", "encoding": "GZIP"}});
-    for (notification, what) in [
-        (with("Completed", json!({})), "neither location nor body"),
-        (with("Completed", json!({"responseParameters": {"outputLocation": ""}})), "an empty location"),
-        (with("Completed", json!({"responseBody": {"content": ""}})), "an empty body and no location"),
-        (with("Completed", unreadable.clone()), "an unreadable body and no location"),
-        (with("Failed", unreadable), "a failure's unreadable body and no location"),
-    ] {
-        let aws = aws();
-        assert!(result_of(&aws, &RAW, &notification).await.is_err(), "{what}");
-        assert!(aws.sent().is_empty(), "{what}");
-        let entry = result_of(&aws, &[], &notification).await.unwrap();
-        assert_eq!(
-            body(&entry)["invocationStatus"],
-            notification["invocationStatus"],
-            "a notification is a body: {what}"
-        );
-    }
-    for (notification, what) in [
-        (with("Failed", json!({"responseParameters": {"failureLocation": ""}})), "an empty location"),
-        (with("Failed", json!({"responseBody": {"content": ""}})), "an empty body"),
-        (with("Failed", json!({"responseBody": {"message": "see S3"}})), "no content"),
-    ] {
-        assert_eq!(result_of(&aws(), &RAW, &notification).await.unwrap().message_body(), "no", "{what}");
-    }
-}
-
-#[tokio::test]
 async fn the_test_that_sagemaker_publishes_for_an_endpoint_is_no_result_and_no_error_however_it_comes() {
     let direct = sample("collect/sns-test-notification.json");
     let sns = &direct["Records"][0]["Sns"];
@@ -369,41 +221,6 @@ async fn the_test_that_sagemaker_publishes_for_an_endpoint_is_no_result_and_no_e
         assert_eq!(serde_json::to_value(answer).unwrap(), wanted, "{event_of}");
         assert!(aws.sent().is_empty() && aws.fetched.lock().unwrap().is_empty());
     }
-}
-
-#[tokio::test]
-async fn an_included_response_over_the_limit_that_lies_nowhere_else_is_carried() {
-    let limit = ("BRIDGE_RESULT_BODY_LIMIT_BYTES", "0");
-    let entry = result_of(&aws(), &[limit], &notification("failed-with-body")).await.unwrap();
-    assert_is_result_of("failed-with-body", &entry);
-    let raw = [limit, RAW[0], RAW[1]];
-    let entry = result_of(&aws(), &raw, &notification("failed-with-body")).await.unwrap();
-    assert_eq!(entry.message_body(), r#"{"message":"prompt too long"}"#);
-}
-
-#[tokio::test]
-async fn raw_two_deliveries_of_one_notification_point_to_two_copies() {
-    let aws = Aws::default().with_object(OUTPUT, &vec![b'x'; 300_000]);
-    let text = notification("completed").to_string();
-    let records: Vec<Value> = (0..2).map(|n| json!({"messageId": format!("m{n}"), "body": text})).collect();
-    let collect = handler(&aws, &RAW);
-    for _ in 0..2 {
-        collect.handle(event(&json!({"Records": records}))).await.unwrap();
-    }
-    let copies: BTreeSet<String> = aws.copied.lock().unwrap().iter().map(|(_, copy)| copy.clone()).collect();
-    assert_eq!(copies.len(), 4);
-}
-
-#[tokio::test]
-async fn near_the_deadline_what_has_not_started_is_delivered_again() {
-    let aws = aws();
-    let batch = sample("collect/sqs-raw.json");
-    let answer = handler(&aws, &[]).handle(event_with(&batch, Duration::ZERO)).await.unwrap();
-    let answer = serde_json::to_value(answer).unwrap();
-    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), batch["Records"].as_array().unwrap().len());
-    let direct = event_with(&sample("collect/sns-completed.json"), Duration::ZERO);
-    assert!(handler(&aws, &[]).handle(direct).await.is_err());
-    assert!(aws.fetched.lock().unwrap().is_empty() && aws.sent().is_empty());
 }
 
 #[tokio::test]

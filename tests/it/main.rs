@@ -4,6 +4,8 @@
 mod aws;
 mod collect_result;
 mod concurrency;
+mod deadline;
+mod http_client;
 mod names;
 mod start;
 mod submit_http;

@@ -50,7 +50,9 @@ fn the_readme_names_every_parameter_and_its_header() {
 
 #[test]
 fn every_sample_event_of_submit_is_used_by_a_test() {
-    let tests = file("tests/it/submit_sqs.rs") + &file("tests/it/submit_http.rs");
+    let tests: String = ["submit_sqs", "submit_sqs/faults", "submit_sqs/fifo", "submit_http"]
+        .map(|name| file(&format!("tests/it/{name}.rs")))
+        .concat();
     for name in samples("submit") {
         assert!(tests.contains(&format!("\"submit/{name}\"")), "events/submit/{name}");
     }
