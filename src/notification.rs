@@ -121,7 +121,10 @@ impl Notification {
     /// A [`Fault`] when it cannot be written as JSON, which does not happen.
     pub(crate) fn complete(&self, response: &Response) -> Result<String, Fault> {
         let mut fields = self.fields.clone();
-        if let Some(length) = response.length() {
+        // Parameters that are no object have no place for a length, and stay what they are.
+        let has_place = self.response_parameters.is_some()
+            || self.fields.get(RESPONSE_PARAMETERS).is_none_or(|parameters| parameters.get() == "null");
+        if let Some(length) = response.length().filter(|_| has_place) {
             let mut parameters = self.response_parameters.clone().unwrap_or_default();
             parameters.insert("contentLength".to_owned(), raw(&length)?);
             fields.insert(RESPONSE_PARAMETERS.to_owned(), raw(&parameters)?);
@@ -260,7 +263,9 @@ mod tests {
         });
         let parsed = parse(&notification.to_string());
         assert_eq!((parsed.inference_id, parsed.endpoint_name), (None, None));
-        assert_eq!(completed(&notification, &Response::Absent), notification);
+        for response in [Response::Absent, Response::TooLarge(5)] {
+            assert_eq!(completed(&notification, &response), notification);
+        }
     }
 
     #[test]

@@ -99,8 +99,10 @@ mod tests {
 
     use aws_sdk_sqs::Client;
     use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
-    use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
+    use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use proptest::prelude::*;
+    use proptest::test_runner::Config;
 
     use super::*;
 
@@ -130,6 +132,42 @@ mod tests {
             indices.sort_unstable();
             assert_eq!(indices, (0..bytes.len()).collect::<Vec<_>>());
         }
+    }
+
+    proptest! {
+        #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn no_batch_passes_sqss_limits_and_no_message_is_dropped(
+            sizes in prop::collection::vec(prop_oneof![0..500_usize, 0..MESSAGE_LIMIT_BYTES], 0..60),
+            attribute in any::<String>(),
+        ) {
+            let labelled = |bytes: &usize| message(*bytes).with(attribute::INFERENCE_ID, Some(&attribute));
+            let messages: Vec<_> = sizes.iter().map(labelled).filter(ResultMessage::fits).collect();
+            let bodies: Vec<_> = messages.iter().map(|message| message.clone().into_entry(0, false).unwrap()).collect();
+            let mut seen = Vec::new();
+            for batch in pack(messages) {
+                let entries: Vec<_> = batch.into_iter().map(|(index, message)| message.into_entry(index, false).unwrap()).collect();
+                prop_assert!((1..=10).contains(&entries.len()));
+                prop_assert!(entries.iter().map(size).sum::<usize>() <= 1_048_576);
+                seen.extend(entries.iter().map(|entry| entry.id().parse::<usize>().unwrap()));
+                for entry in &entries {
+                    let index: usize = entry.id().parse().unwrap();
+                    prop_assert_eq!(entry.message_body().len(), bodies[index].message_body().len());
+                }
+            }
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..bodies.len()).collect::<Vec<_>>());
+        }
+    }
+
+    /// An entry's size as SQS counts it: body, and of each attribute name, type and value.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+    fn size(entry: &SendMessageBatchRequestEntry) -> usize {
+        let attributes = entry.message_attributes().into_iter().flatten();
+        let attributes =
+            attributes.map(|(name, value)| name.len() + value.data_type().len() + value.string_value().unwrap().len());
+        entry.message_body().len() + attributes.sum::<usize>()
     }
 
     fn in_a_minute() -> Deadline {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::{event, sample, samples};
 
-const RAW: [(&str, &str); 2] =
+pub const RAW: [(&str, &str); 2] =
     [("BRIDGE_RESULT_FORMAT", "raw"), ("BRIDGE_RESULT_LOCATION", "s3://models-bucket/results/")];
 const OUTPUT: &str = "s3://models-bucket/output/2f4dcf85-01b8-418c-8c93-2b30fcdd1ab8.out";
 

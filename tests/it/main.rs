@@ -7,6 +7,7 @@ mod concurrency;
 mod deadline;
 mod http_client;
 mod names;
+mod properties;
 mod start;
 mod submit_http;
 mod submit_sqs;
@@ -38,13 +39,21 @@ fn samples(folder: &str) -> BTreeSet<String> {
 
 /// An invocation of a function that has `left` until its deadline.
 fn event_with(payload: &Value, left: Duration) -> LambdaEvent<Box<RawValue>> {
-    let mut context = Context::default();
-    context.request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned();
-    let deadline = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + left;
-    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-    LambdaEvent::new(to_raw_value(payload).unwrap(), context)
+    invocation(to_raw_value(payload).unwrap(), left)
 }
 
 fn event(payload: &Value) -> LambdaEvent<Box<RawValue>> {
     event_with(payload, Duration::from_secs(60))
+}
+
+fn event_of(payload: Box<RawValue>) -> LambdaEvent<Box<RawValue>> {
+    invocation(payload, Duration::from_secs(60))
+}
+
+fn invocation(payload: Box<RawValue>, left: Duration) -> LambdaEvent<Box<RawValue>> {
+    let mut context = Context::default();
+    context.request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned();
+    let deadline = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + left;
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    LambdaEvent::new(payload, context)
 }
