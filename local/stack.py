@@ -183,6 +183,7 @@ class LocalStack(Bridge):
         self._await_deployment()
         self._allow_plain_http()
         self._allow_message_batches()
+        self._tell_api_url()
         self._shorten_visibility_timeouts()
 
     def _upload_functions(self) -> dict[str, str]:
@@ -243,6 +244,17 @@ class LocalStack(Bridge):
                 batches = [{**statement, "Action": "sqs:SendMessageBatch"} for statement in sending]
                 batches_document = json.dumps({**document, "Statement": batches})
                 iam.put_role_policy(RoleName=role, PolicyName=f"{policy}-batches", PolicyDocument=batches_document)
+
+    def _tell_api_url(self) -> None:
+        """What the parameter ApiBaseUrl would do: the URL has the API's id in it, known only now.
+
+        On AWS the gateway's own host name leads to the API; here a name would have to be resolved.
+        """
+        functions = self.client("lambda")
+        name = self.resource("SubmitFunction")
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        environment = {"Variables": {**variables, "BRIDGE_API_URL": self.http_url}}
+        functions.update_function_configuration(FunctionName=name, Environment=environment)
 
     def _shorten_visibility_timeouts(self) -> None:
         if self.visibility_timeout_seconds is None:

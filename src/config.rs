@@ -2,18 +2,20 @@
 //!
 //! Every problem is reported at once, each with the variable's name and what it may hold.
 
+mod variables;
+
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::invocation::{
     EndpointName, HeaderText, INLINE_LIMIT_BYTES, INVOCATION_TIMEOUT_SECONDS, REQUEST_TTL_SECONDS,
 };
 use crate::location::S3Prefix;
+use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 15] = [
+pub const VARIABLES: [(&str, &str, &str); 18] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "submit", "`BRIDGE_ENDPOINT_NAME`"),
     (INPUT_LOCATION, "submit", "required"),
@@ -25,6 +27,9 @@ pub const VARIABLES: [(&str, &str, &str); 15] = [
     (MAX_CONCURRENCY, "both", "64"),
     (MAX_WAIT, "submit", "20"),
     (OUTPUT_LOCATIONS, "submit", "unset"),
+    (API_URL, "submit", "the gateway's own"),
+    (IDEMPOTENCY_LOCATION, "submit", "unset"),
+    (DEDUPLICATE, "submit", "`false`"),
     (RESULTS_QUEUE_URL, "both", "required in collect"),
     (RESULT_BODY_LIMIT, "collect", "262144"),
     (RESULT_FORMAT, "collect", "`notification`"),
@@ -42,6 +47,9 @@ const INVOCATION_TIMEOUT: &str = "BRIDGE_INVOCATION_TIMEOUT_SECONDS";
 const MAX_CONCURRENCY: &str = "BRIDGE_MAX_CONCURRENCY";
 const MAX_WAIT: &str = "BRIDGE_MAX_WAIT_SECONDS";
 const OUTPUT_LOCATIONS: &str = "BRIDGE_OUTPUT_LOCATIONS";
+const API_URL: &str = "BRIDGE_API_URL";
+const IDEMPOTENCY_LOCATION: &str = "BRIDGE_IDEMPOTENCY_LOCATION";
+const DEDUPLICATE: &str = "BRIDGE_DEDUPLICATE";
 const RESULTS_QUEUE_URL: &str = "BRIDGE_RESULTS_QUEUE_URL";
 const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
 const RESULT_FORMAT: &str = "BRIDGE_RESULT_FORMAT";
@@ -58,7 +66,9 @@ pub struct SubmitConfig {
     pub allowed_endpoints: Vec<EndpointName>,
     /// Where payloads that do not fit inline are put.
     pub input_location: S3Prefix,
-    /// Prefixes that a caller's InputLocation may lie under.
+    /// Where callers put large payloads by themselves: `uploads/` under `input_location`.
+    pub upload_location: S3Prefix,
+    /// Prefixes that a caller's InputLocation may lie under; `upload_location` always does.
     pub allowed_input_locations: Vec<S3Prefix>,
     /// Largest payload sent inline, in bytes.
     pub inline_limit_bytes: usize,
@@ -74,6 +84,13 @@ pub struct SubmitConfig {
     pub max_wait_seconds: u64,
     /// Prefixes that `GET /invocations/{token}` may read.
     pub output_locations: Vec<S3Prefix>,
+    /// Base of the URLs given to callers, where they do not call the gateway by its own address.
+    pub api_url: Option<HttpUrl>,
+    /// Where it is remembered which requests were accepted. Without it `Idempotency-Key` is refused.
+    pub idempotency_location: Option<S3Prefix>,
+    /// Whether accepted SQS messages are remembered too, so that a redelivery is not invoked again. Only with
+    /// `idempotency_location`.
+    pub deduplicate: bool,
     /// Where `Rejected` results go.
     pub results_queue_url: Option<QueueUrl>,
 }
@@ -133,6 +150,31 @@ impl FromStr for QueueUrl {
     }
 }
 
+/// The base of an HTTP API's URLs, without a final slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl(String);
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let is_plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\".contains(&byte));
+        match rest {
+            Some(rest) if !rest.is_empty() && !rest.starts_with('/') && is_plain(rest) => {
+                Ok(Self(text.trim_end_matches('/').to_owned()))
+            }
+            _ => Err("must be a URL without query, as in https://api.example.com/models"),
+        }
+    }
+}
+
 /// All that is wrong with the configuration. Prints a line a problem; `Debug` too, since that is what `main` prints.
 #[derive(thiserror::Error)]
 #[error("bad configuration:\n  {}", .0.join("\n  "))]
@@ -170,16 +212,29 @@ impl SubmitConfig {
         let max_concurrency = variables.concurrency();
         let max_wait_seconds = variables.number(MAX_WAIT, 0..=28);
         let output_locations = variables.list(OUTPUT_LOCATIONS, S3Prefix::from_str);
+        let api_url = variables.optional(API_URL, HttpUrl::from_str);
+        let idempotency_location = variables.optional(IDEMPOTENCY_LOCATION, S3Prefix::from_str);
+        let deduplicate = variables.flag(DEDUPLICATE);
+        if deduplicate && idempotency_location.is_none() {
+            variables.problems.push(format!("{DEDUPLICATE}: needs {IDEMPOTENCY_LOCATION}, where it keeps its records"));
+        }
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
 
         let (Some(endpoint_name), Some(input_location)) = (endpoint_name, input_location) else {
             return Err(ConfigErrors(variables.problems));
         };
+        let upload_location = input_location.folder("uploads");
+        let mut allowed_input_locations = allowed_input_locations.unwrap_or_else(|| vec![input_location.clone()]);
+        if !allowed_input_locations.contains(&input_location) {
+            // What a caller was invited to upload, it may also name.
+            allowed_input_locations.push(upload_location.clone());
+        }
         variables.finish(Self {
             allowed_endpoints: allowed_endpoints.unwrap_or_else(|| vec![endpoint_name.clone()]),
             endpoint_name,
-            allowed_input_locations: allowed_input_locations.unwrap_or_else(|| vec![input_location.clone()]),
+            allowed_input_locations,
             input_location,
+            upload_location,
             inline_limit_bytes: inline_limit_bytes.unwrap_or(INLINE_LIMIT_BYTES),
             content_type: content_type.unwrap_or_else(HeaderText::application_json),
             request_ttl_seconds,
@@ -187,6 +242,9 @@ impl SubmitConfig {
             max_concurrency,
             max_wait_seconds: max_wait_seconds.unwrap_or(20),
             output_locations: output_locations.unwrap_or_default(),
+            api_url,
+            idempotency_location,
+            deduplicate,
             results_queue_url,
         })
     }
@@ -221,81 +279,6 @@ impl CollectConfig {
             result_format,
             max_concurrency,
         })
-    }
-}
-
-/// Reads variables and gathers what is wrong with them.
-struct Variables<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    problems: Vec<String>,
-}
-
-impl<'a> Variables<'a> {
-    fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { lookup, problems: Vec::new() }
-    }
-
-    fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
-        if self.problems.is_empty() { Ok(config) } else { Err(ConfigErrors(self.problems)) }
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-    }
-
-    fn optional<T, E: fmt::Display>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
-        let text = self.text(name)?;
-        parse(&text).map_err(|error| self.problems.push(format!("{name}: {error}; it is `{text}`"))).ok()
-    }
-
-    fn required<T, E: fmt::Display>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
-        if self.text(name).is_none() {
-            self.problems.push(format!("{name}: is required and not set"));
-        }
-        self.optional(name, parse)
-    }
-
-    /// A comma list; `None` when unset.
-    fn list<T, E: fmt::Display>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
-        let parse_item = |item: &str| parse(item).map_err(|error| format!("`{item}` {error}"));
-        self.optional(name, |text| {
-            text.split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(parse_item)
-                .collect::<Result<Vec<T>, _>>()
-        })
-        .filter(|items| !items.is_empty())
-    }
-
-    fn number<T>(&mut self, name: &str, allowed: RangeInclusive<T>) -> Option<T>
-    where
-        T: FromStr + PartialOrd + fmt::Display,
-    {
-        self.optional(name, |text| {
-            text.parse::<T>()
-                .ok()
-                .filter(|number| allowed.contains(number))
-                .ok_or_else(|| format!("must be a whole number from {} to {}", allowed.start(), allowed.end()))
-        })
-    }
-
-    fn concurrency(&mut self) -> NonZeroUsize {
-        self.number(MAX_CONCURRENCY, 1..=1000).and_then(NonZeroUsize::new).unwrap_or(DEFAULT_CONCURRENCY)
-    }
-
-    fn result_format(&mut self) -> Option<ResultFormat> {
-        let raw = self.optional(RESULT_FORMAT, |text| match text {
-            "notification" => Ok(false),
-            "raw" => Ok(true),
-            _ => Err("must be `notification` or `raw`"),
-        });
-        if raw == Some(true) {
-            let result_location = self.required(RESULT_LOCATION, S3Prefix::from_str)?;
-            return Some(ResultFormat::Raw { result_location });
-        }
-        self.optional(RESULT_LOCATION, S3Prefix::from_str);
-        Some(ResultFormat::Notification)
     }
 }
 

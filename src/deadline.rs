@@ -21,6 +21,7 @@ pub(crate) struct Deadline {
     start_by: Instant,
     work_by: Instant,
     finish_by: Instant,
+    end: Instant,
 }
 
 impl Deadline {
@@ -31,13 +32,37 @@ impl Deadline {
         let finish_by = now + left.saturating_sub(ANSWER_MARGIN.min(left / 8));
         let work_by = now + left.saturating_sub(SEND_MARGIN.min(left / 6));
         let start_by = now + left.saturating_sub(START_MARGIN.min(left / 4));
-        Self { start_by, work_by, finish_by }
+        Self { start_by, work_by, finish_by, end: now + left }
     }
 
     /// The deadline at a point in time, as the Lambda runtime API tells it.
     #[must_use]
     pub(crate) fn at(time: SystemTime) -> Self {
         Self::after(time.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// This deadline, or one `left` from now if that is sooner.
+    #[must_use]
+    pub(crate) fn at_most(self, left: Duration) -> Self {
+        if self.time_left() <= left { self } else { Self::after(left) }
+    }
+
+    /// Time until the function is stopped.
+    #[must_use]
+    pub(crate) fn time_left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// Until when there is anything to wait for.
+    #[must_use]
+    pub(crate) const fn work_by(&self) -> Instant {
+        self.work_by
+    }
+
+    /// Time until then.
+    #[must_use]
+    pub(crate) fn time_to_work(&self) -> Duration {
+        self.work_by.saturating_duration_since(Instant::now())
     }
 
     /// Runs `work` if there is time left to start it, and waits for it only so long that its batch's results can still be sent:

@@ -23,6 +23,10 @@ pub enum FaultKind {
     Throttling,
     /// A service, or the way to it, is not there at the moment; also: the function's time is used up.
     ServiceUnavailable,
+    /// The first request with the same idempotency key is still being accepted.
+    Conflict,
+    /// The first request with the same idempotency key was another one.
+    IdempotentParameterMismatch,
     /// Anything else, among it all that is wrong with the bridge's own role or configuration.
     InternalFailure,
 }
@@ -32,8 +36,8 @@ impl FaultKind {
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
-            Self::Validation | Self::AccessDenied | Self::PayloadTooLarge => false,
-            Self::Throttling | Self::ServiceUnavailable | Self::InternalFailure => true,
+            Self::Validation | Self::AccessDenied | Self::PayloadTooLarge | Self::IdempotentParameterMismatch => false,
+            Self::Throttling | Self::ServiceUnavailable | Self::Conflict | Self::InternalFailure => true,
         }
     }
 
@@ -46,6 +50,8 @@ impl FaultKind {
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::Throttling => "ThrottlingException",
             Self::ServiceUnavailable => "ServiceUnavailable",
+            Self::Conflict => "ConflictException",
+            Self::IdempotentParameterMismatch => "IdempotentParameterMismatchException",
             Self::InternalFailure => "InternalFailure",
         }
     }
@@ -56,7 +62,9 @@ impl FaultKind {
         match self {
             Self::Validation => 400,
             Self::AccessDenied => 403,
+            Self::Conflict => 409,
             Self::PayloadTooLarge => 413,
+            Self::IdempotentParameterMismatch => 422,
             Self::Throttling => 429,
             Self::InternalFailure => 500,
             Self::ServiceUnavailable => 503,
@@ -108,6 +116,20 @@ impl Fault {
     /// Something that should not happen.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FaultKind::InternalFailure, message)
+    }
+
+    /// The first request with the same idempotency key is under way.
+    #[must_use]
+    pub fn under_way() -> Self {
+        let message = "the first request with this Idempotency-Key is still being accepted: try again in a moment";
+        Self::new(FaultKind::Conflict, message)
+    }
+
+    /// An idempotency key was used for two different requests.
+    #[must_use]
+    pub fn other_request() -> Self {
+        let message = "this Idempotency-Key was used for a different request within the last 24 hours";
+        Self::new(FaultKind::IdempotentParameterMismatch, message)
     }
 
     /// The same fault for another one of those that it befell. Causes cannot be cloned, so it has them in its message.

@@ -31,6 +31,12 @@ pub enum InvalidLocation {
     /// An S3 key has at most 1,024 bytes.
     #[error("must have a key of at most {MAX_KEY_BYTES} bytes")]
     KeyTooLong,
+    /// Nothing would ever lie under such a prefix.
+    #[error("must have no `.` or `..` segment")]
+    DotSegment,
+    /// A prefix is given as `s3://` only.
+    #[error("must be s3://bucket/prefix/")]
+    PrefixScheme,
 }
 
 /// Longest S3 object key, in bytes of UTF-8.
@@ -120,6 +126,10 @@ fn is_bucket_name(name: &str) -> bool {
     (3..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
+fn has_dot_segment(key: &str) -> bool {
+    key.split('/').any(|segment| segment == "." || segment == "..")
+}
+
 /// A bucket and a prefix of whole path segments: `s3://b/in` and `s3://b/in/` are the same and do not hold `s3://b/input/x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Prefix {
@@ -136,7 +146,13 @@ impl S3Prefix {
         location.bucket == self.bucket
             && location.key.len() > self.prefix.len()
             && location.key.starts_with(&self.prefix)
-            && !location.key.split('/').any(|segment| segment == "." || segment == "..")
+            && !has_dot_segment(&location.key)
+    }
+
+    /// The folder `name` directly under this prefix.
+    #[must_use]
+    pub(crate) fn folder(&self, name: &str) -> Self {
+        Self { bucket: self.bucket.clone(), prefix: format!("{}{name}/", self.prefix) }
     }
 
     /// The object `name` directly under this prefix.
@@ -152,10 +168,17 @@ impl FromStr for S3Prefix {
     type Err = InvalidLocation;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("s3://").ok_or(InvalidLocation::Scheme)?;
+        let rest = text.strip_prefix("s3://").ok_or(InvalidLocation::PrefixScheme)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if !is_bucket_name(bucket) {
             return Err(InvalidLocation::Bucket);
+        }
+        if has_dot_segment(prefix) {
+            return Err(InvalidLocation::DotSegment);
+        }
+        // At least one character of every key is left for the object's own name.
+        if prefix.len() >= MAX_KEY_BYTES {
+            return Err(InvalidLocation::KeyTooLong);
         }
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         Ok(Self { bucket: bucket.to_owned(), prefix: format!("{prefix}{slash}") })

@@ -4,6 +4,7 @@
 //! the two, one call of `InvokeEndpointAsync`, is here.
 
 pub mod http;
+mod once;
 mod rejected;
 mod sqs;
 
@@ -25,6 +26,7 @@ use crate::invocation::{EndpointName, Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::results::ResultsQueue;
 use crate::telemetry;
+use once::{Once, Records, Verdict};
 
 /// The handler of the function `submit`.
 pub struct Submit {
@@ -48,13 +50,20 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug)]
 enum Origin<'a> {
     SqsMessage(&'a str),
-    HttpRequest { request_id: &'a str, upload_name: &'a str },
+    HttpRequest { request_id: &'a str, lambda_request_id: &'a str, upload_name: &'a str },
 }
 
 impl<'a> Origin<'a> {
     const fn upload_name(self) -> &'a str {
         match self {
             Self::SqsMessage(name) | Self::HttpRequest { upload_name: name, .. } => name,
+        }
+    }
+
+    /// Lambda's id of the invocation that serves the request.
+    const fn lambda_request_id(self) -> &'a str {
+        match self {
+            Self::SqsMessage(id) | Self::HttpRequest { lambda_request_id: id, .. } => id,
         }
     }
 
@@ -67,15 +76,20 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// An invocation that SageMaker has accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+/// An invocation that SageMaker has accepted: its answer, in its own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Accepted {
     /// The id that the notification will carry.
-    pub inference_id: Option<String>,
+    inference_id: Option<String>,
     /// Where the output will be.
-    pub output_location: Option<String>,
+    output_location: Option<String>,
     /// Where the failure output would be; only for endpoints with a failure path.
-    pub failure_location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_location: Option<String>,
+    /// Whether this is the answer to an earlier request with the same key.
+    #[serde(skip)]
+    is_repeated: bool,
 }
 
 impl Submit {
@@ -117,6 +131,7 @@ impl Submit {
         &self,
         invocation: Result<Invocation, Fault>,
         origin: Origin<'_>,
+        once: Once<'_>,
         deadline: Deadline,
     ) -> Result<Accepted, Fault> {
         let start = Instant::now();
@@ -124,7 +139,7 @@ impl Submit {
         let way = invocation.as_ref().ok().map(|invocation| self.way(&invocation.input));
         let outcome = match invocation {
             // Boxed: the SDK's futures are large and deep.
-            Ok(invocation) => deadline.run(Box::pin(self.invoke(invocation, origin.upload_name()))).await,
+            Ok(invocation) => deadline.run(Box::pin(self.invoke_once(invocation, origin, once, deadline))).await,
             Err(fault) => Err(fault),
         };
         let duration_ms = telemetry::milliseconds_since(start);
@@ -138,6 +153,7 @@ impl Submit {
                 http.request_id = request_id,
                 input.way = way,
                 output.location = accepted.output_location,
+                repeated = accepted.is_repeated,
                 duration_ms,
                 "invocation accepted"
             ),
@@ -162,6 +178,30 @@ impl Submit {
             Input::Payload(_) => "s3",
             Input::Location(_) => "input location",
         }
+    }
+
+    /// Invokes, unless it is known that the same request was accepted before.
+    async fn invoke_once(
+        &self,
+        invocation: Invocation,
+        origin: Origin<'_>,
+        once: Once<'_>,
+        deadline: Deadline,
+    ) -> Result<Accepted, Fault> {
+        let (Some(key), Some(location)) = (once.key(), &self.config.idempotency_location) else {
+            return self.invoke(invocation, origin.upload_name()).await;
+        };
+        let records = Records { s3: &self.s3, location, claimant: origin.lambda_request_id(), deadline };
+        let claim = match records.verdict(once, key).await? {
+            Verdict::Invoke(claim) => claim,
+            Verdict::Answered(accepted) => return Ok(Accepted { is_repeated: true, ..accepted }),
+        };
+        let outcome = self.invoke(invocation, origin.upload_name()).await;
+        if let Err(fault) = records.settle(claim, outcome.as_ref().ok(), key).await {
+            // What was accepted is accepted; only a repetition would invoke again.
+            tracing::warn!(error = fault.details(), "not recorded whether the request was accepted");
+        }
+        outcome
     }
 
     /// Calls SageMaker. A payload over the inline limit goes through S3, to an object called `upload_name`.
@@ -191,6 +231,7 @@ impl Submit {
             inference_id: accepted.inference_id,
             output_location: accepted.output_location,
             failure_location: accepted.failure_location,
+            is_repeated: false,
         })
     }
 

@@ -25,11 +25,13 @@ fn only_the_required_variables_are_needed() {
     let config = submit(&[]).unwrap();
     assert_eq!(config.allowed_endpoints, vec![config.endpoint_name.clone()]);
     assert_eq!(config.allowed_input_locations, vec![config.input_location.clone()]);
+    assert_eq!(config.upload_location.to_string(), "s3://bucket/input/uploads/");
     assert_eq!(config.inline_limit_bytes, 128_000);
     assert_eq!(config.content_type.as_str(), "application/json");
     assert_eq!((config.request_ttl_seconds, config.invocation_timeout_seconds), (None, None));
     assert_eq!((config.max_concurrency.get(), config.max_wait_seconds), (64, 20));
     assert!(config.output_locations.is_empty() && config.results_queue_url.is_none());
+    assert!(config.idempotency_location.is_none() && config.api_url.is_none() && !config.deduplicate);
 
     let config = collect(&[]).unwrap();
     assert_eq!(config.result_format, ResultFormat::Notification);
@@ -37,8 +39,14 @@ fn only_the_required_variables_are_needed() {
 }
 
 #[test]
+fn uploads_may_always_be_named_as_input() {
+    let config = submit(&[(ALLOWED_INPUT_LOCATIONS, "s3://other/a/")]).unwrap();
+    assert_eq!(config.allowed_input_locations, vec!["s3://other/a/".parse().unwrap(), config.upload_location]);
+}
+
+#[test]
 fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
-    let cases: [(Pairs, &str); 12] = [
+    let cases: [(Pairs, &str); 18] = [
         (&[(ENDPOINT_NAME, "-x")], "BRIDGE_ENDPOINT_NAME: must be"),
         (&[(ALLOWED_ENDPOINTS, "a,b_c")], "BRIDGE_ALLOWED_ENDPOINTS: `b_c` must be"),
         (&[(INPUT_LOCATION, "bucket/input")], "BRIDGE_INPUT_LOCATION: must be s3://"),
@@ -51,6 +59,12 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
         (&[(MAX_CONCURRENCY, "0")], "BRIDGE_MAX_CONCURRENCY: must be a whole number from 1 to 1000"),
         (&[(MAX_WAIT, "29")], "BRIDGE_MAX_WAIT_SECONDS: must be a whole number from 0 to 28"),
         (&[(OUTPUT_LOCATIONS, "/out")], "BRIDGE_OUTPUT_LOCATIONS: `/out` must be s3://"),
+        (&[(OUTPUT_LOCATIONS, ", ,")], "BRIDGE_OUTPUT_LOCATIONS: must name something"),
+        (&[(INPUT_LOCATION, "s3://bucket/a/../b")], "BRIDGE_INPUT_LOCATION: must have no `.` or `..` segment"),
+        (&[(API_URL, "api.example.com")], "BRIDGE_API_URL: must be a URL"),
+        (&[(API_URL, "https://api.example.com/?stage=x")], "BRIDGE_API_URL: must be a URL without query"),
+        (&[(DEDUPLICATE, "yes")], "BRIDGE_DEDUPLICATE: must be `true` or `false`"),
+        (&[(DEDUPLICATE, "true")], "BRIDGE_DEDUPLICATE: needs BRIDGE_IDEMPOTENCY_LOCATION"),
     ];
     for (more, expected) in cases {
         match submit(more) {

@@ -1,112 +1,148 @@
 //! Requests by HTTP: API Gateway's payload formats 1.0 and 2.0, and function URLs. Paths, headers, answers and errors are those
-//! of SageMaker's own `InvokeEndpointAsync`, so that an AWS SDK can be pointed here.
+//! of SageMaker's own `InvokeEndpointAsync`, so that an AWS SDK can be pointed here; what goes beyond it is HTTP's own.
+
+mod output;
+mod request;
+mod response;
+mod token;
+mod upload;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use self::request::Request;
+pub use self::response::Response;
+
+use self::output::{IN_PROGRESS, RETRY_AFTER_RUNNING_SECONDS, preferred_wait};
+use self::token::Token;
+use super::once::{self, Key, Once};
 use super::{Accepted, Origin, Submit};
 use crate::deadline::Deadline;
-use crate::fault::{Fault, FaultKind};
-use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters};
+use crate::fault::Fault;
+use crate::invocation::{
+    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
+};
 
-/// Largest request that Lambda takes from a gateway, in bytes, the envelope around the body included.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-pub const REQUEST_LIMIT_BYTES: usize = 6_291_456;
-/// When to come back after throttling or an outage, in seconds.
-const RETRY_AFTER_SECONDS: &str = "5";
+/// API Gateway gives up after 30 seconds, whatever the function's timeout is; one is for the way to the function and back.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(29);
+const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
-/// The fields of payload formats 1.0 and 2.0 that matter here. The two differ in where method and path are.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Request {
-    raw_path: Option<String>,
-    path: Option<String>,
-    http_method: Option<String>,
-    headers: Option<HashMap<String, Option<String>>>,
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
-    request_context: RequestContext,
+/// What a path asks for.
+#[derive(Clone, Copy)]
+enum Route<'a> {
+    /// Invocations of the named endpoint, or of the default one.
+    Invocations(Option<&'a str>),
+    /// One invocation, by its token.
+    Invocation(&'a str),
+    Uploads,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestContext {
-    http: Option<Http>,
-    request_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Http {
-    method: Option<String>,
-}
-
-/// A response in the form that payload formats 1.0 and 2.0 share.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Response {
-    status_code: u16,
-    headers: BTreeMap<&'static str, String>,
-    body: String,
-    is_base64_encoded: bool,
-}
-
-/// The body of a 202.
+/// The body of a 202 to POST: SageMaker's answer, and how it stands if the caller waited for it.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct AcceptedBody<'a> {
-    inference_id: Option<&'a str>,
-    output_location: Option<&'a str>,
+    #[serde(flatten)]
+    accepted: &'a Accepted,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure_location: Option<&'a str>,
-}
-
-/// The body of an error.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct ErrorBody<'a> {
-    message: &'a str,
-}
-
-/// What a path asks for.
-enum Route<'a> {
-    /// An invocation of the named endpoint, or of the default one.
-    Invocations(Option<&'a str>),
-    Unknown,
+    status: Option<&'static str>,
 }
 
 impl Submit {
-    /// Answers a request. `lambda_request_id` names the uploaded input where the gateway gave no id of its own.
+    /// Answers a request. `lambda_request_id` is Lambda's id of this invocation.
     pub(super) async fn answer_request(
         &self,
-        mut request: Request,
+        request: Request,
         lambda_request_id: &str,
         deadline: Deadline,
     ) -> Response {
-        let body = request.body.take().unwrap_or_default();
         let request = request.with_lower_case_headers();
-        let Route::Invocations(endpoint) = route(request.path()) else {
-            return Response::error(404, "UnknownOperationException", UNKNOWN_PATH);
+        let (path, method) = (request.path().to_owned(), request.method().to_owned());
+        let deadline = deadline.at_most(GATEWAY_TIMEOUT);
+        let response = match (route(&path), method.as_str()) {
+            (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
+            (Some((prefix, Route::Invocations(endpoint))), "POST") => {
+                let call = Call { request, endpoint, prefix, lambda_request_id };
+                self.answer_invocation(call, deadline).await
+            }
+            (Some((_, Route::Invocation(token))), "GET" | "HEAD") => {
+                match Token::parse(token, &self.config.output_locations) {
+                    Some(token) => self.answer_token(&token, method == "HEAD", deadline).await,
+                    None => Response::error(404, "ResourceNotFound", "there is no invocation with this token"),
+                }
+            }
+            (Some((_, Route::Uploads)), "POST") => {
+                let name = upload_name(&request, lambda_request_id);
+                self.answer_upload(&request, &name).await.unwrap_or_else(|fault| {
+                    tracing::error!(error = fault.details(), "upload refused");
+                    Response::fault(&fault)
+                })
+            }
+            // Browsers ask so before they call; the gateway adds the headers of its CORS configuration.
+            (Some((_, route)), "OPTIONS") => Response::no_content().with("allow", Some(route.allow())),
+            (Some((_, route)), _) => route.method_not_allowed(),
         };
-        if !request.method().eq_ignore_ascii_case("POST") {
-            let refused = Response::error(405, "MethodNotAllowedException", "the method must be POST");
-            return refused.with("allow", Some("POST"));
-        }
-        let request_id = request.request_context.request_id.as_deref().unwrap_or(lambda_request_id);
-        let invocation = self.http_invocation(&request, endpoint, body);
-        let upload_name = upload_name(request_id, lambda_request_id);
-        match self.accept(invocation, Origin::HttpRequest { request_id, upload_name: &upload_name }, deadline).await {
-            Ok(accepted) => Response::accepted(&accepted),
-            Err(fault) => Response::fault(&fault),
-        }
+        if method == "HEAD" { response.without_body() } else { response }
     }
 
-    fn http_invocation(&self, request: &Request, endpoint: Option<&str>, body: String) -> Result<Invocation, Fault> {
-        let mut parameters = Parameters::read(&Source { request, endpoint }, &self.config)?;
-        let payload = request.payload(body)?;
+    /// Answers POST: 202 when it is accepted, and the output itself if the caller prefers to wait and it comes in time.
+    async fn answer_invocation(&self, mut call: Call<'_>, deadline: Deadline) -> Response {
+        let request_id = call.request.id().unwrap_or(call.lambda_request_id).to_owned();
+        let upload_name = upload_name(&call.request, call.lambda_request_id);
+        let origin = Origin::HttpRequest {
+            request_id: &request_id,
+            lambda_request_id: call.lambda_request_id,
+            upload_name: &upload_name,
+        };
+        let (invocation, key) = match self.http_invocation(&mut call) {
+            Ok((invocation, key)) => (Ok(invocation), key),
+            Err(fault) => (Err(fault), None),
+        };
+        let once = key.as_ref().map_or(Once::Never, Once::Claim);
+        let accepted = match self.accept(invocation, origin, once, deadline).await {
+            Ok(accepted) => accepted,
+            Err(fault) => return Response::fault(&fault),
+        };
+        let token = Token::of(&accepted, &self.config.output_locations);
+        let mut waited = None;
+        if let (Some(token), Some(wait)) = (&token, self.granted_wait(&call.request, deadline)) {
+            if let Some(response) = self.wait(token, wait, deadline).await {
+                return response.with("preference-applied", Some(&preference(wait))).accepted(&accepted);
+            }
+            waited = Some(wait);
+        }
+        let base_url = call.request.base_url(call.prefix, self.config.api_url.as_ref());
+        let location = token.zip(base_url).map(|(token, base)| format!("{base}/invocations/{}", token.encode()));
+        Response::json(202, &AcceptedBody { accepted: &accepted, status: waited.map(|_| IN_PROGRESS) })
+            .with("retry-after", location.as_ref().map(|_| RETRY_AFTER_RUNNING_SECONDS))
+            .with("location", location.as_deref())
+            .with("preference-applied", waited.map(preference).as_deref())
+            .accepted(&accepted)
+    }
+
+    /// How long a caller that prefers to wait may do so, in whole seconds.
+    fn granted_wait(&self, request: &Request, deadline: Deadline) -> Option<Duration> {
+        let wanted = preferred_wait(request.header("prefer")?)?;
+        let seconds = wanted.min(self.config.max_wait_seconds).min(deadline.time_to_work().as_secs());
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
+    fn http_invocation(&self, call: &mut Call<'_>) -> Result<(Invocation, Option<Key>), Fault> {
+        let payload = call.request.take_payload()?;
+        let mut parameters = Parameters::read(call, &self.config)?;
+        let key = match call.request.header("idempotency-key") {
+            Some(key) => {
+                let key = self.idempotency_key(key)?;
+                if parameters.inference_id.is_none() {
+                    // By default an id that the caller knows and a repetition keeps, as with an SQS message's.
+                    parameters.inference_id = inference_id_of(key).parse().ok();
+                }
+                Some(Key::of_request(&call.request.caller(), key, call, &payload))
+            }
+            None => None,
+        };
         let input = match (parameters.input_location.take(), payload.is_empty()) {
             (Some(location), true) => Input::Location(location),
             (None, false) => Input::Payload(payload),
@@ -117,148 +153,119 @@ impl Submit {
                 return Err(Fault::validation("the request has neither a body nor an InputLocation: give exactly one"));
             }
         };
-        Ok(Invocation { parameters, input })
+        Ok((Invocation { parameters, input }, key))
     }
+
+    /// A caller that gives a key relies on it, so it is refused where it would have no effect.
+    fn idempotency_key<'a>(&self, key: &'a str) -> Result<&'a str, Fault> {
+        if self.config.idempotency_location.is_none() {
+            return Err(Fault::validation(
+                "Idempotency-Key is not supported here: BRIDGE_IDEMPOTENCY_LOCATION is not set",
+            ));
+        }
+        let is_printable = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if key.len() > MAX_IDEMPOTENCY_KEY_CHARS || !is_printable {
+            let problem =
+                format!("Idempotency-Key must be 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters");
+            return Err(Fault::validation(problem));
+        }
+        Ok(key)
+    }
+}
+
+/// A POST of an invocation.
+struct Call<'a> {
+    request: Request,
+    endpoint: Option<&'a str>,
+    /// What of the path comes before the route.
+    prefix: &'a str,
+    lambda_request_id: &'a str,
+}
+
+impl ParameterSource for Call<'_> {
+    fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
+        // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker.
+        let given = || self.request.header(parameter.header);
+        let value = match parameter {
+            ENDPOINT_NAME => self.endpoint,
+            CONTENT_TYPE => given().or_else(|| self.request.header("content-type")),
+            ACCEPT => given().or_else(|| self.request.header("accept").filter(|accept| *accept != "*/*")),
+            _ => given(),
+        };
+        Ok(value.map(Cow::Borrowed))
+    }
+}
+
+/// The key itself, or a hash of one that is too long for an inference id.
+fn inference_id_of(key: &str) -> Cow<'_, str> {
+    if key.parse::<InferenceId>().is_ok() { Cow::Borrowed(key) } else { Cow::Owned(once::hash_of(&[key])) }
 }
 
 /// What an uploaded input is called: the gateway's request id, and Lambda's, because a caller of a REST API can choose the
 /// former (header `x-amzn-RequestId`) and must not reach another request's input with it.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html>
-fn upload_name(request_id: &str, lambda_request_id: &str) -> String {
+fn upload_name(request: &Request, lambda_request_id: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte);
-    if request_id != lambda_request_id && request_id.len() <= 64 && request_id.bytes().all(is_plain) {
-        format!("{request_id}-{lambda_request_id}")
-    } else {
-        lambda_request_id.to_owned()
+    match request.id() {
+        Some(id) if id != lambda_request_id && id.len() <= 64 && id.bytes().all(is_plain) => {
+            format!("{id}-{lambda_request_id}")
+        }
+        _ => lambda_request_id.to_owned(),
     }
 }
 
-const UNKNOWN_PATH: &str = "the path must be /invocations or /endpoints/{EndpointName}/async-invocations";
+fn preference(wait: Duration) -> String {
+    format!("wait={}", wait.as_secs())
+}
 
-/// Matches a path's last segments: what comes before them, a stage or a custom domain's mapping, is the gateway's business.
-fn route(path: &str) -> Route<'_> {
+const UNKNOWN_PATH: &str = "the path must be /invocations, /invocations/{token}, /endpoints/{EndpointName}/async-invocations or \
+                            /uploads";
+
+/// Matches a path's last segments, and gives what comes before them: a stage or a custom domain's mapping.
+fn route(path: &str) -> Option<(&str, Route<'_>)> {
     let mut segments = path.rsplit('/');
-    match (segments.next(), segments.next(), segments.next()) {
+    let last = [segments.next(), segments.next(), segments.next(), segments.next()];
+    let (route, taken) = match last {
         // SageMaker's synchronous path: the endpoint that it names must not silently become the default one.
-        (Some("invocations"), Some(_), Some("endpoints")) => Route::Unknown,
-        (Some("invocations"), Some(_), _) => Route::Invocations(None),
-        (Some("async-invocations"), Some(endpoint), Some("endpoints")) => Route::Invocations(Some(endpoint)),
-        _ => Route::Unknown,
-    }
-}
-
-impl Request {
-    /// Format 1.0 keeps the case that the caller wrote headers in.
-    fn with_lower_case_headers(mut self) -> Self {
-        let headers = self.headers.take().unwrap_or_default();
-        self.headers = Some(headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect());
-        self
-    }
-
-    fn path(&self) -> &str {
-        self.raw_path.as_deref().or(self.path.as_deref()).unwrap_or_default()
-    }
-
-    fn method(&self) -> &str {
-        let method = self.request_context.http.as_ref().and_then(|http| http.method.as_deref());
-        method.or(self.http_method.as_deref()).unwrap_or_default()
-    }
-
-    /// The value of a header, by its lower-case name; an empty one counts as none.
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.as_ref()?.get(name)?.as_deref().map(str::trim).filter(|value| !value.is_empty())
-    }
-
-    fn payload(&self, body: String) -> Result<Vec<u8>, Fault> {
-        if body.len() > REQUEST_LIMIT_BYTES {
-            return Err(Fault::payload_too_large(format!(
-                "the request's body has {} bytes as it came from the gateway, at most {REQUEST_LIMIT_BYTES} are taken: put the \
-                 payload into S3 and give its InputLocation",
-                body.len()
-            )));
+        [Some("invocations"), Some(_), Some("endpoints"), _] | [_, Some("invocations"), Some(_), Some("endpoints")] => {
+            return None;
         }
-        if self.is_base64_encoded.unwrap_or(false) {
-            let bad = |error| Fault::validation(format!("the gateway's base64 body cannot be decoded: {error}"));
-            return BASE64_STANDARD.decode(body).map_err(bad);
+        [Some("async-invocations"), Some(endpoint), Some("endpoints"), Some(_)] => {
+            (Route::Invocations(Some(endpoint)), 3)
         }
-        Ok(body.into_bytes())
+        [Some("invocations"), Some(_), ..] => (Route::Invocations(None), 1),
+        [Some(token), Some("invocations"), Some(_), _] => (Route::Invocation(token), 2),
+        [Some("uploads"), Some(_), ..] => (Route::Uploads, 1),
+        _ => return None,
+    };
+    let end = path.rmatch_indices('/').nth(taken - 1)?.0;
+    Some((path.get(..end)?, route))
+}
+
+impl Route<'_> {
+    const fn allow(self) -> &'static str {
+        match self {
+            Self::Invocations(_) | Self::Uploads => "POST, OPTIONS",
+            Self::Invocation(_) => "GET, HEAD, OPTIONS",
+        }
     }
-}
 
-struct Source<'a> {
-    request: &'a Request,
-    endpoint: Option<&'a str>,
-}
-
-impl ParameterSource for Source<'_> {
-    fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
-        let value = match parameter.name {
-            "EndpointName" => self.endpoint,
-            _ => self.request.header(parameter.header),
+    fn method_not_allowed(self) -> Response {
+        let message = match self {
+            Self::Invocations(_) | Self::Uploads => "the method must be POST",
+            Self::Invocation(_) => {
+                "the method must be GET or HEAD; SageMaker has no way to cancel an accepted invocation"
+            }
         };
-        // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker.
-        let value = value.or_else(|| match parameter.name {
-            "ContentType" => self.request.header("content-type"),
-            "Accept" => self.request.header("accept").filter(|accept| *accept != "*/*"),
-            _ => None,
-        });
-        Ok(value.map(Cow::Borrowed))
+        Response::error(405, "MethodNotAllowedException", message).with("allow", Some(self.allow()))
     }
 }
 
 impl Response {
-    fn json(status_code: u16, body: &impl Serialize) -> Self {
-        let headers = BTreeMap::from([("content-type", "application/json".to_owned())]);
-        // Structs of strings always can be written; an empty body would still carry the status.
-        let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status_code, headers, body, is_base64_encoded: false }
-    }
-
-    fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
-        self.headers.extend(value.map(|value| (name, value.to_owned())));
-        self
-    }
-
-    fn accepted(accepted: &Accepted) -> Self {
-        let body = AcceptedBody {
-            inference_id: accepted.inference_id.as_deref(),
-            output_location: accepted.output_location.as_deref(),
-            failure_location: accepted.failure_location.as_deref(),
-        };
-        Self::json(202, &body)
-            .with("x-amzn-sagemaker-outputlocation", body.output_location)
-            .with("x-amzn-sagemaker-failurelocation", body.failure_location)
-            .with("x-amzn-sagemaker-inference-id", body.inference_id)
-    }
-
-    fn error(status_code: u16, error_type: &str, message: &str) -> Self {
-        Self::json(status_code, &ErrorBody { message }).with("x-amzn-errortype", Some(error_type))
-    }
-
-    fn fault(fault: &Fault) -> Self {
-        let kind = fault.kind();
-        let retry_after = match kind {
-            FaultKind::Throttling | FaultKind::ServiceUnavailable => Some(RETRY_AFTER_SECONDS),
-            _ => None,
-        };
-        Self::error(kind.status(), kind.error_type(), fault.message()).with("retry-after", retry_after)
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub const fn status_code(&self) -> u16 {
-        self.status_code
-    }
-
-    /// The value of a header, by its lower-case name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
-    }
-
-    /// The body, JSON.
-    #[must_use]
-    pub fn body(&self) -> &str {
-        &self.body
+    /// SageMaker's headers of an accepted invocation.
+    fn accepted(self, accepted: &Accepted) -> Self {
+        self.with("x-amzn-sagemaker-outputlocation", accepted.output_location.as_deref())
+            .with("x-amzn-sagemaker-failurelocation", accepted.failure_location.as_deref())
+            .with("x-amzn-sagemaker-inference-id", accepted.inference_id.as_deref())
     }
 }

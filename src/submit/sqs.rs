@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::once::{Key, Once};
 use super::{Origin, Submit, rejected};
 use crate::batch::{self, CONTENT_ENCODING, SqsBatchResponse};
 use crate::deadline::Deadline;
@@ -98,7 +99,13 @@ impl Submit {
 
     async fn invoke_message(&self, message: Message<'_>, deadline: Deadline) -> Option<Returned> {
         let invocation = self.invocation(&message);
-        let fault = self.accept(invocation, Origin::SqsMessage(&message.id), deadline).await.err()?;
+        let key = self.config.deduplicate.then(|| Key::of_message(&message.id));
+        let once = match &key {
+            Some(key) if message.is_first_receipt => Once::Remember(key),
+            Some(key) => Once::Redelivered(key),
+            None => Once::Never,
+        };
+        let fault = self.accept(invocation, Origin::SqsMessage(&message.id), once, deadline).await.err()?;
         let rejected = self.rejected(&message, &fault);
         Some(Returned { id: message.id, rejected })
     }

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod aws;
+mod bucket;
 mod collect_result;
 mod concurrency;
 mod deadline;
+mod http_answers;
 mod http_client;
 mod names;
+mod once;
 mod properties;
 mod start;
 mod submit_http;

@@ -132,7 +132,7 @@ async fn each_error_has_its_status_its_type_and_a_message() {
         let text = body(&answer)["Message"].as_str().unwrap().to_owned();
         assert!(text.contains(message), "{text} / {message}");
         assert_eq!(answer["headers"]["retry-after"].is_string(), status == 429);
-        assert_eq!(answer["headers"]["allow"], if status == 405 { json!("POST") } else { Value::Null });
+        assert_eq!(answer["headers"]["allow"], if status == 405 { json!("POST, OPTIONS") } else { Value::Null });
     }
 }
 

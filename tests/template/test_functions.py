@@ -53,6 +53,14 @@ def test_every_variable_is_one_that_the_function_reads(template: Template, funct
     assert [name for name in own if known.get(name) not in (FUNCTIONS[function], "both")] == []
 
 
+PATHS = [
+    "/invocations",
+    "/invocations/{token}",
+    "/endpoints/{EndpointName}/async-invocations",
+    "/uploads",
+]
+
+
 def test_required_variables_are_there(template: Template) -> None:
     resources = template.resources(EndpointName="demo", ResultFormat="raw")
     submit, collect = (variables(resources, function) for function in FUNCTIONS)
@@ -61,6 +69,8 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_ALLOWED_ENDPOINTS": {"Ref": "EndpointName"},
         "BRIDGE_INPUT_LOCATION": {"Fn::Sub": "s3://${Bucket}/input/"},
         "BRIDGE_OUTPUT_LOCATIONS": submit["BRIDGE_OUTPUT_LOCATIONS"],
+        "BRIDGE_IDEMPOTENCY_LOCATION": {"Fn::Sub": "s3://${Bucket}/idempotency/"},
+        "BRIDGE_DEDUPLICATE": {"Ref": "Deduplicate"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
     }
     assert submit["BRIDGE_OUTPUT_LOCATIONS"]["Fn::Sub"] == [
@@ -75,11 +85,16 @@ def test_required_variables_are_there(template: Template) -> None:
 
 
 def test_further_choices_change_the_variables_they_should(template: Template) -> None:
-    url = "https://vpce.example"
-    resources = template.resources(EndpointName="demo", AllowedEndpointNames="a,b", SageMakerRuntimeEndpointUrl=url)
+    given = {
+        "AllowedEndpointNames": "a,b",
+        "SageMakerRuntimeEndpointUrl": "https://vpce.example",
+        "ApiBaseUrl": "https://api.example",
+    }
+    resources = template.resources(EndpointName="demo", **given)
     submit, collect = (variables(resources, function) for function in FUNCTIONS)
     assert submit["BRIDGE_ALLOWED_ENDPOINTS"] == {"Fn::Sub": "${EndpointName},${AllowedEndpointNames}"}
     assert submit["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == {"Ref": "SageMakerRuntimeEndpointUrl"}
+    assert submit["BRIDGE_API_URL"] == {"Ref": "ApiBaseUrl"}
     assert "BRIDGE_RESULT_LOCATION" not in collect
 
 
@@ -93,12 +108,9 @@ def test_a_function_logs_to_a_group_of_its_own_for_a_limited_time(direct: dict[s
     assert len({entry["LogGroupName"]["Fn::Sub"] for entry in groups}) == len(groups) == 3
 
 
-def test_both_routes_lead_to_submit_with_the_chosen_authorization(direct: dict[str, Any]) -> None:
+def test_every_route_leads_to_submit_with_the_chosen_authorization(direct: dict[str, Any]) -> None:
     routes = of_type(direct, "AWS::ApiGatewayV2::Route").values()
-    assert {route["RouteKey"] for route in routes} == {
-        "ANY /invocations",
-        "ANY /endpoints/{EndpointName}/async-invocations",
-    }
+    assert {route["RouteKey"] for route in routes} == {f"ANY {path}" for path in PATHS}
     for route in routes:
         assert route["AuthorizationType"] == {"Ref": "HttpAuth"}
         assert route["Target"] == {"Fn::Sub": "integrations/${SubmitIntegration}"}
@@ -108,6 +120,35 @@ def test_both_routes_lead_to_submit_with_the_chosen_authorization(direct: dict[s
     assert (integration["IntegrationType"], integration["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
     assert integration["TimeoutInMillis"] == GATEWAY_TIMEOUT_SECONDS * 1000
     assert direct["SubmitFunction"]["Properties"]["Timeout"] == GATEWAY_TIMEOUT_SECONDS
+
+
+def test_a_preflight_needs_no_authorization_and_everything_else_does(template: Template) -> None:
+    resources = template.resources(EndpointName="demo", CorsAllowOrigins="https://app.example")
+    routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
+    by_key = {route["RouteKey"]: route["AuthorizationType"] for route in routes}
+    assert by_key == {
+        **{f"ANY {path}": {"Ref": "HttpAuth"} for path in PATHS},
+        **{f"OPTIONS {path}": "NONE" for path in PATHS},
+    }
+
+
+def test_cors_lets_pages_of_the_given_origins_use_all_that_the_api_has(template: Template) -> None:
+    resources = template.resources(EndpointName="demo", CorsAllowOrigins="https://a.example,https://b.example")
+    cors = resources["HttpApi"]["Properties"]["CorsConfiguration"]
+    assert cors["AllowOrigins"] == {"Fn::Split": [",", {"Ref": "CorsAllowOrigins"}]}
+    assert "AllowCredentials" not in cors
+    (rule,) = resources["Bucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert (rule["AllowedMethods"], rule["AllowedHeaders"]) == (["GET", "HEAD", "PUT"], ["content-type"])
+    without = template.resources(EndpointName="demo")
+    assert "CorsConfiguration" not in without["HttpApi"]["Properties"]
+    assert "CorsConfiguration" not in without["Bucket"]["Properties"]
+
+
+def test_the_stage_throttles(direct: dict[str, Any]) -> None:
+    assert direct["HttpApiStage"]["Properties"]["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": {"Ref": "ThrottlingRateLimit"},
+        "ThrottlingBurstLimit": {"Ref": "ThrottlingBurstLimit"},
+    }
 
 
 def test_jwt_tokens_are_checked_for_issuer_and_audience(template: Template) -> None:

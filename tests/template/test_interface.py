@@ -36,6 +36,11 @@ DEFAULTS = {
     "HttpAuth": "AWS_IAM",
     "JwtIssuer": "",
     "JwtAudience": "",
+    "CorsAllowOrigins": "",
+    "ThrottlingRateLimit": 100,
+    "ThrottlingBurstLimit": 200,
+    "ApiBaseUrl": "",
+    "Deduplicate": "false",
     "ResultFormat": "notification",
     "Architecture": "arm64",
     "LogRetentionInDays": 30,
@@ -63,6 +68,12 @@ VALUES = [
     ),
     ("SageMakerRuntimeEndpointUrl", ["", "https://vpce-1.example", "http://127.0.0.1:1"], ["127.0.0.1", "ftp://h"]),
     ("JwtIssuer", ["", "https://issuer.example/p"], ["http://issuer.example"]),
+    (
+        "CorsAllowOrigins",
+        ["", "*", "https://app.example.com", "http://localhost:5173,https://b.example"],
+        ["app.example.com", "https://a.example/", "*,https://a.example", "https://a.example, https://b.example"],
+    ),
+    ("ApiBaseUrl", ["", "https://api.example.com/models"], ["api.example.com", "https://a.example/?x=y"]),
     ("JwtAudience", ["", "a", "a,b"], ["a, b"]),
 ]
 
@@ -77,7 +88,9 @@ def test_every_parameter_is_explained_bounded_and_shown(template: Template) -> N
     for name, entry in template.raw["Parameters"].items():
         assert len(entry["Description"]) > 20, name
         assert entry["ConstraintDescription"], name
-        assert ("AllowedPattern" in entry) != ("AllowedValues" in entry), name
+        bounds = [bound for bound in ("AllowedPattern", "AllowedValues", "MinValue") if bound in entry]
+        assert len(bounds) == 1, name
+        assert ("MinValue" in entry) == ("MaxValue" in entry), name
 
 
 @pytest.mark.parametrize(("name", "taken", "refused"), VALUES)

@@ -18,19 +18,24 @@ def grants(resources: dict[str, Any], role: str) -> list[tuple[list[str], list[A
     return [(as_list(entry["Action"]), as_list(entry["Resource"])) for entry in statements(resources, role).values()]
 
 
-def test_submit_may_take_requests_store_inputs_invoke_and_reject(direct: dict[str, Any]) -> None:
+READ = (["s3:GetObject"], [{"Fn::Sub": "${Bucket.Arn}/output/*"}, {"Fn::Sub": "${Bucket.Arn}/failure/*"}])
+LIST = (["s3:ListBucket"], [attribute("Bucket")])
+SEND = (["sqs:SendMessage"], [attribute("ResultsQueue")])
+
+
+def test_submit_may_take_requests_store_inputs_invoke_read_outputs_and_keep_records(direct: dict[str, Any]) -> None:
     assert grants(direct, "SubmitRole") == [
         (LOG, [attribute("SubmitLogGroup")]),
         (TAKE, [attribute("RequestQueue")]),
         (["sagemaker:InvokeEndpointAsync"], [{"Fn::Sub": ENDPOINT}]),
         (["s3:PutObject"], [{"Fn::Sub": "${Bucket.Arn}/input/*"}]),
-        (["sqs:SendMessage"], [attribute("ResultsQueue")]),
+        READ,
+        LIST,
+        LIST,
+        (["s3:GetObject", "s3:PutObject"], [{"Fn::Sub": "${Bucket.Arn}/idempotency/*"}]),
+        LIST,
+        SEND,
     ]
-
-
-READ = (["s3:GetObject"], [{"Fn::Sub": "${Bucket.Arn}/output/*"}, {"Fn::Sub": "${Bucket.Arn}/failure/*"}])
-LIST = (["s3:ListBucket"], [attribute("Bucket")])
-SEND = (["sqs:SendMessage"], [attribute("ResultsQueue")])
 
 
 def test_collect_may_read_outputs_send_results_and_keep_failed_invocations(direct: dict[str, Any]) -> None:
@@ -58,14 +63,18 @@ def test_collect_by_queue_takes_notifications_instead(template: Template) -> Non
 
 
 def test_listing_is_bound_to_the_prefixes_that_are_read(direct: dict[str, Any]) -> None:
-    found = statements(direct, "CollectRole")
-    assert found["TellMissingOutputs"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "output/*"}}
-    assert found["TellMissingFailures"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "failure/*"}}
+    for role in ("SubmitRole", "CollectRole"):
+        found = statements(direct, role)
+        assert found["TellMissingOutputs"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "output/*"}}
+        assert found["TellMissingFailures"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "failure/*"}}
+    records = statements(direct, "SubmitRole")["TellMissingIdempotencyRecords"]
+    assert records["Condition"] == {"StringLikeIfExists": {"s3:prefix": "idempotency/*"}}
 
 
 def test_given_locations_are_read_instead_of_the_stack_s_own(template: Template) -> None:
     resources = template.resources(EndpointName="demo", OutputLocation="s3://a/p/", FailureLocation="s3://b/q/")
     read = statements(resources, "CollectRole")["ReadOutputs"]["Resource"]
+    assert statements(resources, "SubmitRole")["ReadOutputs"]["Resource"] == read
     for entry, parameter in zip(read, ("OutputLocation", "FailureLocation"), strict=True):
         partition, location, everything = entry["Fn::Join"][1]
         assert partition == {"Fn::Sub": "arn:${AWS::Partition}:s3:::"}

@@ -1,0 +1,214 @@
+//! What has become of an invocation: looked up once (`GET /invocations/{token}`) or waited for (`Prefer: wait`). The output
+//! object, or the failure's, is all the state there is; SageMaker's API has no call for it.
+
+use std::time::Duration;
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::presigning::PresigningConfig;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::response::{BODY_LIMIT_BYTES, Response};
+use super::token::Token;
+use crate::deadline::Deadline;
+use crate::fault::Fault;
+use crate::invocation::InferenceId;
+use crate::location::S3Uri;
+use crate::submit::Submit;
+use crate::telemetry;
+
+/// When to ask again for an output that is not there yet, in seconds.
+pub(super) const RETRY_AFTER_RUNNING_SECONDS: &str = "2";
+/// How long a presigned URL of a large output opens it: the redirect is followed at once.
+const DOWNLOAD_EXPIRES: Duration = Duration::from_secs(300);
+/// Largest failure output that becomes a `Message`; a larger one is named by its location.
+const MESSAGE_LIMIT_BYTES: u64 = 65_536;
+
+/// A waiting request looks after this pause, then after pauses that grow by a half up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The body of a 202 to GET.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Running<'a> {
+    inference_id: Option<&'a str>,
+    status: &'static str,
+}
+
+/// The `Status` of an invocation that has not ended.
+pub(super) const IN_PROGRESS: &str = "InProgress";
+
+/// Whether one look asks for the failure output too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Output,
+    OutputAndFailure,
+}
+
+impl Submit {
+    /// Answers GET, and HEAD, of an invocation: 200 or 303 when it is completed, 424 when it failed, 202 while it runs.
+    pub(super) async fn answer_token(&self, token: &Token, is_head: bool, deadline: Deadline) -> Response {
+        let start = Instant::now();
+        let response = match deadline.run(Box::pin(self.look(token, Look::OutputAndFailure, is_head))).await {
+            Ok(Some(response)) => response,
+            Ok(None) => running(token),
+            Err(fault) => {
+                tracing::error!(inference.id = token.id(), error = fault.details(), "output not read");
+                Response::fault(&fault)
+            }
+        };
+        let duration_ms = telemetry::milliseconds_since(start);
+        tracing::info!(
+            inference.id = token.id(),
+            http.status = response.status_code(),
+            duration_ms,
+            "output asked for"
+        );
+        // An answer is one caller's, and the one while it runs is soon wrong.
+        response.with("cache-control", Some("no-store"))
+    }
+
+    /// Waits up to `wait`, or as long as the deadline lets it, for an invocation to end; `None` if it has not. A fault ends the
+    /// waiting only: the invocation is accepted, whatever happens here.
+    pub(super) async fn wait(&self, token: &Token, wait: Duration, deadline: Deadline) -> Option<Response> {
+        let until = (Instant::now() + wait).min(deadline.work_by());
+        let mut pause = FIRST_PAUSE;
+        let mut what = Look::Output;
+        loop {
+            let next = (Instant::now() + pause).min(until);
+            tokio::time::sleep_until(next).await;
+            let is_last = next >= until;
+            if is_last {
+                what = Look::OutputAndFailure;
+            }
+            match deadline.finish(Box::pin(self.look(token, what, false))).await {
+                Ok(None) if !is_last => {}
+                Ok(ended) => return ended,
+                Err(fault) => {
+                    tracing::warn!(inference.id = token.id(), error = fault.details(), "waiting given up");
+                    return None;
+                }
+            }
+            // Failures are few, so every other look is enough for them.
+            what = if what == Look::Output { Look::OutputAndFailure } else { Look::Output };
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn look(&self, token: &Token, what: Look, is_head: bool) -> Result<Option<Response>, Fault> {
+        let response = match self.object(&token.output).await? {
+            Some(object) => self.completed(&token.output, object, is_head).await?,
+            None => {
+                let Some(failure) = token.failure.as_ref().filter(|_| what == Look::OutputAndFailure) else {
+                    return Ok(None);
+                };
+                let Some(object) = self.object(failure).await? else { return Ok(None) };
+                failed(failure, object).await?
+            }
+        };
+        Ok(Some(response.with("x-amzn-sagemaker-inference-id", token.id())))
+    }
+
+    /// An object, its body still to be read; `None` if there is none. Without the right to list, S3 answers 403 instead, which
+    /// is a fault: a role that lacks a permission must not look like a model at work.
+    async fn object(&self, location: &S3Uri) -> Result<Option<GetObjectOutput>, Fault> {
+        match self.s3.get_object().bucket(location.bucket()).key(location.key()).send().await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            Err(error) => Err(Fault::from_aws("GetObject", error)),
+        }
+    }
+
+    /// The output itself, or the way to one that is too large for an answer; of that one no byte is read.
+    async fn completed(&self, location: &S3Uri, object: GetObjectOutput, is_head: bool) -> Result<Response, Fault> {
+        let content_type = object.content_type().unwrap_or("application/octet-stream").to_owned();
+        if length_of(&object)? <= BODY_LIMIT_BYTES as u64
+            && let Some(response) = Response::bytes(200, read(object).await?)
+        {
+            return Ok(response.with("content-type", Some(&content_type)));
+        }
+        Ok(Response::redirect(&self.download_url(location, is_head).await?))
+    }
+
+    /// A presigned URL is for one method: whoever asked by HEAD follows by HEAD.
+    async fn download_url(&self, location: &S3Uri, is_head: bool) -> Result<String, Fault> {
+        let expires = PresigningConfig::expires_in(DOWNLOAD_EXPIRES)
+            .map_err(|error| Fault::internal(format!("no presigned URL: {error}")))?;
+        let presigned = if is_head {
+            let call = self.s3.head_object().bucket(location.bucket()).key(location.key());
+            call.presigned(expires).await.map_err(|error| Fault::from_aws("HeadObject", error))?
+        } else {
+            let call = self.s3.get_object().bucket(location.bucket()).key(location.key());
+            call.presigned(expires).await.map_err(|error| Fault::from_aws("GetObject", error))?
+        };
+        Ok(presigned.uri().to_owned())
+    }
+}
+
+impl Token {
+    fn id(&self) -> Option<&str> {
+        self.inference_id.as_ref().map(InferenceId::as_str)
+    }
+}
+
+fn running(token: &Token) -> Response {
+    Response::json(202, &Running { inference_id: token.id(), status: IN_PROGRESS })
+        .with("retry-after", Some(RETRY_AFTER_RUNNING_SECONDS))
+        .with("x-amzn-sagemaker-inference-id", token.id())
+}
+
+/// SageMaker's `ModelError` of the synchronous API, for a failure output.
+/// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html>
+async fn failed(location: &S3Uri, object: GetObjectOutput) -> Result<Response, Fault> {
+    let length = length_of(&object)?;
+    let message = if length <= MESSAGE_LIMIT_BYTES {
+        String::from_utf8_lossy(&read(object).await?).into_owned()
+    } else {
+        format!("the model failed; its failure output of {length} bytes lies at {location}")
+    };
+    Ok(Response::error(424, "ModelError", &message))
+}
+
+fn length_of(object: &GetObjectOutput) -> Result<u64, Fault> {
+    let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+    length.ok_or_else(|| Fault::unavailable("GetObject did not tell the object's length"))
+}
+
+async fn read(object: GetObjectOutput) -> Result<Vec<u8>, Fault> {
+    let body = object.body.collect().await;
+    Ok(body.map_err(|error| Fault::unavailable(format!("GetObject broke off: {error}")))?.to_vec())
+}
+
+/// The seconds of the first `wait` in a `Prefer` header; `None` for any other preference, and for one that is no number: what
+/// is not understood is to be passed over. <https://www.rfc-editor.org/rfc/rfc7240#section-2>
+pub(super) fn preferred_wait(prefer: &str) -> Option<u64> {
+    let (_, seconds) = prefer
+        .split(',')
+        .filter_map(|preference| preference.split(';').next()?.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))?;
+    seconds.trim().trim_matches('"').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wait_of_a_prefer_header_counts() {
+        for (prefer, expected) in [
+            ("wait=15", Some(15)),
+            ("respond-async, Wait = \"15\"; x=y, wait=2", Some(15)),
+            ("respond-async,wait=0", Some(0)),
+            ("wait", None),
+            ("wait=", None),
+            ("wait=-1", None),
+            ("wait=1.5", None),
+            ("wait=99999999999999999999999", None),
+            ("await=3", None),
+            ("", None),
+        ] {
+            assert_eq!(preferred_wait(prefer), expected, "{prefer}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Responses in the form that payload formats 1.0 and 2.0 share.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+
+use crate::fault::{Fault, FaultKind};
+
+/// Largest response that Lambda hands to a gateway, in bytes of its JSON.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const RESPONSE_LIMIT_BYTES: usize = 6_291_456;
+/// What of that is kept for status and headers: the longest are a `Location` with two S3 keys in it and a content type.
+const ENVELOPE_BYTES: usize = 16 * 1024;
+/// Largest body that can be carried, in bytes as it stands in the response's JSON. No object of more bytes can fit.
+pub(super) const BODY_LIMIT_BYTES: usize = RESPONSE_LIMIT_BYTES - ENVELOPE_BYTES;
+
+/// When to come back after throttling or an outage, in seconds.
+const RETRY_AFTER_SECONDS: &str = "5";
+/// When to come back while the first request with the same key is under way: it takes a fraction of a second.
+const RETRY_AFTER_CONFLICT_SECONDS: &str = "1";
+
+/// A response to a gateway.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    status_code: u16,
+    headers: BTreeMap<&'static str, String>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+/// The body of an error.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ErrorBody<'a> {
+    message: &'a str,
+}
+
+impl Response {
+    fn new(status_code: u16, body: String) -> Self {
+        Self { status_code, headers: BTreeMap::new(), body, is_base64_encoded: false }
+    }
+
+    pub(super) fn json(status_code: u16, body: &impl Serialize) -> Self {
+        // Structs of strings always can be written; an empty body would still carry the status.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Self::new(status_code, body).with("content-type", Some("application/json"))
+    }
+
+    /// A body of any bytes: text as it is, everything else, and text that JSON's escapes would make longer than base64, in
+    /// base64. `None` when that is more than a response can carry.
+    pub(super) fn bytes(status_code: u16, bytes: Vec<u8>) -> Option<Self> {
+        let base64_length = bytes.len().div_ceil(3) * 4;
+        let mut response = match String::from_utf8(bytes) {
+            Ok(text) if escaped_length(&text) <= base64_length => Self::new(status_code, text),
+            Ok(text) => Self::base64(status_code, text.as_bytes()),
+            Err(error) => Self::base64(status_code, error.as_bytes()),
+        };
+        let length = if response.is_base64_encoded { base64_length } else { escaped_length(&response.body) };
+        response.headers.insert("x-content-type-options", "nosniff".to_owned());
+        (length <= BODY_LIMIT_BYTES).then_some(response)
+    }
+
+    fn base64(status_code: u16, bytes: &[u8]) -> Self {
+        Self { is_base64_encoded: true, ..Self::new(status_code, BASE64_STANDARD.encode(bytes)) }
+    }
+
+    pub(super) fn no_content() -> Self {
+        Self::new(204, String::new())
+    }
+
+    pub(super) fn redirect(location: &str) -> Self {
+        Self::new(303, String::new()).with("location", Some(location))
+    }
+
+    pub(super) fn error(status_code: u16, error_type: &str, message: &str) -> Self {
+        Self::json(status_code, &ErrorBody { message }).with("x-amzn-errortype", Some(error_type))
+    }
+
+    pub(super) fn fault(fault: &Fault) -> Self {
+        let kind = fault.kind();
+        let retry_after = match kind {
+            FaultKind::Throttling | FaultKind::ServiceUnavailable => Some(RETRY_AFTER_SECONDS),
+            FaultKind::Conflict => Some(RETRY_AFTER_CONFLICT_SECONDS),
+            _ => None,
+        };
+        Self::error(kind.status(), kind.error_type(), fault.message()).with("retry-after", retry_after)
+    }
+
+    /// Adds a header, if it has a value that a header can carry: one from S3 or SageMaker may have none such.
+    pub(super) fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
+        let value = value.filter(|value| value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+        self.headers.extend(value.map(|value| (name, value.to_owned())));
+        self
+    }
+
+    /// The answer to HEAD: that to GET without its body.
+    pub(super) fn without_body(mut self) -> Self {
+        self.body = String::new();
+        self.is_base64_encoded = false;
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status_code(&self) -> u16 {
+        self.status_code
+    }
+
+    /// The value of a header, by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The body, in base64 where the gateway is told so.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+/// Bytes that a text takes in JSON as serde writes it, quotes left out.
+fn escaped_length(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_escaped_length_is_that_of_serde() {
+        let every: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        assert_eq!(escaped_length(&every), serde_json::to_string(&every).unwrap().len() - 2);
+    }
+
+    #[test]
+    fn text_stays_text_and_everything_else_is_base64() {
+        let text = Response::bytes(200, "käse \"x\"".into()).unwrap();
+        assert_eq!((text.body(), text.is_base64_encoded), ("käse \"x\"", false));
+        let binary = Response::bytes(200, vec![0xff, 0x00]).unwrap();
+        assert_eq!((binary.body(), binary.is_base64_encoded), ("/wA=", true));
+        let controls = Response::bytes(200, vec![0; 9]).unwrap();
+        assert_eq!((controls.body(), controls.is_base64_encoded), ("AAAAAAAAAAAA", true));
+    }
+
+    #[test]
+    fn a_body_fits_up_to_the_limit_of_lambda() {
+        for (byte, fits, is_base64) in [
+            (b'x', BODY_LIMIT_BYTES, false),
+            (b'"', BODY_LIMIT_BYTES / 4 * 3, true),
+            (0xff, BODY_LIMIT_BYTES / 4 * 3, true),
+        ] {
+            let response = Response::bytes(200, vec![byte; fits]).unwrap();
+            assert_eq!(response.is_base64_encoded, is_base64);
+            assert!(serde_json::to_string(&response).unwrap().len() <= RESPONSE_LIMIT_BYTES);
+            assert!(Response::bytes(200, vec![byte; fits + 1]).is_none(), "{byte}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_could_end_its_line_is_left_out() {
+        let response = Response::json(200, &()).with("x", Some("a\r\nset-cookie: b")).with("y", Some("käse"));
+        assert_eq!((response.header("x"), response.header("y")), (None, None));
+    }
+}

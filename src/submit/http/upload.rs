@@ -1,0 +1,75 @@
+//! `POST /uploads`: a presigned URL to which a caller puts a payload that no gateway takes.
+
+use std::time::Duration;
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use serde::Serialize;
+
+use super::request::Request;
+use super::response::Response;
+use crate::fault::Fault;
+use crate::invocation::HeaderText;
+use crate::submit::Submit;
+
+/// SageMaker takes inputs of up to 1 GB.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
+const UPLOAD_LIMIT_BYTES: i64 = 1_073_741_824;
+/// How long an upload may take to begin; one that has begun is not cut off.
+const UPLOAD_EXPIRES: Duration = Duration::from_secs(900);
+/// How a caller tells the length of what it is going to upload: no header of HTTP or AWS has that meaning, so the name is that
+/// of Google's resumable uploads. <https://cloud.google.com/storage/docs/json_api/v1/parameters#xuploadcontentlength>
+const LENGTH_HEADER: &str = "x-upload-content-length";
+
+/// The body of a 201.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Upload<'a> {
+    input_location: String,
+    upload_url: &'a str,
+    /// Seconds.
+    expires_in: u64,
+}
+
+impl Submit {
+    /// Presigns a PUT of one new object called `name`. S3 holds the caller to the content type, and to the length where one was
+    /// announced, since both are signed.
+    pub(super) async fn answer_upload(&self, request: &Request, name: &str) -> Result<Response, Fault> {
+        let content_type = match request.header("content-type") {
+            Some(text) => {
+                text.parse::<HeaderText>().map_err(|error| Fault::validation(format!("Content-Type {error}")))?
+            }
+            None => self.config.content_type.clone(),
+        };
+        let length = request.header(LENGTH_HEADER).map(length).transpose()?;
+        let location = self.config.upload_location.join(name).map_err(|error| {
+            Fault::internal(format!(
+                "the upload's location {error}; BRIDGE_INPUT_LOCATION is {}",
+                self.config.input_location
+            ))
+        })?;
+        let expires = PresigningConfig::expires_in(UPLOAD_EXPIRES)
+            .map_err(|error| Fault::internal(format!("no presigned URL: {error}")))?;
+        let call = self.s3.put_object().bucket(location.bucket()).key(location.key());
+        let call = call.content_type(content_type.as_str()).set_content_length(length);
+        let presigned = call.presigned(expires).await.map_err(|error| Fault::from_aws("PutObject", error))?;
+        tracing::info!(input.location = %location, content_length = length, "upload prepared");
+        let upload = Upload {
+            input_location: location.to_string(),
+            upload_url: presigned.uri(),
+            expires_in: UPLOAD_EXPIRES.as_secs(),
+        };
+        Ok(Response::json(201, &upload).with("cache-control", Some("no-store")))
+    }
+}
+
+fn length(text: &str) -> Result<i64, Fault> {
+    match text.parse() {
+        Ok(length) if length > UPLOAD_LIMIT_BYTES => Err(Fault::payload_too_large(format!(
+            "the announced payload has {length} bytes, SageMaker takes at most {UPLOAD_LIMIT_BYTES}"
+        ))),
+        Ok(length) if length > 0 => Ok(length),
+        _ => Err(Fault::validation(format!(
+            "X-Upload-Content-Length must be the payload's length, a whole number from 1 to {UPLOAD_LIMIT_BYTES}"
+        ))),
+    }
+}

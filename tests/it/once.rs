@@ -1,0 +1,245 @@
+//! `submit` invokes once: `Idempotency-Key` over HTTP, `BRIDGE_DEDUPLICATE` for SQS.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::aws::Aws;
+use crate::bucket::Bucket;
+use crate::http_answers::{answer, handler, post};
+use crate::sample;
+
+const RECORDS: &str = "s3://models-bucket/idempotency/";
+
+fn keyed(body: &str, key: &str) -> Value {
+    post(body, &[("idempotency-key", key)])
+}
+
+fn error_type(answer: &Value) -> (&Value, &str) {
+    (&answer["statusCode"], answer["headers"]["x-amzn-errortype"].as_str().unwrap_or_default())
+}
+
+/// Changes the one record that there is.
+fn change(bucket: &Bucket, change: impl Fn(&mut Value)) {
+    let [(location, text)] = &bucket.texts(RECORDS)[..] else { panic!("{:?}", bucket.texts(RECORDS)) };
+    let mut record: Value = serde_json::from_str(text).unwrap();
+    change(&mut record);
+    bucket.put(location, record.to_string().as_bytes(), "application/json", Instant::now());
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+#[tokio::test]
+async fn the_same_request_with_the_same_key_invokes_once_and_gets_the_same_answer() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    let first = answer(&submit, &keyed("{}", "order-4711")).await;
+    let second = answer(&submit, &keyed("{}", "order-4711")).await;
+    assert_eq!(first["statusCode"], 202);
+    assert_eq!(first, second);
+    assert_eq!(aws.invoked().len(), 1);
+    let calls: Vec<String> = bucket.calls().iter().map(|call| call[..4].to_owned()).collect();
+    assert_eq!(calls, ["PUT ", "PUT ", "PUT ", "GET "], "two requests for the first, two for a repetition");
+    answer(&submit, &keyed("{}", "order-4712")).await;
+    assert_eq!(aws.invoked().len(), 2, "another key is another request");
+}
+
+#[tokio::test]
+async fn a_different_request_with_the_same_key_is_refused() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[("BRIDGE_ALLOWED_ENDPOINTS", "asr")]);
+    answer(&submit, &keyed("{}", "k")).await;
+    let mut other_endpoint = keyed("{}", "k");
+    other_endpoint["rawPath"] = json!("/endpoints/asr/async-invocations");
+    let other_header = post("{}", &[("idempotency-key", "k"), ("x-amzn-sagemaker-filename", "a.out")]);
+    for different in [keyed("{ }", "k"), other_endpoint, other_header] {
+        let refused = answer(&submit, &different).await;
+        assert_eq!(error_type(&refused), (&json!(422), "IdempotentParameterMismatchException"));
+    }
+    assert_eq!(aws.invoked().len(), 1);
+}
+
+#[tokio::test]
+async fn two_callers_that_choose_the_same_key_do_not_meet() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    for (caller, expected) in [("AROAONE:a", 1), ("AROAONE:b", 1), ("AROATWO:a", 2)] {
+        let mut request = keyed("{}", "k");
+        request["requestContext"]["authorizer"] = json!({"iam": {"callerId": caller}});
+        assert_eq!(answer(&submit, &request).await["statusCode"], 202);
+        assert_eq!(aws.invoked().len(), expected, "{caller}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_the_inference_id_unless_the_request_has_one() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    let long = "k".repeat(65);
+    answer(&submit, &keyed("{}", "order-4711")).await;
+    answer(&submit, &post("{}", &[("idempotency-key", "b"), ("x-amzn-sagemaker-inference-id", "mine")])).await;
+    answer(&submit, &keyed("{}", &long)).await;
+    let invoked = aws.invoked();
+    let ids: Vec<&str> = invoked.iter().map(|input| input.inference_id().unwrap()).collect();
+    assert_eq!(&ids[..2], ["order-4711", "mine"]);
+    assert_eq!((ids[2].len(), ids[2].bytes().all(|byte| byte.is_ascii_hexdigit())), (64, true));
+    assert!(bucket.texts(RECORDS).iter().all(|(location, _)| !location.contains("order")), "keys stand in no listing");
+}
+
+#[tokio::test]
+async fn a_bad_key_is_refused_and_so_is_any_where_none_is_kept() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    for (key, status) in [("k".repeat(255), 202), ("k".repeat(256), 400), ("käse".to_owned(), 400)] {
+        assert_eq!(answer(&submit, &keyed("{}", &key)).await["statusCode"], status, "{key}");
+    }
+    let unset = handler(&aws, &bucket, &[("BRIDGE_IDEMPOTENCY_LOCATION", "")]);
+    let refused = answer(&unset, &keyed("{}", "k")).await;
+    assert_eq!(error_type(&refused), (&json!(400), "ValidationError"));
+    assert!(refused["body"].as_str().unwrap().contains("BRIDGE_IDEMPOTENCY_LOCATION"));
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_accepted_frees_its_key() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    for (body, status) in [("throttle", 429), ("refuse", 400), ("{}", 202), ("{}", 202)] {
+        assert_eq!(answer(&submit, &keyed(body, "k")).await["statusCode"], status, "{body}");
+    }
+    assert_eq!(aws.invoked().len(), 1);
+}
+
+#[tokio::test]
+async fn while_the_first_is_under_way_the_next_is_told_to_come_back() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    answer(&submit, &keyed("{}", "k")).await;
+    change(&bucket, |record| {
+        record.as_object_mut().unwrap().remove("answer");
+        record["claimedBy"] = json!("another invocation");
+        assert!(record["claimedUntil"].as_u64().unwrap() <= now_ms() + 30_000, "no longer than the gateway waits");
+    });
+    let conflict = answer(&submit, &keyed("{}", "k")).await;
+    assert_eq!(error_type(&conflict), (&json!(409), "ConflictException"));
+    assert_eq!(conflict["headers"]["retry-after"], "1");
+    assert_eq!(aws.invoked().len(), 1);
+
+    // The first one died: its function's time is over.
+    change(&bucket, |record| record["claimedUntil"] = json!(now_ms() - 1));
+    assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+    assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+    assert_eq!(aws.invoked().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_forgotten_after_a_day() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    answer(&submit, &keyed("{}", "k")).await;
+    for (hours, invoked) in [(23, 1), (25, 2)] {
+        let then = now_ms() - hours * 3_600_000;
+        change(&bucket, |record| record["claimedAt"] = json!(then));
+        assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+        assert_eq!(aws.invoked().len(), invoked, "{hours} h");
+    }
+}
+
+#[tokio::test]
+async fn of_fifty_at_once_one_invokes_and_the_others_are_answered_or_told_to_come_back() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    let request = |n: u32| {
+        let mut event = crate::event(&keyed("{}", "k"));
+        event.context.request_id = format!("request-{n}");
+        event
+    };
+    let answers = join_all((0..50).map(|n| submit.handle(request(n)))).await;
+    let statuses: Vec<Value> = answers
+        .into_iter()
+        .map(|answer| serde_json::to_value(answer.unwrap()).unwrap()["statusCode"].clone())
+        .collect();
+    assert!(statuses.iter().all(|status| status == 202 || status == 409), "{statuses:?}");
+    assert_eq!(aws.invoked().len(), 1);
+    let repeated = serde_json::to_value(submit.handle(request(99)).await.unwrap()).unwrap();
+    assert_eq!(repeated["statusCode"], 202);
+}
+
+#[tokio::test]
+async fn an_unusable_record_or_store_is_an_error_and_invokes_nothing() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    answer(&submit, &keyed("{}", "k")).await;
+    let [(location, _)] = &bucket.texts(RECORDS)[..] else { panic!() };
+    bucket.put(location, b"not JSON", "text/plain", Instant::now());
+    assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 500);
+    for (code, status) in [("AccessDenied", 500), ("SlowDown", 429)] {
+        bucket.deny(Some(code));
+        assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], status);
+    }
+    assert_eq!(aws.invoked().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_that_waits_gets_the_output() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    answer(&submit, &keyed("{}", "k")).await;
+    bucket.put(crate::http_answers::OUTPUT, b"done", "text/plain", Instant::now() + Duration::from_secs(2));
+    let done = answer(&submit, &post("{}", &[("idempotency-key", "k"), ("prefer", "wait=9")])).await;
+    assert_eq!((&done["statusCode"], &done["body"], aws.invoked().len()), (&json!(200), &json!("done"), 1));
+}
+
+fn redelivery(count: &str) -> Value {
+    let mut batch = sample("submit/sqs-inline.json");
+    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(count);
+    batch
+}
+
+#[tokio::test]
+async fn a_redelivered_message_that_was_accepted_is_acknowledged_and_not_invoked_again() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
+    for count in ["1", "2", "3"] {
+        assert_eq!(answer(&submit, &redelivery(count)).await, json!({"batchItemFailures": []}), "{count}");
+    }
+    assert_eq!(aws.invoked().len(), 1);
+    let calls: Vec<String> = bucket.calls().iter().map(|call| call[..4].to_owned()).collect();
+    assert_eq!(calls, ["PUT ", "GET ", "GET "], "one request a message, one more for each redelivery");
+}
+
+#[tokio::test]
+async fn a_redelivered_message_that_was_not_accepted_is_invoked() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
+    let mut throttled = redelivery("1");
+    throttled["Records"][0]["body"] = json!("throttle");
+    let failures = answer(&submit, &throttled).await;
+    assert_eq!(failures["batchItemFailures"].as_array().unwrap().len(), 1);
+    assert_eq!(answer(&submit, &redelivery("2")).await, json!({"batchItemFailures": []}));
+    assert_eq!((aws.invoked().len(), bucket.texts(RECORDS).len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_message_is_given_back_when_nobody_can_tell_whether_it_was_accepted() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
+    bucket.deny(Some("ServiceUnavailable"));
+    let failures = answer(&submit, &redelivery("2")).await;
+    assert_eq!(failures["batchItemFailures"].as_array().unwrap().len(), 1);
+    assert!(aws.invoked().is_empty());
+    assert_eq!(answer(&submit, &redelivery("1")).await, json!({"batchItemFailures": []}), "accepted is accepted");
+}
+
+#[tokio::test]
+async fn without_the_option_a_redelivery_is_invoked_again_and_nothing_is_kept() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    for count in ["1", "2"] {
+        answer(&submit, &redelivery(count)).await;
+    }
+    assert_eq!((aws.invoked().len(), bucket.calls().len()), (2, 0));
+}
