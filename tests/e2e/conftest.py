@@ -30,11 +30,18 @@ def direct() -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def queued() -> Iterator[LocalStack]:
-    """Notifications by SQS in batches and with responses included, `raw` results, an HTTP API for everybody."""
+    """Notifications by SQS in batches and with responses included, `raw` results, an HTTP API for everybody, messages
+    deduplicated."""
     included = ("--include-inference-response-in", "SUCCESS_NOTIFICATION_TOPIC,ERROR_NOTIFICATION_TOPIC")
     with LocalStack(
-        {"echo": "echo", "failing": "fail"},
-        parameters={"NotificationDelivery": "QUEUE", "ResultFormat": "raw", "HttpAuth": "NONE"},
+        {"echo": "echo", "failing": "fail", "slow": "sleep:3"},
+        parameters={
+            "NotificationDelivery": "QUEUE",
+            "ResultFormat": "raw",
+            "HttpAuth": "NONE",
+            "CorsAllowOrigins": "*",
+            "Deduplicate": "true",
+        },
         emulator_arguments=included,
         visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
         name="queued",

@@ -89,6 +89,9 @@ def test_both_routes_take_text_and_bytes(direct: LocalStack, path: str, body: by
         ("POST", "/invocations", 400, "ValidationError"),
         ("POST", "/endpoints/other/async-invocations", 403, "AccessDeniedException"),
         ("GET", "/invocations", 405, "MethodNotAllowedException"),
+        ("GET", "/invocations/x", 404, "ResourceNotFound"),
+        ("DELETE", "/invocations/x", 405, "MethodNotAllowedException"),
+        ("PUT", "/uploads", 405, "MethodNotAllowedException"),
         ("DELETE", "/endpoints/echo/async-invocations", 405, "MethodNotAllowedException"),
     ],
 )

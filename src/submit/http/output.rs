@@ -24,6 +24,9 @@ const DOWNLOAD_EXPIRES: Duration = Duration::from_secs(300);
 /// Largest failure output that becomes a `Message`; a larger one is named by its location.
 const MESSAGE_LIMIT_BYTES: u64 = 65_536;
 
+/// HTTP's name for bytes of which nothing is known.
+const UNKNOWN_CONTENT: &str = "application/octet-stream";
+
 /// A waiting request looks after this pause, then after pauses that grow by a half up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -122,7 +125,8 @@ impl Submit {
 
     /// The output itself, or the way to one that is too large for an answer; of that one no byte is read.
     async fn completed(&self, location: &S3Uri, object: GetObjectOutput, is_head: bool) -> Result<Response, Fault> {
-        let content_type = object.content_type().unwrap_or("application/octet-stream").to_owned();
+        let content_type =
+            object.content_type().filter(|text| is_media_type(text)).unwrap_or(UNKNOWN_CONTENT).to_owned();
         if length_of(&object)? <= BODY_LIMIT_BYTES as u64
             && let Some(response) = Response::bytes(200, read(object).await?)
         {
@@ -170,6 +174,17 @@ async fn failed(location: &S3Uri, object: GetObjectOutput) -> Result<Response, F
     Ok(Response::error(424, "ModelError", &message))
 }
 
+/// Whether a text is `type/subtype` with or without parameters: what S3 keeps is whatever the model said.
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1>
+fn is_media_type(text: &str) -> bool {
+    let is_token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let is_printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    is_printable && essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
 fn length_of(object: &GetObjectOutput) -> Result<u64, Fault> {
     let length = object.content_length().and_then(|length| u64::try_from(length).ok());
     length.ok_or_else(|| Fault::unavailable("GetObject did not tell the object's length"))
@@ -193,6 +208,18 @@ pub(super) fn preferred_wait(prefer: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_media_type_has_two_parts() {
+        for text in ["text/plain", "application/vnd.api+json; charset=utf-8", "text/plain;a=\"b c\""] {
+            assert!(is_media_type(text), "{text}");
+        }
+        for text in
+            ["", "text", "/", "text/", "/plain", "a b/c", "t<x>/html", "text/plain\r\nx: y", "text/käse", "a/b/c"]
+        {
+            assert!(!is_media_type(text), "{text}");
+        }
+    }
 
     #[test]
     fn the_first_wait_of_a_prefer_header_counts() {

