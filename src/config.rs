@@ -28,7 +28,7 @@ pub const VARIABLES: [(&str, &str, &str); 18] = [
     (MAX_WAIT, "submit", "20"),
     (OUTPUT_LOCATIONS, "submit", "unset"),
     (API_URL, "submit", "the gateway's own"),
-    (IDEMPOTENCY_LOCATION, "submit", "unset"),
+    (IDEMPOTENCY_LOCATION, "submit", "`idempotency/` in the bucket of `BRIDGE_INPUT_LOCATION`"),
     (DEDUPLICATE, "submit", "`false`"),
     (RESULTS_QUEUE_URL, "both", "required in collect"),
     (RESULT_BODY_LIMIT, "collect", "262144"),
@@ -86,10 +86,10 @@ pub struct SubmitConfig {
     pub output_locations: Vec<S3Prefix>,
     /// Base of the URLs given to callers, where they do not call the gateway by its own address.
     pub api_url: Option<HttpUrl>,
-    /// Where it is remembered which requests were accepted. Without it `Idempotency-Key` is refused.
+    /// Where it is remembered which requests with an `Idempotency-Key` were accepted; `None` where the default one lies among the
+    /// locations that callers can name.
     pub idempotency_location: Option<S3Prefix>,
-    /// Whether accepted SQS messages are remembered too, so that a redelivery is not invoked again. Only with
-    /// `idempotency_location`.
+    /// Whether accepted SQS messages are remembered there too, so that a redelivery is not invoked again.
     pub deduplicate: bool,
     /// Where `Rejected` results go.
     pub results_queue_url: Option<QueueUrl>,
@@ -215,9 +215,6 @@ impl SubmitConfig {
         let api_url = variables.optional(API_URL, HttpUrl::from_str);
         let idempotency_location = variables.optional(IDEMPOTENCY_LOCATION, S3Prefix::from_str);
         let deduplicate = variables.flag(DEDUPLICATE);
-        if deduplicate && idempotency_location.is_none() {
-            variables.problems.push(format!("{DEDUPLICATE}: needs {IDEMPOTENCY_LOCATION}, where it keeps its records"));
-        }
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
 
         let (Some(endpoint_name), Some(input_location)) = (endpoint_name, input_location) else {
@@ -228,6 +225,23 @@ impl SubmitConfig {
         if !allowed_input_locations.contains(&input_location) {
             // What a caller was invited to upload, it may also name.
             allowed_input_locations.push(upload_location.clone());
+        }
+        let output_locations = output_locations.unwrap_or_default();
+        // A token or an InputLocation can be made up, and a record tells of somebody else's request.
+        let by_callers =
+            [&allowed_input_locations[..], &output_locations, std::slice::from_ref(&input_location)].concat();
+        let is_apart = |location: &S3Prefix| !by_callers.iter().any(|other| other.overlaps(location));
+        let idempotency_location = match idempotency_location {
+            Some(location) if is_apart(&location) => Some(location),
+            Some(location) => {
+                let problem = "must have nothing in common with the locations of inputs and outputs";
+                variables.problems.push(format!("{IDEMPOTENCY_LOCATION}: {problem}; it is `{location}`"));
+                None
+            }
+            None => Some(input_location.bucket_folder("idempotency")).filter(is_apart),
+        };
+        if deduplicate && idempotency_location.is_none() {
+            variables.problems.push(format!("{DEDUPLICATE}: needs {IDEMPOTENCY_LOCATION}, where it keeps its records"));
         }
         variables.finish(Self {
             allowed_endpoints: allowed_endpoints.unwrap_or_else(|| vec![endpoint_name.clone()]),
@@ -241,7 +255,7 @@ impl SubmitConfig {
             invocation_timeout_seconds,
             max_concurrency,
             max_wait_seconds: max_wait_seconds.unwrap_or(20),
-            output_locations: output_locations.unwrap_or_default(),
+            output_locations,
             api_url,
             idempotency_location,
             deduplicate,

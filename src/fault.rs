@@ -143,7 +143,7 @@ impl Fault {
     /// The function's time is used up.
     #[must_use]
     pub fn deadline() -> Self {
-        Self::unavailable("the function's deadline is near, the request goes back to where it came from")
+        Self::unavailable("the function's deadline came before the request was ended: try again")
     }
 
     /// What SageMaker answered to an invocation.

@@ -18,6 +18,7 @@ pub mod fault;
 pub mod invocation;
 pub mod location;
 mod notification;
+mod object;
 mod pointer;
 mod results;
 pub mod submit;

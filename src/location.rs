@@ -150,9 +150,19 @@ impl S3Prefix {
     }
 
     /// The folder `name` directly under this prefix.
-    #[must_use]
     pub(crate) fn folder(&self, name: &str) -> Self {
         Self { bucket: self.bucket.clone(), prefix: format!("{}{name}/", self.prefix) }
+    }
+
+    /// The folder `name` at the root of this prefix's bucket.
+    pub(crate) fn bucket_folder(&self, name: &str) -> Self {
+        Self { bucket: self.bucket.clone(), prefix: format!("{name}/") }
+    }
+
+    /// Whether an object could lie under both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.bucket == other.bucket
+            && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
     }
 
     /// The object `name` directly under this prefix.

@@ -3,16 +3,18 @@
 //! `sqs` and `http` turn their events into [`Invocation`]s and the outcomes into their own answers; what happens between
 //! the two, one call of `InvokeEndpointAsync`, is here.
 
+mod event;
 pub mod http;
 mod once;
 mod rejected;
 mod sqs;
 
+use std::time::{Duration, SystemTime};
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use lambda_runtime::LambdaEvent;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -21,12 +23,20 @@ use crate::aws::{self, Lazy};
 use crate::batch::SqsBatchResponse;
 use crate::config::SubmitConfig;
 use crate::deadline::Deadline;
-use crate::fault::{Fault, json_problem};
+use crate::fault::Fault;
 use crate::invocation::{EndpointName, Input, Invocation, Parameters};
 use crate::location::S3Uri;
+use crate::object::Object;
 use crate::results::ResultsQueue;
 use crate::telemetry;
+use event::Event;
 use once::{Once, Records, Verdict};
+
+/// SageMaker takes inputs of up to 1 GB.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
+const INPUT_LIMIT_BYTES: u64 = 1_073_741_824;
+/// How long a caller waits for its answer to be recorded.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The handler of the function `submit`.
 pub struct Submit {
@@ -50,20 +60,13 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug)]
 enum Origin<'a> {
     SqsMessage(&'a str),
-    HttpRequest { request_id: &'a str, lambda_request_id: &'a str, upload_name: &'a str },
+    HttpRequest { request_id: &'a str, upload_name: &'a str },
 }
 
 impl<'a> Origin<'a> {
     const fn upload_name(self) -> &'a str {
         match self {
             Self::SqsMessage(name) | Self::HttpRequest { upload_name: name, .. } => name,
-        }
-    }
-
-    /// Lambda's id of the invocation that serves the request.
-    const fn lambda_request_id(self) -> &'a str {
-        match self {
-            Self::SqsMessage(id) | Self::HttpRequest { lambda_request_id: id, .. } => id,
         }
     }
 
@@ -87,6 +90,9 @@ struct Accepted {
     /// Where the failure output would be; only for endpoints with a failure path.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_location: Option<String>,
+    /// When it was accepted, or a little before, in seconds since 1970.
+    #[serde(skip)]
+    accepted_at: u64,
     /// Whether this is the answer to an earlier request with the same key.
     #[serde(skip)]
     is_repeated: bool,
@@ -131,15 +137,14 @@ impl Submit {
         &self,
         invocation: Result<Invocation, Fault>,
         origin: Origin<'_>,
-        once: Once<'_>,
+        once: Option<&Once<'_>>,
         deadline: Deadline,
     ) -> Result<Accepted, Fault> {
         let start = Instant::now();
         let endpoint = invocation.as_ref().ok().map(|invocation| invocation.parameters.endpoint_name.clone());
         let way = invocation.as_ref().ok().map(|invocation| self.way(&invocation.input));
         let outcome = match invocation {
-            // Boxed: the SDK's futures are large and deep.
-            Ok(invocation) => deadline.run(Box::pin(self.invoke_once(invocation, origin, once, deadline))).await,
+            Ok(invocation) => self.invoke_once(invocation, origin, once, deadline).await,
             Err(fault) => Err(fault),
         };
         let duration_ms = telemetry::milliseconds_since(start);
@@ -185,20 +190,24 @@ impl Submit {
         &self,
         invocation: Invocation,
         origin: Origin<'_>,
-        once: Once<'_>,
+        once: Option<&Once<'_>>,
         deadline: Deadline,
     ) -> Result<Accepted, Fault> {
-        let (Some(key), Some(location)) = (once.key(), &self.config.idempotency_location) else {
-            return self.invoke(invocation, origin.upload_name()).await;
+        // Boxed: the SDK's futures are large and deep.
+        let invoke = Box::pin(self.invoke(invocation, origin.upload_name()));
+        let (Some(once), Some(location)) = (once, &self.config.idempotency_location) else {
+            return deadline.run(invoke).await;
         };
-        let records = Records { s3: &self.s3, location, claimant: origin.lambda_request_id(), deadline };
-        let claim = match records.verdict(once, key).await? {
-            Verdict::Invoke(claim) => claim,
-            Verdict::Answered(accepted) => return Ok(Accepted { is_repeated: true, ..accepted }),
+        let records = Records { s3: &self.s3, location, deadline };
+        let pending = match deadline.run(Box::pin(records.verdict(once))).await? {
+            Verdict::Invoke(pending) => pending,
+            Verdict::Answered(accepted) => return Ok(accepted),
         };
-        let outcome = self.invoke(invocation, origin.upload_name()).await;
-        if let Err(fault) = records.settle(claim, outcome.as_ref().ok(), key).await {
-            // What was accepted is accepted; only a repetition would invoke again.
+        let outcome = deadline.run(invoke).await;
+        // What was accepted is accepted, whatever becomes of its record: then only a repetition would be invoked again.
+        let settle = deadline.finish(Box::pin(records.settle(pending, outcome.as_ref().ok())));
+        let settled = tokio::time::timeout(SETTLE_TIMEOUT, settle).await.unwrap_or_else(|_| Err(Fault::deadline()));
+        if let Err(fault) = settled {
             tracing::warn!(error = fault.details(), "not recorded whether the request was accepted");
         }
         outcome
@@ -210,7 +219,10 @@ impl Submit {
         let (body, location) = match input {
             Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => (Some(payload), None),
             Input::Payload(payload) => (None, Some(self.upload(payload, &parameters, upload_name).await?)),
-            Input::Location(location) => (None, Some(location)),
+            Input::Location(location) => {
+                self.check_upload(&location).await?;
+                (None, Some(location))
+            }
         };
         let call = self
             .sagemaker
@@ -226,13 +238,31 @@ impl Submit {
             .set_invocation_timeout_seconds(parameters.invocation_timeout_seconds)
             .set_input_location(location.map(String::from))
             .set_body(body.map(Blob::new));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let accepted_at = now.as_secs();
         let accepted = call.send().await.map_err(Fault::from_invoke)?;
         Ok(Accepted {
             inference_id: accepted.inference_id,
             output_location: accepted.output_location,
             failure_location: accepted.failure_location,
+            accepted_at,
             is_repeated: false,
         })
+    }
+
+    /// A presigned URL cannot bound an upload whose length was not announced, and nobody knows whether it was used at all.
+    async fn check_upload(&self, location: &S3Uri) -> Result<(), Fault> {
+        if !self.config.upload_location.contains(location) {
+            return Ok(());
+        }
+        match Object::get(&self.s3, location).await? {
+            None => Err(Fault::validation("InputLocation names an upload that was not put there")),
+            Some(object) if object.length > INPUT_LIMIT_BYTES => Err(Fault::payload_too_large(format!(
+                "the upload has {} bytes, SageMaker takes at most {INPUT_LIMIT_BYTES}",
+                object.length
+            ))),
+            Some(_) => Ok(()),
+        }
     }
 
     async fn upload(&self, payload: Vec<u8>, parameters: &Parameters, name: &str) -> Result<S3Uri, Fault> {
@@ -252,43 +282,5 @@ impl Submit {
             .await
             .map_err(|error| Fault::from_aws("PutObject", error))?;
         Ok(location)
-    }
-}
-
-enum Event<'a> {
-    Sqs(Vec<sqs::Record<'a>>),
-    Http(http::Request),
-}
-
-/// The fields that tell events apart.
-#[derive(Deserialize)]
-struct Shape<'a> {
-    #[serde(rename = "Records", borrow)]
-    records: Option<Vec<sqs::Record<'a>>>,
-    #[serde(rename = "requestContext")]
-    request_context: Option<IgnoredAny>,
-}
-
-impl<'a> Event<'a> {
-    fn parse(payload: &'a RawValue) -> Result<Self, Fault> {
-        let bad = |error: serde_json::Error| {
-            let problem = json_problem(&error);
-            Fault::validation(format!(
-                "the event is neither an SQS batch nor an HTTP request of API Gateway: {problem}"
-            ))
-        };
-        // EventBridge Pipes gives a function the records alone and takes the same answer.
-        // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html
-        if payload.get().starts_with('[') {
-            return serde_json::from_str(payload.get()).map(Self::Sqs).map_err(bad);
-        }
-        let shape: Shape = serde_json::from_str(payload.get()).map_err(bad)?;
-        match (shape.records, shape.request_context) {
-            (Some(records), _) => Ok(Self::Sqs(records)),
-            (None, Some(_)) => serde_json::from_str(payload.get()).map(Self::Http).map_err(bad),
-            (None, None) => Err(Fault::validation(
-                "the event has neither Records (an SQS batch) nor requestContext (API Gateway payload 1.0 or 2.0, function URL)",
-            )),
-        }
     }
 }

@@ -31,7 +31,8 @@ fn only_the_required_variables_are_needed() {
     assert_eq!((config.request_ttl_seconds, config.invocation_timeout_seconds), (None, None));
     assert_eq!((config.max_concurrency.get(), config.max_wait_seconds), (64, 20));
     assert!(config.output_locations.is_empty() && config.results_queue_url.is_none());
-    assert!(config.idempotency_location.is_none() && config.api_url.is_none() && !config.deduplicate);
+    assert_eq!(config.idempotency_location, Some("s3://bucket/idempotency/".parse().unwrap()));
+    assert!(config.api_url.is_none() && !config.deduplicate);
 
     let config = collect(&[]).unwrap();
     assert_eq!(config.result_format, ResultFormat::Notification);
@@ -45,8 +46,17 @@ fn uploads_may_always_be_named_as_input() {
 }
 
 #[test]
+fn records_are_never_kept_where_callers_can_name_locations() {
+    for more in
+        [(INPUT_LOCATION, "s3://bucket/"), (OUTPUT_LOCATIONS, "s3://bucket/"), (ALLOWED_INPUT_LOCATIONS, "s3://bucket")]
+    {
+        assert_eq!(submit(&[more]).unwrap().idempotency_location, None, "{more:?}");
+    }
+}
+
+#[test]
 fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
-    let cases: [(Pairs, &str); 18] = [
+    let cases: [(Pairs, &str); 21] = [
         (&[(ENDPOINT_NAME, "-x")], "BRIDGE_ENDPOINT_NAME: must be"),
         (&[(ALLOWED_ENDPOINTS, "a,b_c")], "BRIDGE_ALLOWED_ENDPOINTS: `b_c` must be"),
         (&[(INPUT_LOCATION, "bucket/input")], "BRIDGE_INPUT_LOCATION: must be s3://"),
@@ -64,7 +74,16 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
         (&[(API_URL, "api.example.com")], "BRIDGE_API_URL: must be a URL"),
         (&[(API_URL, "https://api.example.com/?stage=x")], "BRIDGE_API_URL: must be a URL without query"),
         (&[(DEDUPLICATE, "yes")], "BRIDGE_DEDUPLICATE: must be `true` or `false`"),
-        (&[(DEDUPLICATE, "true")], "BRIDGE_DEDUPLICATE: needs BRIDGE_IDEMPOTENCY_LOCATION"),
+        (&[(INPUT_LOCATION, "s3://bucket/")], ""),
+        (
+            &[(OUTPUT_LOCATIONS, "s3://bucket/"), (DEDUPLICATE, "true")],
+            "BRIDGE_DEDUPLICATE: needs BRIDGE_IDEMPOTENCY_LOCATION",
+        ),
+        (
+            &[(IDEMPOTENCY_LOCATION, "s3://bucket/input/records/")],
+            "BRIDGE_IDEMPOTENCY_LOCATION: must have nothing in common",
+        ),
+        (&[(IDEMPOTENCY_LOCATION, "s3://other/records")], ""),
     ];
     for (more, expected) in cases {
         match submit(more) {

@@ -25,9 +25,6 @@ use crate::invocation::{
     ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
 };
 
-/// API Gateway gives up after 30 seconds, whatever the function's timeout is; one is for the way to the function and back.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
-const GATEWAY_TIMEOUT: Duration = Duration::from_secs(29);
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
 /// What a path asks for.
@@ -60,7 +57,7 @@ impl Submit {
     ) -> Response {
         let request = request.with_lower_case_headers();
         let (path, method) = (request.path().to_owned(), request.method().to_owned());
-        let deadline = deadline.at_most(GATEWAY_TIMEOUT);
+        let deadline = deadline.at_most(request.time_left());
         let response = match (route(&path), method.as_str()) {
             (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
             (Some((prefix, Route::Invocations(endpoint))), "POST") => {
@@ -91,27 +88,29 @@ impl Submit {
     async fn answer_invocation(&self, mut call: Call<'_>, deadline: Deadline) -> Response {
         let request_id = call.request.id().unwrap_or(call.lambda_request_id).to_owned();
         let upload_name = upload_name(&call.request, call.lambda_request_id);
-        let origin = Origin::HttpRequest {
-            request_id: &request_id,
-            lambda_request_id: call.lambda_request_id,
-            upload_name: &upload_name,
-        };
+        let origin = Origin::HttpRequest { request_id: &request_id, upload_name: &upload_name };
         let (invocation, key) = match self.http_invocation(&mut call) {
             Ok((invocation, key)) => (Ok(invocation), key),
             Err(fault) => (Err(fault), None),
         };
-        let once = key.as_ref().map_or(Once::Never, Once::Claim);
-        let accepted = match self.accept(invocation, origin, once, deadline).await {
+        let once = key.map(|key| Once::Claim { key, claimant: call.lambda_request_id });
+        let accepted = match self.accept(invocation, origin, once.as_ref(), deadline).await {
             Ok(accepted) => accepted,
             Err(fault) => return Response::fault(&fault),
         };
         let token = Token::of(&accepted, &self.config.output_locations);
         let mut waited = None;
         if let (Some(token), Some(wait)) = (&token, self.granted_wait(&call.request, deadline)) {
-            if let Some(response) = self.wait(token, wait, deadline).await {
-                return response.with("preference-applied", Some(&preference(wait))).accepted(&accepted);
+            match self.wait(token, wait, deadline).await {
+                Ok(Some(response)) => {
+                    return response.with("preference-applied", Some(&preference(wait))).accepted(&accepted);
+                }
+                Ok(None) => waited = Some(wait),
+                // The invocation is accepted, whatever happens here.
+                Err(fault) => {
+                    tracing::warn!(inference.id = accepted.inference_id, error = fault.details(), "waiting given up");
+                }
             }
-            waited = Some(wait);
         }
         let base_url = call.request.base_url(call.prefix, self.config.api_url.as_ref());
         let location = token.zip(base_url).map(|(token, base)| format!("{base}/invocations/{}", token.encode()));
@@ -132,9 +131,9 @@ impl Submit {
     fn http_invocation(&self, call: &mut Call<'_>) -> Result<(Invocation, Option<Key>), Fault> {
         let payload = call.request.take_payload()?;
         let mut parameters = Parameters::read(call, &self.config)?;
-        let key = match call.request.header("idempotency-key") {
+        let key = match call.request.header_or_empty("idempotency-key") {
             Some(key) => {
-                let key = self.idempotency_key(key)?;
+                let key = self.checked_key(key)?;
                 if parameters.inference_id.is_none() {
                     // By default an id that the caller knows and a repetition keeps, as with an SQS message's.
                     parameters.inference_id = inference_id_of(key).parse().ok();
@@ -156,15 +155,15 @@ impl Submit {
         Ok((Invocation { parameters, input }, key))
     }
 
-    /// A caller that gives a key relies on it, so it is refused where it would have no effect.
-    fn idempotency_key<'a>(&self, key: &'a str) -> Result<&'a str, Fault> {
+    /// A caller that gives a key relies on it, so one that can have no effect is refused.
+    fn checked_key<'a>(&self, key: &'a str) -> Result<&'a str, Fault> {
         if self.config.idempotency_location.is_none() {
-            return Err(Fault::validation(
-                "Idempotency-Key is not supported here: BRIDGE_IDEMPOTENCY_LOCATION is not set",
-            ));
+            let problem = "Idempotency-Key is not supported here: BRIDGE_IDEMPOTENCY_LOCATION is not set, and its default lies \
+                           among the locations that callers may name";
+            return Err(Fault::validation(problem));
         }
         let is_printable = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        if key.len() > MAX_IDEMPOTENCY_KEY_CHARS || !is_printable {
+        if !is_printable || !(1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len()) {
             let problem =
                 format!("Idempotency-Key must be 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters");
             return Err(Fault::validation(problem));

@@ -19,16 +19,21 @@ use crate::deadline::Deadline;
 use crate::fault::{Fault, json_problem};
 use crate::invocation::{PARAMETERS, ParameterSource};
 use crate::location::{S3Prefix, S3Uri};
+use crate::object::Object;
 
 /// How long an answer is given again.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Largest record that is read: an answer has two S3 locations and an id.
-const RECORD_LIMIT_BYTES: i64 = 65_536;
+const RECORD_LIMIT_BYTES: u64 = 65_536;
+/// Writes of one record under a condition, each after a look at what made the one before fail.
+const MAX_WRITES: usize = 4;
+/// What follows a failed condition: S3 answers 409 while another write to the same object is under way.
+const PAUSE: Duration = Duration::from_millis(30);
 
 /// What makes two requests the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    /// The record's name: a hash of who asks and of the key that they chose, which thereby stands in no log and no listing.
+    /// The record's name: a hash of who asks and of the key that they chose.
     name: String,
     /// Hash of all that the request says.
     request: String,
@@ -54,26 +59,14 @@ impl Key {
     }
 }
 
-/// What a request asks for.
-#[derive(Clone, Copy, Debug)]
+/// How a request is kept from being invoked twice.
+#[derive(Debug)]
 pub(super) enum Once<'a> {
-    /// Nothing: it is invoked as often as it comes.
-    Never,
-    /// To be the only one with its key, also among those that come at the same time.
-    Claim(&'a Key),
-    /// To be remembered once it is accepted. SQS hands out a message to one at a time, so nobody has to be kept off.
-    Remember(&'a Key),
-    /// The same, for one that came before.
-    Redelivered(&'a Key),
-}
-
-impl<'a> Once<'a> {
-    pub(super) const fn key(self) -> Option<&'a Key> {
-        match self {
-            Self::Never => None,
-            Self::Claim(key) | Self::Remember(key) | Self::Redelivered(key) => Some(key),
-        }
-    }
+    /// It must be the only one with its key, also among those that come at the same time. `claimant` is Lambda's id of this
+    /// invocation.
+    Claim { key: Key, claimant: &'a str },
+    /// It is remembered once it is accepted. SQS hands a message to one at a time, so nobody has to be kept off.
+    Message { key: Key, is_redelivered: bool },
 }
 
 /// A hash of texts, 64 characters; none of them can be taken for a part of its neighbour.
@@ -91,7 +84,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// One request, as its object in S3 remembers it. Times are milliseconds since 1970.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
     request: String,
@@ -104,42 +97,36 @@ struct Record {
     answer: Option<Accepted>,
 }
 
-/// A record that keeps others off.
+/// What is to be written when a request has been invoked.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct Pending {
     location: S3Uri,
     record: Record,
-    etag: Option<String>,
+    /// The version of the record that claims the request; `None` for one that is only remembered.
+    claim: Option<String>,
 }
 
 /// What to do with a request.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// Invoke: nobody has, and with a claim nobody else will.
-    Invoke(Option<Claim>),
+    /// Invoke, then [settle](Records::settle).
+    Invoke(Pending),
     /// Give this answer again.
     Answered(Accepted),
 }
 
 /// The condition under which a record is written.
-enum Condition {
+#[derive(Clone, Copy)]
+enum Condition<'a> {
     Absent,
-    Unchanged(Option<String>),
+    Unchanged(&'a str),
     None,
-}
-
-/// How a conditional write ended.
-enum Written {
-    Done(Option<String>),
-    ConditionFailed,
 }
 
 /// The records.
 pub(super) struct Records<'a> {
     pub(super) s3: &'a Client,
     pub(super) location: &'a S3Prefix,
-    /// Lambda's id of this invocation.
-    pub(super) claimant: &'a str,
     pub(super) deadline: Deadline,
 }
 
@@ -148,63 +135,85 @@ impl Records<'_> {
     ///
     /// # Errors
     /// A conflict while the first one with its key is under way, a mismatch when that was another request, or what S3 said.
-    pub(super) async fn verdict(&self, once: Once<'_>, key: &Key) -> Result<Verdict, Fault> {
+    pub(super) async fn verdict(&self, once: &Once<'_>) -> Result<Verdict, Fault> {
         match once {
-            Once::Claim(_) => self.claim(key).await,
-            Once::Redelivered(_) => {
-                let answer = self.read(&self.locate(key)?).await?.and_then(|(record, _)| record.answer);
-                Ok(answer.map_or(Verdict::Invoke(None), Verdict::Answered))
+            Once::Claim { key, claimant } => self.claim(key, claimant).await,
+            Once::Message { key, is_redelivered } => {
+                let location = self.locate(key)?;
+                let known = if *is_redelivered { self.read(&location).await? } else { None };
+                match known.and_then(|(record, _)| record.answered()) {
+                    Some(answer) => Ok(Verdict::Answered(answer)),
+                    None => Ok(Verdict::Invoke(Pending { location, record: self.new_record(key, ""), claim: None })),
+                }
             }
-            Once::Never | Once::Remember(_) => Ok(Verdict::Invoke(None)),
         }
     }
 
-    async fn claim(&self, key: &Key) -> Result<Verdict, Fault> {
+    async fn claim(&self, key: &Key, claimant: &str) -> Result<Verdict, Fault> {
         let location = self.locate(key)?;
-        let record = self.new_record(key);
-        let claimed = |location, record, etag| Ok(Verdict::Invoke(Some(Claim { location, record, etag })));
-        if let Written::Done(etag) = self.write(&location, &record, Condition::Absent).await? {
-            return claimed(location, record, etag);
+        let mut found_etag: Option<String> = None;
+        for _ in 0..MAX_WRITES {
+            let record = self.new_record(key, claimant);
+            let condition = found_etag.as_deref().map_or(Condition::Absent, Condition::Unchanged);
+            if let Some(etag) = self.write(&location, &record, condition).await? {
+                return Ok(Verdict::Invoke(Pending { location, record, claim: Some(etag) }));
+            }
+            let Some((found, etag)) = self.read(&location).await? else {
+                // Nothing was written after all.
+                found_etag = None;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let age = record.claimed_at.saturating_sub(found.claimed_at);
+            let is_own = found.claimed_by == claimant;
+            if found.answer.is_some() && age < milliseconds(REMEMBERED) {
+                let is_same = found.request == key.request;
+                return if is_same {
+                    found.answered().map(Verdict::Answered).ok_or_else(Fault::under_way)
+                } else {
+                    Err(Fault::other_request())
+                };
+            }
+            // The answer to the write was lost, and the SDK's second try met what the first one had written.
+            if found.answer.is_none() && is_own {
+                return Ok(Verdict::Invoke(Pending { location, record, claim: Some(etag) }));
+            }
+            if found.answer.is_none() && record.claimed_at < found.claimed_until {
+                return Err(Fault::under_way());
+            }
+            found_etag = Some(etag);
         }
-        // Gone or changed between two calls: whoever did that is at work.
-        let Some((found, etag)) = self.read(&location).await? else { return Err(Fault::under_way()) };
-        // The answer to the write was lost, and the SDK's second try met the first one's record.
-        if found.claimed_by == self.claimant && found.answer.is_none() {
-            return claimed(location, record, etag);
-        }
-        let is_remembered = record.claimed_at.saturating_sub(found.claimed_at) < milliseconds(REMEMBERED);
-        match found.answer {
-            Some(_) if is_remembered && found.request != key.request => Err(Fault::other_request()),
-            Some(answer) if is_remembered => Ok(Verdict::Answered(answer)),
-            None if record.claimed_at < found.claimed_until => Err(Fault::under_way()),
-            _ => match self.write(&location, &record, Condition::Unchanged(etag)).await? {
-                Written::Done(etag) => claimed(location, record, etag),
-                Written::ConditionFailed => Err(Fault::under_way()),
-            },
-        }
+        Err(Fault::under_way())
     }
 
-    /// Records what became of a request. One that was not accepted gives its claim back, so that the next one with the key is
-    /// invoked. That somebody else claimed it meanwhile is no fault: this one's time was up.
+    /// Writes down what became of a request. One that was not accepted gives its claim back, so that the next one with the key
+    /// is invoked.
     ///
     /// # Errors
-    /// What S3 said.
-    pub(super) async fn settle(
-        &self,
-        claim: Option<Claim>,
-        accepted: Option<&Accepted>,
-        key: &Key,
-    ) -> Result<(), Fault> {
-        let (location, record, condition) = match (claim, accepted) {
-            (Some(claim), _) => (claim.location, claim.record, Condition::Unchanged(claim.etag)),
-            (None, Some(_)) => (self.locate(key)?, self.new_record(key), Condition::None),
-            (None, None) => return Ok(()),
-        };
+    /// What S3 said, or that somebody else claimed it meanwhile, because this one's time was up.
+    pub(super) async fn settle(&self, pending: Pending, accepted: Option<&Accepted>) -> Result<(), Fault> {
+        let Pending { location, record, claim } = pending;
         let record = match accepted {
             Some(accepted) => Record { answer: Some(accepted.clone()), ..record },
+            None if claim.is_none() => return Ok(()),
             None => Record { claimed_until: 0, ..record },
         };
-        self.write(&location, &record, condition).await.map(drop)
+        let Some(mut etag) = claim else {
+            return self.write(&location, &record, Condition::None).await.map(drop);
+        };
+        for _ in 0..MAX_WRITES {
+            if self.write(&location, &record, Condition::Unchanged(&etag)).await?.is_some() {
+                return Ok(());
+            }
+            match self.read(&location).await? {
+                // An answer to the write that was lost.
+                Some((found, _)) if found == record => return Ok(()),
+                Some((found, changed)) if found.claimed_by == record.claimed_by => etag = changed,
+                _ => break,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Fault::internal("another request has claimed the key, or S3 does not let this one write"))
     }
 
     fn locate(&self, key: &Key) -> Result<S3Uri, Fault> {
@@ -213,56 +222,66 @@ impl Records<'_> {
         })
     }
 
-    fn new_record(&self, key: &Key) -> Record {
+    fn new_record(&self, key: &Key, claimant: &str) -> Record {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Record {
             request: key.request.clone(),
             claimed_at: milliseconds(now),
             claimed_until: milliseconds(now + self.deadline.time_left()),
-            claimed_by: self.claimant.to_owned(),
+            claimed_by: claimant.to_owned(),
             answer: None,
         }
     }
 
-    async fn write(&self, location: &S3Uri, record: &Record, condition: Condition) -> Result<Written, Fault> {
+    /// Writes a record and gives its version; `None` if the condition does not hold.
+    async fn write(
+        &self,
+        location: &S3Uri,
+        record: &Record,
+        condition: Condition<'_>,
+    ) -> Result<Option<String>, Fault> {
         let bad = |error| Fault::internal(format!("a record could not be written: {}", json_problem(&error)));
         let body = serde_json::to_vec(record).map_err(bad)?;
         let call = self.s3.put_object().bucket(location.bucket()).key(location.key());
         let call = call.content_type("application/json").body(ByteStream::from(body));
         let call = match condition {
             Condition::Absent => call.if_none_match("*"),
-            Condition::Unchanged(etag) => call.set_if_match(etag),
+            Condition::Unchanged(etag) => call.if_match(etag),
             Condition::None => call,
         };
         match call.send().await {
-            Ok(written) => Ok(Written::Done(written.e_tag)),
-            // 412: it is not as the condition says. 409: another conditional write to it was under way. 404: it is gone.
+            Ok(written) => {
+                let etag = written.e_tag.ok_or_else(|| Fault::internal("PutObject did not tell the object's ETag"));
+                etag.map(Some)
+            }
+            // 412: the condition does not hold. 409: another write to the object is under way. 404: there is none to match.
             Err(error)
                 if matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")) =>
             {
-                Ok(Written::ConditionFailed)
+                Ok(None)
             }
             Err(error) => Err(Fault::from_aws("PutObject", error)),
         }
     }
 
-    async fn read(&self, location: &S3Uri) -> Result<Option<(Record, Option<String>)>, Fault> {
-        let object = match self.s3.get_object().bucket(location.bucket()).key(location.key()).send().await {
-            Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
-            Err(error) => return Err(Fault::from_aws("GetObject", error)),
-        };
-        if object.content_length().is_none_or(|length| length > RECORD_LIMIT_BYTES) {
-            return Err(Fault::internal(format!("the object at {location} is no record of this bridge: too large")));
+    async fn read(&self, location: &S3Uri) -> Result<Option<(Record, String)>, Fault> {
+        let Some(object) = Object::get(self.s3, location).await? else { return Ok(None) };
+        let none =
+            |problem: &str| Fault::internal(format!("the object at {location} is no record of this bridge: {problem}"));
+        if object.length > RECORD_LIMIT_BYTES {
+            return Err(none("it is too large"));
         }
-        let etag = object.e_tag().map(str::to_owned);
-        let body = object.body.collect().await;
-        let body = body.map_err(|error| Fault::unavailable(format!("GetObject broke off: {error}")))?.into_bytes();
-        let record = serde_json::from_slice(&body).map_err(|error| {
-            let problem = json_problem(&error);
-            Fault::internal(format!("the object at {location} is no record of this bridge: {problem}"))
-        })?;
+        let etag = object.etag().ok_or_else(|| none("it has no ETag"))?.to_owned();
+        let record = serde_json::from_slice(&object.read().await?).map_err(|error| none(&json_problem(&error)))?;
         Ok(Some((record, etag)))
+    }
+}
+
+impl Record {
+    /// The answer, as a repetition of the request gets it.
+    fn answered(self) -> Option<Accepted> {
+        let accepted_at = self.claimed_at / 1_000;
+        self.answer.map(|answer| Accepted { accepted_at, is_repeated: true, ..answer })
     }
 }
 

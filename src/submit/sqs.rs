@@ -99,13 +99,12 @@ impl Submit {
 
     async fn invoke_message(&self, message: Message<'_>, deadline: Deadline) -> Option<Returned> {
         let invocation = self.invocation(&message);
-        let key = self.config.deduplicate.then(|| Key::of_message(&message.id));
-        let once = match &key {
-            Some(key) if message.is_first_receipt => Once::Remember(key),
-            Some(key) => Once::Redelivered(key),
-            None => Once::Never,
-        };
-        let fault = self.accept(invocation, Origin::SqsMessage(&message.id), once, deadline).await.err()?;
+        let once = self
+            .config
+            .deduplicate
+            .then(|| Once::Message { key: Key::of_message(&message.id), is_redelivered: !message.is_first_receipt });
+        let origin = Origin::SqsMessage(&message.id);
+        let fault = self.accept(invocation, origin, once.as_ref(), deadline).await.err()?;
         let rejected = self.rejected(&message, &fault);
         Some(Returned { id: message.id, rejected })
     }

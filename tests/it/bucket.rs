@@ -1,7 +1,8 @@
 //! An S3 that keeps what is put, checks the conditions of writes as S3 does, and remembers what it was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::SystemTime;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectInput, GetObjectOutput};
@@ -10,6 +11,7 @@ use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectInput, PutObjec
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::error::NoSuchKey;
 use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
+use aws_smithy_types::DateTime;
 use aws_smithy_types::error::ErrorMetadata;
 use sagemaker_async_bridge::aws::Lazy;
 use tokio::time::Instant;
@@ -23,6 +25,25 @@ struct Object {
     from: Instant,
     /// Larger than what is in `bytes`: such a body must not be read.
     length: Option<i64>,
+    /// Seconds since 1970.
+    modified: i64,
+    encoding: Option<&'static str>,
+}
+
+/// How a PUT goes wrong.
+#[derive(Clone, Copy)]
+pub enum Mishap {
+    /// It is written and answered, the answer is lost, and the SDK's second try meets what the first one wrote.
+    AnswerLost,
+    /// Another write is under way: nothing is written.
+    Conflict,
+    /// S3 fails.
+    Fails,
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap()
 }
 
 #[derive(Clone, Default)]
@@ -30,6 +51,7 @@ pub struct Bucket {
     objects: Arc<Mutex<BTreeMap<String, Object>>>,
     calls: Arc<Mutex<Vec<String>>>,
     denied: Arc<Mutex<Option<&'static str>>>,
+    mishaps: Arc<Mutex<VecDeque<Option<Mishap>>>>,
 }
 
 impl Bucket {
@@ -40,7 +62,8 @@ impl Bucket {
 
     pub fn put(&self, location: &str, bytes: &[u8], content_type: &str, from: Instant) {
         let content_type = Some(content_type.to_owned()).filter(|text| !text.is_empty());
-        let object = Object { bytes: bytes.to_vec(), content_type, version: 0, from, length: None };
+        let bytes = bytes.to_vec();
+        let object = Object { bytes, content_type, version: 0, from, length: None, modified: now(), encoding: None };
         self.objects.lock().unwrap().insert(location.to_owned(), object);
     }
 
@@ -49,6 +72,20 @@ impl Bucket {
         self.put(location, b"", "text/plain", Instant::now());
         self.objects.lock().unwrap().get_mut(location).unwrap().length = Some(length);
         self
+    }
+
+    /// Makes an object older, by seconds.
+    pub fn age(&self, location: &str, seconds: i64) {
+        self.objects.lock().unwrap().get_mut(location).unwrap().modified -= seconds;
+    }
+
+    pub fn encode(&self, location: &str, encoding: &'static str) {
+        self.objects.lock().unwrap().get_mut(location).unwrap().encoding = Some(encoding);
+    }
+
+    /// What becomes of the next PUTs; `None` is no mishap.
+    pub fn next_puts(&self, mishaps: &[Option<Mishap>]) {
+        *self.mishaps.lock().unwrap() = mishaps.iter().copied().collect();
     }
 
     /// Every call from now on is answered with this error code; `None` ends it.
@@ -107,6 +144,8 @@ impl Bucket {
                 .content_length(length)
                 .e_tag(format!("\"{}\"", object.version))
                 .set_content_type(object.content_type.clone())
+                .set_content_encoding(object.encoding.map(str::to_owned))
+                .last_modified(DateTime::from_secs(object.modified))
                 .build(),
         )
     }
@@ -115,6 +154,16 @@ impl Bucket {
         let (location, denied) = self.note("PUT", input.bucket(), input.key());
         if let Some(error) = denied {
             return MockResponse::Error(PutObjectError::generic(error));
+        }
+        let refused = |code: &str| {
+            let error = ErrorMetadata::builder().code(code).build();
+            MockResponse::Error(PutObjectError::generic(error))
+        };
+        let mishap = self.mishaps.lock().unwrap().pop_front().flatten();
+        match mishap {
+            Some(Mishap::Conflict) => return refused("ConditionalRequestConflict"),
+            Some(Mishap::Fails) => return refused("InternalError"),
+            Some(Mishap::AnswerLost) | None => {}
         }
         let mut objects = self.objects.lock().unwrap();
         let version = objects.get(&location).map(|object| object.version);
@@ -125,13 +174,17 @@ impl Bucket {
             conditions => panic!("{conditions:?}"),
         };
         if !is_met {
-            let error = ErrorMetadata::builder().code("PreconditionFailed").build();
-            return MockResponse::Error(PutObjectError::generic(error));
+            return refused("PreconditionFailed");
         }
         let version = version.unwrap_or_default() + 1;
         let bytes = input.body().bytes().unwrap().to_vec();
         let content_type = input.content_type().map(str::to_owned);
-        objects.insert(location, Object { bytes, content_type, version, from: Instant::now(), length: None });
+        let from = Instant::now();
+        let object = Object { bytes, content_type, version, from, length: None, modified: now(), encoding: None };
+        objects.insert(location, object);
+        if mishap.is_some() {
+            return refused("PreconditionFailed");
+        }
         MockResponse::Output(PutObjectOutput::builder().e_tag(format!("\"{version}\"")).build())
     }
 }

@@ -1,7 +1,5 @@
-//! `submit` on what HTTP callers do after, around and instead of a POST: `GET /invocations/{token}`, `Prefer: wait`,
-//! `POST /uploads`.
-
-use std::time::Duration;
+//! `submit` on what HTTP callers do after, around and instead of a POST: `GET /invocations/{token}` and what else
+//! the routes have.
 
 use sagemaker_async_bridge::config::SubmitConfig;
 use sagemaker_async_bridge::submit::Submit;
@@ -10,11 +8,11 @@ use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::bucket::Bucket;
-use crate::{event, event_with, sample};
+use crate::{event, sample};
 
 /// Where the mocked SageMaker says that outputs go.
 pub const OUTPUT: &str = "s3://models-bucket/output/x.out";
-const FAILURE: &str = "s3://models-bucket/failure/x";
+pub const FAILURE: &str = "s3://models-bucket/failure/x";
 const API: &str = "https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com";
 
 pub fn handler(aws: &Aws, bucket: &Bucket, more: &[(&str, &str)]) -> Submit {
@@ -42,7 +40,7 @@ pub fn post(body: &str, headers: &[(&str, &str)]) -> Value {
     request
 }
 
-fn call(method: &str, path: &str) -> Value {
+pub fn call(method: &str, path: &str) -> Value {
     let mut request = sample("submit/http-api-token.json");
     request["rawPath"] = json!(path);
     request["requestContext"]["http"]["method"] = json!(method);
@@ -50,14 +48,14 @@ fn call(method: &str, path: &str) -> Value {
 }
 
 /// The path of the invocation that a POST made.
-async fn accepted(submit: &Submit) -> String {
+pub async fn accepted(submit: &Submit) -> String {
     let answer = answer(submit, &post("{}", &[])).await;
     assert_eq!((&answer["statusCode"], &answer["headers"]["retry-after"]), (&json!(202), &json!("2")));
     let location = answer["headers"]["location"].as_str().unwrap();
     location.strip_prefix(API).unwrap_or_else(|| panic!("{location}")).to_owned()
 }
 
-fn body(answer: &Value) -> Value {
+pub fn body(answer: &Value) -> Value {
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
 
@@ -84,9 +82,11 @@ async fn an_invocation_is_in_progress_until_its_output_is_there() {
 #[tokio::test]
 async fn the_sample_token_names_the_sample_output() {
     let bucket = Bucket::default().with(OUTPUT, b"done", "text/plain");
-    let done = answer(&handler(&Aws::default(), &bucket, &[]), &sample("submit/http-api-token.json")).await;
-    assert_eq!((&done["statusCode"], &done["body"]), (&json!(200), &json!("done")));
-    assert_eq!(done["headers"]["x-amzn-sagemaker-inference-id"], "order 4711");
+    for event in ["submit/http-api-token.json", "submit/rest-api-token.json"] {
+        let done = answer(&handler(&Aws::default(), &bucket, &[]), &sample(event)).await;
+        assert_eq!((&done["statusCode"], &done["body"]), (&json!(200), &json!("done")));
+        assert_eq!(done["headers"]["x-amzn-sagemaker-inference-id"], "order 4711");
+    }
 }
 
 #[tokio::test]
@@ -137,6 +137,30 @@ async fn an_output_that_only_escaping_makes_too_large_is_redirected_to() {
     assert_eq!(answer(&submit, &call("GET", &path)).await["statusCode"], 303);
     bucket.put(OUTPUT, &vec![b'x'; 6_000_000], "text/plain", Instant::now());
     assert_eq!(answer(&submit, &call("GET", &path)).await["statusCode"], 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_invocation_left_under_the_same_filename_is_no_output_of_this_one() {
+    for location in [OUTPUT, FAILURE] {
+        let bucket = Bucket::default().with(location, b"stale", "text/plain");
+        bucket.age(location, 5);
+        let submit = handler(&Aws::default(), &bucket, &[]);
+        let path = accepted(&submit).await;
+        assert_eq!(answer(&submit, &call("GET", &path)).await["statusCode"], 202, "{location}");
+        let waited = answer(&submit, &post("{}", &[("prefer", "wait=1")])).await;
+        assert_eq!(waited["statusCode"], 202, "{location}");
+        bucket.put(OUTPUT, b"fresh", "text/plain", Instant::now());
+        assert_eq!(answer(&submit, &call("GET", &path)).await["body"], "fresh", "{location}");
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_output_says_so() {
+    let bucket = Bucket::default().with(OUTPUT, b"\x1f\x8b", "application/json");
+    bucket.encode(OUTPUT, "gzip");
+    let submit = handler(&Aws::default(), &bucket, &[]);
+    let path = accepted(&submit).await;
+    assert_eq!(answer(&submit, &call("GET", &path)).await["headers"]["content-encoding"], "gzip");
 }
 
 #[tokio::test]
@@ -253,116 +277,4 @@ async fn each_route_says_which_methods_it_has() {
     }
     let cancel = answer(&submit, &call("DELETE", "/invocations/x")).await;
     assert!(body(&cancel)["Message"].as_str().unwrap().contains("no way to cancel"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_that_waits_gets_the_output_in_the_same_call() {
-    let bucket = Bucket::default();
-    bucket.put(OUTPUT, b"done", "text/plain", Instant::now() + Duration::from_secs(3));
-    let submit = handler(&Aws::default(), &bucket, &[]);
-    let start = Instant::now();
-    let done = answer(&submit, &post("{}", &[("prefer", "respond-async, wait=15")])).await;
-    assert_eq!((&done["statusCode"], &done["body"]), (&json!(200), &json!("done")));
-    assert_eq!(done["headers"]["preference-applied"], "wait=15");
-    assert_eq!(done["headers"]["x-amzn-sagemaker-outputlocation"], OUTPUT);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_that_waits_is_told_of_a_failure() {
-    let bucket = Bucket::default();
-    bucket.put(FAILURE, b"no", "text/plain", Instant::now() + Duration::from_secs(3));
-    let submit = handler(&Aws::default(), &bucket, &[]);
-    let failed = answer(&submit, &post("{}", &[("prefer", "wait=15")])).await;
-    assert_eq!((&failed["statusCode"], &body(&failed)["Message"]), (&json!(424), &json!("no")));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_wait_ends_in_time_and_its_requests_are_counted() {
-    for (prefer, left, waited, requests) in [
-        // Asked for, function's time left, seconds waited, GETs.
-        ("wait=1", 60, 1, 8),
-        ("wait=15", 60, 15, 21),
-        ("wait=600", 60, 20, 24),
-        ("wait=600", 12, 10, 17),
-    ] {
-        let bucket = Bucket::default();
-        let submit = handler(&Aws::default(), &bucket, &[]);
-        let start = Instant::now();
-        let request = event_with(&post("{}", &[("prefer", prefer)]), Duration::from_secs(left));
-        let answer = serde_json::to_value(submit.handle(request).await.unwrap()).unwrap();
-        assert_eq!(start.elapsed().as_secs(), waited, "{prefer} {left}");
-        assert_eq!(bucket.calls().len(), requests, "{prefer} {left}: {:?}", start.elapsed());
-        assert_eq!(answer["statusCode"], 202);
-        assert_eq!(answer["headers"]["preference-applied"], format!("wait={waited}"));
-        assert!(answer["headers"]["location"].is_string());
-        assert_eq!(
-            (&body(&answer)["Status"], &body(&answer)["OutputLocation"]),
-            (&json!("InProgress"), &json!(OUTPUT))
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn nobody_waits_who_did_not_ask_or_where_it_is_switched_off() {
-    for (prefer, more) in
-        [("", &[][..]), ("wait=soon", &[]), ("wait=0", &[]), ("wait=5", &[("BRIDGE_MAX_WAIT_SECONDS", "0")])]
-    {
-        let bucket = Bucket::default();
-        let submit = handler(&Aws::default(), &bucket, more);
-        let answer = answer(&submit, &post("{}", &[("prefer", prefer)])).await;
-        assert_eq!((&answer["statusCode"], &answer["headers"]["preference-applied"]), (&json!(202), &Value::Null));
-        assert_eq!(bucket.calls(), Vec::<String>::new());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_accepted_invocation_stays_accepted_whatever_happens_while_waiting() {
-    let bucket = Bucket::default();
-    bucket.deny(Some("AccessDenied"));
-    let submit = handler(&Aws::default(), &bucket, &[]);
-    let answer = answer(&submit, &post("{}", &[("prefer", "wait=15")])).await;
-    assert_eq!((&answer["statusCode"], &body(&answer)["InferenceId"]), (&json!(202), &json!("from-sagemaker")));
-    assert!(answer["headers"]["location"].is_string());
-}
-
-#[tokio::test]
-async fn an_upload_is_presigned_for_one_new_object_and_can_then_be_invoked() {
-    let (aws, bucket) = (Aws::default(), Bucket::default());
-    let submit = handler(&aws, &bucket, &[]);
-    let created = answer(&submit, &sample("submit/http-api-upload.json")).await;
-    assert_eq!(created["statusCode"], 201, "{created}");
-    let upload = body(&created);
-    let name = "JKJaXmPLvHcESHA=-c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
-    assert_eq!(upload["InputLocation"], format!("s3://models-bucket/input/uploads/{name}"));
-    assert_eq!(upload["ExpiresIn"], 900);
-    let url = upload["UploadUrl"].as_str().unwrap();
-    for part in ["/input/uploads/", "X-Amz-Expires=900", "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost"] {
-        assert!(url.contains(part), "{url} / {part}");
-    }
-    let location = upload["InputLocation"].as_str().unwrap();
-    let invoked = answer(&submit, &post("", &[("x-amzn-sagemaker-inputlocation", location)])).await;
-    assert_eq!(invoked["statusCode"], 202, "{invoked}");
-    assert_eq!(aws.invoked()[0].input_location(), Some(location));
-}
-
-#[tokio::test]
-async fn an_upload_that_could_never_be_invoked_is_refused() {
-    let submit = handler(&Aws::default(), &Bucket::default(), &[]);
-    for (length, status, message) in [
-        ("1073741824", 201, ""),
-        ("1073741825", 413, "SageMaker takes at most 1073741824"),
-        ("0", 400, "X-Upload-Content-Length must be"),
-        ("-1", 400, "X-Upload-Content-Length must be"),
-        ("many", 400, "X-Upload-Content-Length must be"),
-    ] {
-        let mut request = sample("submit/http-api-upload.json");
-        request["headers"]["x-upload-content-length"] = json!(length);
-        let answer = answer(&submit, &request).await;
-        assert_eq!(answer["statusCode"], status, "{answer}");
-        assert!(body(&answer)["Message"].as_str().unwrap_or_default().contains(message), "{answer}");
-    }
-    let mut request = sample("submit/http-api-upload.json");
-    request["headers"]["content-type"] = json!("käse");
-    assert_eq!(answer(&submit, &request).await["statusCode"], 400);
 }

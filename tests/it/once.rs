@@ -1,17 +1,22 @@
-//! `submit` invokes once: `Idempotency-Key` over HTTP, `BRIDGE_DEDUPLICATE` for SQS.
+//! `submit` invokes once what comes under one `Idempotency-Key`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::future::join_all;
+use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::aws::Aws;
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Mishap};
+use crate::deduplicate::redelivery;
 use crate::http_answers::{answer, handler, post};
-use crate::sample;
+use crate::{http_client, submit_sqs};
 
-const RECORDS: &str = "s3://models-bucket/idempotency/";
+pub const RECORDS: &str = "s3://models-bucket/idempotency/";
 
 fn keyed(body: &str, key: &str) -> Value {
     post(body, &[("idempotency-key", key)])
@@ -94,10 +99,17 @@ async fn a_key_is_the_inference_id_unless_the_request_has_one() {
 async fn a_bad_key_is_refused_and_so_is_any_where_none_is_kept() {
     let (aws, bucket) = (Aws::default(), Bucket::default());
     let submit = handler(&aws, &bucket, &[]);
-    for (key, status) in [("k".repeat(255), 202), ("k".repeat(256), 400), ("käse".to_owned(), 400)] {
+    for (key, status) in [
+        ("k".repeat(255), 202),
+        ("k".repeat(256), 400),
+        ("käse".to_owned(), 400),
+        (String::new(), 400),
+        (" ".to_owned(), 400),
+    ] {
         assert_eq!(answer(&submit, &keyed("{}", &key)).await["statusCode"], status, "{key}");
     }
-    let unset = handler(&aws, &bucket, &[("BRIDGE_IDEMPOTENCY_LOCATION", "")]);
+    let overlapping = [("BRIDGE_IDEMPOTENCY_LOCATION", ""), ("BRIDGE_OUTPUT_LOCATIONS", "s3://models-bucket/")];
+    let unset = handler(&aws, &bucket, &overlapping);
     let refused = answer(&unset, &keyed("{}", "k")).await;
     assert_eq!(error_type(&refused), (&json!(400), "ValidationError"));
     assert!(refused["body"].as_str().unwrap().contains("BRIDGE_IDEMPOTENCY_LOCATION"));
@@ -150,6 +162,7 @@ async fn an_answer_is_forgotten_after_a_day() {
 
 #[tokio::test]
 async fn of_fifty_at_once_one_invokes_and_the_others_are_answered_or_told_to_come_back() {
+    // The mocks answer at once; tests/e2e/test_once.py has callers that really meet.
     let (aws, bucket) = (Aws::default(), Bucket::default());
     let submit = handler(&aws, &bucket, &[]);
     let request = |n: u32| {
@@ -166,6 +179,88 @@ async fn of_fifty_at_once_one_invokes_and_the_others_are_answered_or_told_to_com
     assert_eq!(aws.invoked().len(), 1);
     let repeated = serde_json::to_value(submit.handle(request(99)).await.unwrap()).unwrap();
     assert_eq!(repeated["statusCode"], 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_answer_was_lost_or_that_met_another_write_is_made_all_the_same() {
+    use Mishap::{AnswerLost, Conflict};
+    for mishaps in [&[Some(AnswerLost)][..], &[Some(Conflict)], &[Some(Conflict), Some(AnswerLost)]] {
+        let (aws, bucket) = (Aws::default(), Bucket::default());
+        let submit = handler(&aws, &bucket, &[]);
+        bucket.next_puts(mishaps);
+        for _ in 0..2 {
+            assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+        }
+        assert_eq!(aws.invoked().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_take_over_whose_answer_was_lost_is_made_all_the_same() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    answer(&submit, &keyed("{}", "k")).await;
+    change(&bucket, |record| {
+        record.as_object_mut().unwrap().remove("answer");
+        record["claimedBy"] = json!("another invocation");
+        record["claimedUntil"] = json!(0);
+    });
+    bucket.next_puts(&[None, Some(Mishap::AnswerLost)]);
+    for _ in 0..2 {
+        assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+    }
+    assert_eq!(aws.invoked().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_recorded_although_the_first_write_of_it_failed() {
+    use Mishap::{AnswerLost, Conflict};
+    for mishaps in [&[None, Some(Conflict)][..], &[None, Some(AnswerLost)], &[None, Some(Conflict), Some(Conflict)]] {
+        let (aws, bucket) = (Aws::default(), Bucket::default());
+        let submit = handler(&aws, &bucket, &[]);
+        bucket.next_puts(mishaps);
+        for _ in 0..2 {
+            assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+        }
+        assert_eq!(aws.invoked().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_request_is_answered_so_whatever_becomes_of_its_record() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
+    bucket.next_puts(&[None, Some(Mishap::Fails)]);
+    assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+    bucket.next_puts(&[Some(Mishap::Fails)]);
+    assert_eq!(answer(&submit, &redelivery("1")).await, json!({"batchItemFailures": []}));
+    assert_eq!(aws.invoked().len(), 2);
+}
+
+/// An S3 that takes a claim and then never answers again.
+async fn hang_after_the_claim(count: Arc<AtomicUsize>) -> HttpResponse {
+    if count.fetch_add(1, Ordering::Relaxed) > 0 {
+        std::future::pending::<()>().await;
+    }
+    let mut answer = http_client::ok("");
+    answer.headers_mut().insert("etag", "\"1\"");
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_request_is_answered_in_time_although_s3_hangs() {
+    for (event, skipped) in [(keyed("{}", "k"), 0), (redelivery("1"), 1)] {
+        let aws = Aws::default();
+        let count = Arc::new(AtomicUsize::new(skipped));
+        let s3 = http_client::s3(move |_| hang_after_the_claim(Arc::clone(&count)));
+        let config = submit_sqs::config(&[("BRIDGE_DEDUPLICATE", "true")]);
+        let submit = Submit::with_clients(config, aws.sagemaker(), s3, aws.sqs());
+        let start = Instant::now();
+        let answer = answer(&submit, &event).await;
+        assert!(answer["statusCode"] == 202 || answer == json!({"batchItemFailures": []}), "{answer}");
+        assert_eq!(aws.invoked().len(), 1);
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    }
 }
 
 #[tokio::test]
@@ -191,55 +286,4 @@ async fn a_repetition_that_waits_gets_the_output() {
     bucket.put(crate::http_answers::OUTPUT, b"done", "text/plain", Instant::now() + Duration::from_secs(2));
     let done = answer(&submit, &post("{}", &[("idempotency-key", "k"), ("prefer", "wait=9")])).await;
     assert_eq!((&done["statusCode"], &done["body"], aws.invoked().len()), (&json!(200), &json!("done"), 1));
-}
-
-fn redelivery(count: &str) -> Value {
-    let mut batch = sample("submit/sqs-inline.json");
-    batch["Records"][0]["attributes"]["ApproximateReceiveCount"] = json!(count);
-    batch
-}
-
-#[tokio::test]
-async fn a_redelivered_message_that_was_accepted_is_acknowledged_and_not_invoked_again() {
-    let (aws, bucket) = (Aws::default(), Bucket::default());
-    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
-    for count in ["1", "2", "3"] {
-        assert_eq!(answer(&submit, &redelivery(count)).await, json!({"batchItemFailures": []}), "{count}");
-    }
-    assert_eq!(aws.invoked().len(), 1);
-    let calls: Vec<String> = bucket.calls().iter().map(|call| call[..4].to_owned()).collect();
-    assert_eq!(calls, ["PUT ", "GET ", "GET "], "one request a message, one more for each redelivery");
-}
-
-#[tokio::test]
-async fn a_redelivered_message_that_was_not_accepted_is_invoked() {
-    let (aws, bucket) = (Aws::default(), Bucket::default());
-    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
-    let mut throttled = redelivery("1");
-    throttled["Records"][0]["body"] = json!("throttle");
-    let failures = answer(&submit, &throttled).await;
-    assert_eq!(failures["batchItemFailures"].as_array().unwrap().len(), 1);
-    assert_eq!(answer(&submit, &redelivery("2")).await, json!({"batchItemFailures": []}));
-    assert_eq!((aws.invoked().len(), bucket.texts(RECORDS).len()), (1, 1));
-}
-
-#[tokio::test]
-async fn a_message_is_given_back_when_nobody_can_tell_whether_it_was_accepted() {
-    let (aws, bucket) = (Aws::default(), Bucket::default());
-    let submit = handler(&aws, &bucket, &[("BRIDGE_DEDUPLICATE", "true")]);
-    bucket.deny(Some("ServiceUnavailable"));
-    let failures = answer(&submit, &redelivery("2")).await;
-    assert_eq!(failures["batchItemFailures"].as_array().unwrap().len(), 1);
-    assert!(aws.invoked().is_empty());
-    assert_eq!(answer(&submit, &redelivery("1")).await, json!({"batchItemFailures": []}), "accepted is accepted");
-}
-
-#[tokio::test]
-async fn without_the_option_a_redelivery_is_invoked_again_and_nothing_is_kept() {
-    let (aws, bucket) = (Aws::default(), Bucket::default());
-    let submit = handler(&aws, &bucket, &[]);
-    for count in ["1", "2"] {
-        answer(&submit, &redelivery(count)).await;
-    }
-    assert_eq!((aws.invoked().len(), bucket.calls().len()), (2, 0));
 }

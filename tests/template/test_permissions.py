@@ -32,6 +32,7 @@ def test_submit_may_take_requests_store_inputs_invoke_read_outputs_and_keep_reco
         READ,
         LIST,
         LIST,
+        (["s3:GetObject"], [{"Fn::Sub": "${Bucket.Arn}/input/uploads/*"}]),
         (["s3:GetObject", "s3:PutObject"], [{"Fn::Sub": "${Bucket.Arn}/idempotency/*"}]),
         LIST,
         SEND,
@@ -67,8 +68,8 @@ def test_listing_is_bound_to_the_prefixes_that_are_read(direct: dict[str, Any]) 
         found = statements(direct, role)
         assert found["TellMissingOutputs"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "output/*"}}
         assert found["TellMissingFailures"]["Condition"] == {"StringLikeIfExists": {"s3:prefix": "failure/*"}}
-    records = statements(direct, "SubmitRole")["TellMissingIdempotencyRecords"]
-    assert records["Condition"] == {"StringLikeIfExists": {"s3:prefix": "idempotency/*"}}
+    own = statements(direct, "SubmitRole")["TellMissingUploadsAndRecords"]
+    assert own["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["input/uploads/*", "idempotency/*"]}}
 
 
 def test_given_locations_are_read_instead_of_the_stack_s_own(template: Template) -> None:

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -14,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::InferenceId;
 use crate::location::S3Uri;
+use crate::object::Object;
 use crate::submit::Submit;
 use crate::telemetry;
 
@@ -24,6 +24,8 @@ const DOWNLOAD_EXPIRES: Duration = Duration::from_secs(300);
 /// Largest failure output that becomes a `Message`; a larger one is named by its location.
 const MESSAGE_LIMIT_BYTES: u64 = 65_536;
 
+/// How much earlier than the acceptance, to the second, an output may seem to be written.
+const CLOCK_SKEW_SECONDS: u64 = 1;
 /// HTTP's name for bytes of which nothing is known.
 const UNKNOWN_CONTENT: &str = "application/octet-stream";
 
@@ -72,9 +74,16 @@ impl Submit {
         response.with("cache-control", Some("no-store"))
     }
 
-    /// Waits up to `wait`, or as long as the deadline lets it, for an invocation to end; `None` if it has not. A fault ends the
-    /// waiting only: the invocation is accepted, whatever happens here.
-    pub(super) async fn wait(&self, token: &Token, wait: Duration, deadline: Deadline) -> Option<Response> {
+    /// Waits up to `wait`, or as long as the deadline lets it, for an invocation to end; `None` if it has not.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the first look that failed.
+    pub(super) async fn wait(
+        &self,
+        token: &Token,
+        wait: Duration,
+        deadline: Deadline,
+    ) -> Result<Option<Response>, Fault> {
         let until = (Instant::now() + wait).min(deadline.work_by());
         let mut pause = FIRST_PAUSE;
         let mut what = Look::Output;
@@ -85,13 +94,9 @@ impl Submit {
             if is_last {
                 what = Look::OutputAndFailure;
             }
-            match deadline.finish(Box::pin(self.look(token, what, false))).await {
-                Ok(None) if !is_last => {}
-                Ok(ended) => return ended,
-                Err(fault) => {
-                    tracing::warn!(inference.id = token.id(), error = fault.details(), "waiting given up");
-                    return None;
-                }
+            let ended = deadline.finish(Box::pin(self.look(token, what, false))).await?;
+            if ended.is_some() || is_last {
+                return Ok(ended);
             }
             // Failures are few, so every other look is enough for them.
             what = if what == Look::Output { Look::OutputAndFailure } else { Look::Output };
@@ -100,37 +105,38 @@ impl Submit {
     }
 
     async fn look(&self, token: &Token, what: Look, is_head: bool) -> Result<Option<Response>, Fault> {
-        let response = match self.object(&token.output).await? {
+        let response = match self.ended(token, &token.output).await? {
             Some(object) => self.completed(&token.output, object, is_head).await?,
             None => {
                 let Some(failure) = token.failure.as_ref().filter(|_| what == Look::OutputAndFailure) else {
                     return Ok(None);
                 };
-                let Some(object) = self.object(failure).await? else { return Ok(None) };
+                let Some(object) = self.ended(token, failure).await? else { return Ok(None) };
                 failed(failure, object).await?
             }
         };
         Ok(Some(response.with("x-amzn-sagemaker-inference-id", token.id())))
     }
 
-    /// An object, its body still to be read; `None` if there is none. Without the right to list, S3 answers 403 instead, which
-    /// is a fault: a role that lacks a permission must not look like a model at work.
-    async fn object(&self, location: &S3Uri) -> Result<Option<GetObjectOutput>, Fault> {
-        match self.s3.get_object().bucket(location.bucket()).key(location.key()).send().await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
-            Err(error) => Err(Fault::from_aws("GetObject", error)),
-        }
+    /// What this invocation left; an object from before it, which another one with the same Filename left, is none.
+    async fn ended(&self, token: &Token, location: &S3Uri) -> Result<Option<Object>, Fault> {
+        let object = Object::get(&self.s3, location).await?;
+        Ok(object.filter(|object| {
+            object.last_modified().is_none_or(|time| time.saturating_add(CLOCK_SKEW_SECONDS) >= token.accepted_at)
+        }))
     }
 
     /// The output itself, or the way to one that is too large for an answer; of that one no byte is read.
-    async fn completed(&self, location: &S3Uri, object: GetObjectOutput, is_head: bool) -> Result<Response, Fault> {
+    async fn completed(&self, location: &S3Uri, object: Object, is_head: bool) -> Result<Response, Fault> {
         let content_type =
             object.content_type().filter(|text| is_media_type(text)).unwrap_or(UNKNOWN_CONTENT).to_owned();
-        if length_of(&object)? <= BODY_LIMIT_BYTES as u64
-            && let Some(response) = Response::bytes(200, read(object).await?)
+        let content_encoding = object.content_encoding().map(str::to_owned);
+        if object.length <= BODY_LIMIT_BYTES as u64
+            && let Some(response) = Response::bytes(200, object.read().await?)
         {
-            return Ok(response.with("content-type", Some(&content_type)));
+            return Ok(response
+                .with("content-type", Some(&content_type))
+                .with("content-encoding", content_encoding.as_deref()));
         }
         Ok(Response::redirect(&self.download_url(location, is_head).await?))
     }
@@ -164,12 +170,11 @@ fn running(token: &Token) -> Response {
 
 /// SageMaker's `ModelError` of the synchronous API, for a failure output.
 /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html>
-async fn failed(location: &S3Uri, object: GetObjectOutput) -> Result<Response, Fault> {
-    let length = length_of(&object)?;
-    let message = if length <= MESSAGE_LIMIT_BYTES {
-        String::from_utf8_lossy(&read(object).await?).into_owned()
+async fn failed(location: &S3Uri, object: Object) -> Result<Response, Fault> {
+    let message = if object.length <= MESSAGE_LIMIT_BYTES {
+        String::from_utf8_lossy(&object.read().await?).into_owned()
     } else {
-        format!("the model failed; its failure output of {length} bytes lies at {location}")
+        format!("the model failed; its failure output of {} bytes lies at {location}", object.length)
     };
     Ok(Response::error(424, "ModelError", &message))
 }
@@ -183,16 +188,6 @@ fn is_media_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim();
     let is_printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     is_printable && essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
-}
-
-fn length_of(object: &GetObjectOutput) -> Result<u64, Fault> {
-    let length = object.content_length().and_then(|length| u64::try_from(length).ok());
-    length.ok_or_else(|| Fault::unavailable("GetObject did not tell the object's length"))
-}
-
-async fn read(object: GetObjectOutput) -> Result<Vec<u8>, Fault> {
-    let body = object.body.collect().await;
-    Ok(body.map_err(|error| Fault::unavailable(format!("GetObject broke off: {error}")))?.to_vec())
 }
 
 /// The seconds of the first `wait` in a `Prefer` header; `None` for any other preference, and for one that is no number: what

@@ -1,6 +1,7 @@
 //! A request as API Gateway (payload formats 1.0 and 2.0) and function URLs hand it to a function.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,6 +15,13 @@ use crate::fault::Fault;
 /// larger one with a 413 of its own; a gateway with a higher limit gets this bridge's.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const REQUEST_LIMIT_BYTES: usize = 6_291_456;
+
+/// How long an HTTP API waits for a function; a function URL would for longer.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const HTTP_API_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a REST API does unless its quota was raised.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html>
+const REST_API_TIMEOUT: Duration = Duration::from_secs(29);
 
 /// The fields of payload formats 1.0 and 2.0 that matter here. The two differ in where method, path and caller are.
 #[derive(Debug, Deserialize)]
@@ -58,34 +66,63 @@ impl Request {
 
     /// The value of a header, by its lower-case name; an empty one counts as none.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.as_ref()?.get(name)?.as_deref().map(str::trim).filter(|value| !value.is_empty())
+        self.header_or_empty(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a header, by its lower-case name, also an empty one.
+    pub(super) fn header_or_empty(&self, name: &str) -> Option<&str> {
+        self.headers.as_ref()?.get(name)?.as_deref().map(str::trim)
+    }
+
+    /// How long the gateway goes on waiting for the answer: it began when it took the request.
+    pub(super) fn time_left(&self) -> Duration {
+        let is_rest = self.raw_path.is_none();
+        let limit = if is_rest { REST_API_TIMEOUT } else { HTTP_API_TIMEOUT };
+        let began =
+            ["/timeEpoch", "/requestTimeEpoch"].iter().find_map(|name| self.request_context.pointer(name)?.as_u64());
+        let began = began.map(|began| SystemTime::UNIX_EPOCH + Duration::from_millis(began));
+        let gone = began.and_then(|began| SystemTime::now().duration_since(began).ok());
+        // A clock that is off by more than the whole time tells nothing.
+        limit - gone.filter(|gone| *gone < limit).unwrap_or_default()
     }
 
     /// Where callers reach the API's root: `configured`, or the gateway's own address and what of the path comes before the
-    /// routes (`prefix`). Both kinds of gateway speak HTTPS only. `None` where nobody tells.
+    /// routes (`prefix`). Gateways speak HTTPS only. `None` where nobody tells.
+    ///
+    /// Under a custom domain an HTTP API's path has the stage in it, which the caller's has not, and lacks the API mapping, which
+    /// only `configured` can tell:
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
     pub(super) fn base_url(&self, prefix: &str, configured: Option<&HttpUrl>) -> Option<String> {
-        match configured {
-            Some(url) => Some(url.to_string()),
-            None => Some(format!("https://{}{prefix}", self.context("/domainName")?)),
+        if let Some(url) = configured {
+            return Some(url.to_string());
         }
+        let host = self.context("/domainName")?;
+        let is_own = [".amazonaws.com", ".amazonaws.com.cn", ".on.aws"].iter().any(|suffix| host.ends_with(suffix));
+        let is_stage = prefix.strip_prefix('/').is_some_and(|prefix| self.context("/stage") == Some(prefix));
+        let prefix = if self.raw_path.is_some() && !is_own && is_stage { "" } else { prefix };
+        Some(format!("https://{host}{prefix}"))
     }
 
-    /// Who calls, as the gateway found out: the IAM principal without its session, so that another session of the same role is
-    /// the same caller, or the subject of a token. Empty for everybody where the API asks nobody.
+    /// Who calls, as the gateway found out: the identity of a Cognito pool, the IAM principal without its session, so that another
+    /// session of the same role is the same caller, or the subject of a token. Empty where the API asks nobody, or in words of
+    /// its own (a Lambda authorizer): then all callers are one.
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
     pub(super) fn caller(&self) -> String {
+        let cognito = self.context("/authorizer/iam/cognitoIdentity/identityId");
+        if let Some(identity) = cognito.or_else(|| self.context("/identity/cognitoIdentityId")) {
+            return identity.to_owned();
+        }
         let iam = self.context("/authorizer/iam/callerId").or_else(|| self.context("/identity/caller"));
         if let Some(principal) = iam.and_then(|caller| caller.split(':').next()) {
             return principal.to_owned();
         }
-        ["/authorizer/jwt/claims", "/authorizer/claims"]
-            .iter()
-            .find_map(|claims| {
-                let claim = |name: &str| self.context(&format!("{claims}/{name}"));
-                Some(format!("{} {}", claim("iss").unwrap_or_default(), claim("sub")?))
-            })
-            .or_else(|| self.context("/authorizer/principalId").map(str::to_owned))
-            .unwrap_or_default()
+        for claims in ["/authorizer/jwt/claims", "/authorizer/claims"] {
+            let claim = |name: &str| self.context(&format!("{claims}/{name}"));
+            if let Some(subject) = claim("sub").or_else(|| claim("client_id")).or_else(|| claim("azp")) {
+                return format!("{} {subject}", claim("iss").unwrap_or_default());
+            }
+        }
+        self.context("/authorizer/principalId").unwrap_or_default().to_owned()
     }
 
     /// Takes the body out, decoded.
@@ -126,7 +163,13 @@ mod tests {
             (json!({"identity": {"caller": "AROAX:s"}}), "AROAX"),
             (json!({"authorizer": {"jwt": {"claims": {"iss": "https://i", "sub": "s"}}}}), "https://i s"),
             (json!({"authorizer": {"claims": {"sub": "s"}}}), " s"),
+            (json!({"authorizer": {"jwt": {"claims": {"iss": "https://i", "client_id": "c"}}}}), "https://i c"),
             (json!({"authorizer": {"principalId": "p"}}), "p"),
+            (
+                json!({"authorizer": {"iam": {"callerId": "AROAX:Cognito", "cognitoIdentity": {"identityId": "eu:1"}}}}),
+                "eu:1",
+            ),
+            (json!({"identity": {"cognitoIdentityId": "eu:2", "caller": "AROAX:s"}}), "eu:2"),
             (json!({"authorizer": null, "identity": {"caller": null}}), ""),
             (json!({"authorizer": {"iam": {"callerId": 1}}}), ""),
         ] {
@@ -142,5 +185,31 @@ mod tests {
         let configured = "https://api.example.com/models/".parse().unwrap();
         assert_eq!(own.base_url("", Some(&configured)).as_deref(), Some("https://api.example.com/models"));
         assert_eq!(request(json!({})).base_url("", None), None);
+    }
+
+    #[test]
+    fn under_a_custom_domain_the_stage_is_no_part_of_the_url() {
+        let request = |domain: &str| -> Request {
+            let context = json!({"domainName": domain, "stage": "live"});
+            serde_json::from_value(json!({"rawPath": "/live/invocations", "requestContext": context})).unwrap()
+        };
+        assert_eq!(request("api.example.com").base_url("/live", None).as_deref(), Some("https://api.example.com"));
+        let own = "x.execute-api.eu-west-1.amazonaws.com";
+        assert_eq!(request(own).base_url("/live", None), Some(format!("https://{own}/live")));
+    }
+
+    #[test]
+    fn the_gateway_waits_from_when_it_took_the_request() {
+        let began = |ago: u64| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+            u64::try_from(now).unwrap() - ago
+        };
+        let request = |more: Value| -> Request { serde_json::from_value(more).unwrap() };
+        let http = |ago| request(json!({"rawPath": "/", "requestContext": {"timeEpoch": began(ago)}})).time_left();
+        let rest = |ago| request(json!({"requestContext": {"requestTimeEpoch": began(ago)}})).time_left();
+        assert!((24..=25).contains(&http(5_000).as_secs()), "{:?}", http(5_000));
+        assert!((23..=24).contains(&rest(5_000).as_secs()), "{:?}", rest(5_000));
+        assert_eq!(http(3_600_000), HTTP_API_TIMEOUT, "a clock that is off");
+        assert_eq!(request(json!({"requestContext": {}})).time_left(), REST_API_TIMEOUT);
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Token {
     /// Where a failure shows; not every endpoint has one.
     pub(super) failure: Option<S3Uri>,
     pub(super) inference_id: Option<InferenceId>,
+    /// When it was accepted, in seconds since 1970: what is older is of another invocation.
+    pub(super) accepted_at: u64,
 }
 
 impl Token {
@@ -33,6 +35,7 @@ impl Token {
             output: locate(&accepted.output_location)?,
             failure: locate(&accepted.failure_location),
             inference_id: accepted.inference_id.as_deref().and_then(|id| id.parse().ok()),
+            accepted_at: accepted.accepted_at,
         })
     }
 
@@ -46,11 +49,13 @@ impl Token {
         if checksum != checksum_of(json) {
             return None;
         }
-        let (output, failure, id): (String, Option<String>, Option<String>) = serde_json::from_slice(json).ok()?;
+        let (output, failure, id, accepted_at): (String, Option<String>, Option<String>, u64) =
+            serde_json::from_slice(json).ok()?;
         let token = Self {
             output: output.parse().ok()?,
             failure: failure.map(|location| location.parse()).transpose().ok()?,
             inference_id: id.map(|id| id.parse()).transpose().ok()?,
+            accepted_at,
         };
         let is_readable = is_readable(&token.output, readable)
             && token.failure.as_ref().is_none_or(|failure| is_readable(failure, readable));
@@ -61,7 +66,7 @@ impl Token {
     pub(super) fn encode(&self) -> String {
         let id = self.inference_id.as_ref().map(InferenceId::as_str);
         // A tuple of strings always can be written.
-        let json = serde_json::to_vec(&(&self.output, &self.failure, id)).unwrap_or_default();
+        let json = serde_json::to_vec(&(&self.output, &self.failure, id, self.accepted_at)).unwrap_or_default();
         let mut bytes = checksum_of(&json).to_vec();
         bytes.extend(json);
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -91,6 +96,7 @@ mod tests {
             inference_id: Some("order 4711".to_owned()),
             output_location: Some("s3://models/output/käse \"1\".out".to_owned()),
             failure_location: Some("https://models.s3.eu-west-1.amazonaws.com/failure/1-error.out".to_owned()),
+            accepted_at: 1_782_036_000,
             ..Accepted::default()
         };
         Token::of(&accepted, &readable()).unwrap()
@@ -119,6 +125,7 @@ mod tests {
             output: S3Uri::new("models", key.clone()).unwrap(),
             failure: Some(S3Uri::new("models", key).unwrap()),
             inference_id: Some("\"".repeat(64).parse().unwrap()),
+            accepted_at: u64::MAX,
         };
         assert_eq!(Token::parse(&largest.encode(), &readable()), Some(largest));
     }
@@ -141,20 +148,21 @@ mod tests {
 
     #[test]
     fn a_forged_token_reaches_nothing_but_the_readable_locations() {
-        assert!(Token::parse(&forged(r#"["s3://models/output/x", null, null]"#), &readable()).is_some());
+        assert!(Token::parse(&forged(r#"["s3://models/output/x", null, null, 0]"#), &readable()).is_some());
         for json in [
-            r#"["s3://models/input/x", null, null]"#,
-            r#"["s3://other/output/x", null, null]"#,
-            r#"["s3://models/output-2/x", null, null]"#,
-            r#"["s3://models/output/../input/x", null, null]"#,
-            r#"["s3://models/output/./x", null, null]"#,
-            r#"["s3://models/output/", null, null]"#,
-            r#"["s3://models/output/x", "s3://other/failure/x", null]"#,
-            r#"["s3://models/output/x", "s3://models/failure/../input/x", null]"#,
-            r#"["s3://models/output/x", null, "a\r\nset-cookie: b"]"#,
-            r#"["http://127.0.0.1/latest/meta-data/", null, null]"#,
+            r#"["s3://models/input/x", null, null, 0]"#,
+            r#"["s3://other/output/x", null, null, 0]"#,
+            r#"["s3://models/output-2/x", null, null, 0]"#,
+            r#"["s3://models/output/../input/x", null, null, 0]"#,
+            r#"["s3://models/output/./x", null, null, 0]"#,
+            r#"["s3://models/output/", null, null, 0]"#,
+            r#"["s3://models/output/x", "s3://other/failure/x", null, 0]"#,
+            r#"["s3://models/output/x", "s3://models/failure/../input/x", null, 0]"#,
+            r#"["s3://models/output/x", null, "a\r\nset-cookie: b", 0]"#,
+            r#"["http://127.0.0.1/latest/meta-data/", null, null, 0]"#,
             r#"{"output": "s3://models/output/x"}"#,
             r#"["s3://models/output/x"]"#,
+            r#"["s3://models/output/x", null, null, -1]"#,
         ] {
             assert_eq!(Token::parse(&forged(json), &readable()), None, "{json}");
         }

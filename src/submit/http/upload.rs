@@ -1,5 +1,6 @@
 //! `POST /uploads`: a presigned URL to which a caller puts a payload that no gateway takes.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
@@ -9,11 +10,8 @@ use super::request::Request;
 use super::response::Response;
 use crate::fault::Fault;
 use crate::invocation::HeaderText;
-use crate::submit::Submit;
+use crate::submit::{INPUT_LIMIT_BYTES, Submit};
 
-/// SageMaker takes inputs of up to 1 GB.
-/// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
-const UPLOAD_LIMIT_BYTES: i64 = 1_073_741_824;
 /// How long an upload may take to begin; one that has begun is not cut off.
 const UPLOAD_EXPIRES: Duration = Duration::from_secs(900);
 /// How a caller tells the length of what it is going to upload: no header of HTTP or AWS has that meaning, so the name is that
@@ -31,15 +29,11 @@ struct Upload<'a> {
 }
 
 impl Submit {
-    /// Presigns a PUT of one new object called `name`. S3 holds the caller to the content type, and to the length where one was
-    /// announced, since both are signed.
+    /// Presigns a PUT of one new object called `name`. S3 holds the caller to the content type and the length that it announces,
+    /// since both are signed; what was not announced is looked at when the upload is invoked.
     pub(super) async fn answer_upload(&self, request: &Request, name: &str) -> Result<Response, Fault> {
-        let content_type = match request.header("content-type") {
-            Some(text) => {
-                text.parse::<HeaderText>().map_err(|error| Fault::validation(format!("Content-Type {error}")))?
-            }
-            None => self.config.content_type.clone(),
-        };
+        let content_type = request.header("content-type").map(HeaderText::from_str).transpose();
+        let content_type = content_type.map_err(|error| Fault::validation(format!("Content-Type {error}")))?;
         let length = request.header(LENGTH_HEADER).map(length).transpose()?;
         let location = self.config.upload_location.join(name).map_err(|error| {
             Fault::internal(format!(
@@ -50,7 +44,7 @@ impl Submit {
         let expires = PresigningConfig::expires_in(UPLOAD_EXPIRES)
             .map_err(|error| Fault::internal(format!("no presigned URL: {error}")))?;
         let call = self.s3.put_object().bucket(location.bucket()).key(location.key());
-        let call = call.content_type(content_type.as_str()).set_content_length(length);
+        let call = call.set_content_type(content_type.map(String::from)).set_content_length(length);
         let presigned = call.presigned(expires).await.map_err(|error| Fault::from_aws("PutObject", error))?;
         tracing::info!(input.location = %location, content_length = length, "upload prepared");
         let upload = Upload {
@@ -63,13 +57,13 @@ impl Submit {
 }
 
 fn length(text: &str) -> Result<i64, Fault> {
-    match text.parse() {
-        Ok(length) if length > UPLOAD_LIMIT_BYTES => Err(Fault::payload_too_large(format!(
-            "the announced payload has {length} bytes, SageMaker takes at most {UPLOAD_LIMIT_BYTES}"
-        ))),
+    match text.parse::<i64>() {
+        Ok(length) if length.unsigned_abs() > INPUT_LIMIT_BYTES && length > 0 => Err(Fault::payload_too_large(
+            format!("the announced payload has {length} bytes, SageMaker takes at most {INPUT_LIMIT_BYTES}"),
+        )),
         Ok(length) if length > 0 => Ok(length),
         _ => Err(Fault::validation(format!(
-            "X-Upload-Content-Length must be the payload's length, a whole number from 1 to {UPLOAD_LIMIT_BYTES}"
+            "X-Upload-Content-Length must be the payload's length, a whole number from 1 to {INPUT_LIMIT_BYTES}"
         ))),
     }
 }
