@@ -68,6 +68,7 @@ def all_cases() -> list[Case]:
         Case("binary, as base64", binary, lambda bridge: send_binary(bridge, binary)),
         Case("extended-client pointer", pointed, lambda bridge: send_pointer(bridge, pointed), way=BY_S3),
         Case("POST /invocations", small, lambda bridge: post(bridge, small)),
+        Case("POST, Prefer: wait", small, lambda bridge: post_and_wait(bridge, small)),
         Case("model that fails", small, send_failing, status="Failed", output=NO_OUTPUT),
         Case("poison: bad base64", POISON.encode(), send_poison, status="Rejected", way=NOT_SENT, output=NO_OUTPUT),
     ]
@@ -122,6 +123,15 @@ def post(bridge: Bridge, payload: bytes) -> str:
     if answer.status != 202 or json.loads(answer.body)["InferenceId"] != HTTP_INFERENCE_ID:
         raise AssertionError(f"POST /invocations: {answer.status} {answer.body.decode(errors='replace')}")
     return HTTP_INFERENCE_ID
+
+
+def post_and_wait(bridge: Bridge, payload: bytes) -> str:
+    """A request over HTTP whose caller gets the output in the same call."""
+    headers = {"Content-Type": "application/json", "Prefer": "wait=15"}
+    answer = bridge.http("POST", "/invocations", payload, headers=headers)
+    if (answer.status, answer.body) != (200, payload):
+        raise AssertionError(f"POST /invocations, Prefer: wait: {answer.status} {answer.body.decode(errors='replace')}")
+    return answer.headers["x-amzn-sagemaker-inference-id"]
 
 
 # ---- judging ----

@@ -27,9 +27,9 @@ export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={key} AWS_DEFAULT_REGION={r
 aws --endpoint-url {url} sqs send-message --queue-url {RequestQueueUrl} --message-body '{{"inputs": "hello"}}'
 aws --endpoint-url {url} sqs receive-message --queue-url {ResultsQueueUrl} --wait-time-seconds 10
 
-# a request by HTTP; its result comes to the same queue
+# a request by HTTP that waits for its output; the result comes to the same queue too
 curl --aws-sigv4 'aws:amz:{region}:execute-api' --user {key}:{key} \\
-  --header 'Content-Type: application/json' --data '{{"inputs": "hello"}}' \\
+  --header 'Content-Type: application/json' --header 'Prefer: wait=15' --data '{{"inputs": "hello"}}' \\
   '{http_url}/invocations'
 
 # with boto3, to the endpoint whose model fails; takes results until its own is among them
