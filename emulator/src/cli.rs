@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use sagemaker_async_bridge::invocation::EndpointName;
 use sagemaker_async_bridge::location::S3Prefix;
 
+use crate::endpoint::deployment::IncludeIn;
 use crate::model::Model;
 
 /// A local SageMaker async endpoint: speaks InvokeEndpointAsync, runs a model, writes outputs to S3 and publishes SageMaker's
@@ -41,17 +42,6 @@ pub struct Options {
     /// Answers the first COUNT invocations of an endpoint with ThrottlingException. Repeatable.
     #[arg(long, value_name = "NAME=COUNT")]
     pub throttle: Vec<Throttle>,
-}
-
-/// AWS's names for the topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IncludeIn {
-    /// Successes.
-    #[value(name = "SUCCESS_NOTIFICATION_TOPIC")]
-    Success,
-    /// Failures.
-    #[value(name = "ERROR_NOTIFICATION_TOPIC")]
-    Error,
 }
 
 /// An endpoint of `--endpoint`.

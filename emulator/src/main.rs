@@ -3,8 +3,14 @@
 use std::io::Write;
 
 use clap::Parser;
+use sagemaker_async_emulator::account::Account;
 use sagemaker_async_emulator::cli::Options;
-use sagemaker_async_emulator::{Emulator, aws, router};
+use sagemaker_async_emulator::context::Context;
+use sagemaker_async_emulator::endpoint::ledger::Limits;
+use sagemaker_async_emulator::faults::Faults;
+use sagemaker_async_emulator::notifier::Notifier;
+use sagemaker_async_emulator::store::Store;
+use sagemaker_async_emulator::{Emulator, aws, server};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,12 +20,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
     let listener = TcpListener::bind(&options.listen).await?;
     let address = listener.local_addr()?;
-    let services = aws::Services::from_env().await;
-    let emulator = Emulator::start(options, services)?;
+    let config = aws::config().await;
+    let context = Context {
+        account: Account::from_env(),
+        store: Store::Aws(aws::s3(&config)),
+        notifier: Notifier::Sns(aws_sdk_sns::Client::new(&config)),
+        http: reqwest::Client::new(),
+        faults: Faults::default(),
+        limits: Limits::default(),
+    };
+    let emulator = Emulator::start(&options, context)?;
     writeln!(std::io::stdout(), "sagemaker-async-emulator listening on http://{address}")?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        served = async { axum::serve(listener, router(emulator)).await } => served?,
+        served = server::serve(listener, emulator) => served?,
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
