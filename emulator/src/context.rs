@@ -4,6 +4,7 @@ use crate::account::Account;
 use crate::endpoint::ledger::Limits;
 use crate::faults::Faults;
 use crate::notifier::Notifier;
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Services, faults and bounds, shared by the endpoints.
@@ -21,4 +22,19 @@ pub struct Context {
     pub faults: Faults,
     /// Of each endpoint's memory.
     pub limits: Limits,
+}
+
+impl Context {
+    /// With the services that there are and the faults that the settings name.
+    #[must_use]
+    pub fn new(settings: &Settings, store: Store, notifier: Notifier) -> Self {
+        Self {
+            account: settings.account.clone(),
+            store,
+            notifier,
+            http: reqwest::Client::new(),
+            faults: Faults::new(settings.plan.clone()),
+            limits: Limits::default(),
+        }
+    }
 }

@@ -1,77 +1,116 @@
 //! A local SageMaker async endpoint.
 //!
 //! ```text
+//!             ┌▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
-//!                                               lifecycle.rs, its instances        store.rs, notifier.rs
+//!             └▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
 //! ```
 
 pub mod account;
+mod admin;
 pub mod aws;
 pub mod cli;
 pub mod context;
+mod control;
 pub mod endpoint;
 pub mod faults;
+pub mod images;
 pub mod invocation;
 pub mod model;
 pub mod notification;
 pub mod notifier;
 pub mod server;
+pub mod settings;
 pub mod store;
-pub mod wire;
+mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cli::Options;
+use account::Account;
 use context::Context;
+use control::registry::{Registry, Resource};
+use control::resolve;
 use endpoint::Endpoint;
-use endpoint::deployment::{AsyncConfig, Deployment, Scaling};
+use endpoint::deployment::Scaling;
 use endpoint::lifecycle::Origin;
+use images::Images;
+use settings::{ConfiguredEndpoint, Settings};
 
-/// The endpoints that run here.
+/// Everything that runs here.
 #[derive(Debug)]
 pub struct Emulator {
     context: Arc<Context>,
-    endpoints: Mutex<BTreeMap<String, Arc<Endpoint>>>,
+    scaling: Scaling,
+    images: Images,
+    instance_limit: u32,
+    registry: Mutex<Registry>,
 }
 
 impl Emulator {
-    /// Starts the endpoints that `options` name.
-    ///
-    /// # Errors
-    /// A [`cli::UnknownEndpoint`] when `--throttle` names an endpoint that is none.
-    pub fn start(options: &Options, context: Context) -> Result<Arc<Self>, cli::UnknownEndpoint> {
-        options.check()?;
-        let context = Arc::new(context);
-        let launch = |endpoint: &cli::EndpointOption| {
-            let throttles = options.throttle.iter().filter(|throttle| throttle.name == endpoint.name);
-            let throttled = throttles.map(|throttle| throttle.count).sum();
-            let deployment = Deployment {
-                config_name: endpoint.name.clone(),
-                variant: "AllTraffic".to_owned(),
-                image: String::new(),
-                model: endpoint.model.clone(),
-                instances: 1,
-                startup_timeout: std::time::Duration::from_secs(480),
-                asynchronous: Some(AsyncConfig {
-                    output: options.output_location.clone(),
-                    failure: options.failure_location.clone(),
-                    success_topic: options.success_topic_arn.clone(),
-                    error_topic: options.error_topic_arn.clone(),
-                    include: options.include_inference_response_in.clone(),
-                    concurrency: options.max_concurrent_invocations_per_instance,
-                }),
-            };
-            let origin = Origin::Configured { throttled };
-            (endpoint.name.clone(), Endpoint::launch(&endpoint.name, deployment, Scaling::default(), origin, &context))
+    /// Starts the endpoints that the settings name.
+    #[must_use]
+    pub fn start(settings: Settings, context: Context) -> Arc<Self> {
+        let emulator = Self {
+            context: Arc::new(context),
+            scaling: settings.scaling,
+            images: settings.images,
+            instance_limit: settings.instance_limit,
+            registry: Mutex::default(),
         };
-        let endpoints = options.endpoints.iter().map(launch).collect();
-        Ok(Arc::new(Self { context, endpoints: Mutex::new(endpoints) }))
+        emulator.with_registry(|registry| {
+            for endpoint in settings.endpoints {
+                registry.host(endpoint, &emulator.context);
+            }
+        });
+        Arc::new(emulator)
     }
 
     /// An endpoint by its name.
     #[must_use]
     pub fn endpoint(&self, name: &str) -> Option<Arc<Endpoint>> {
-        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.with_registry(|registry| registry.endpoints.get(name).cloned())
+    }
+
+    /// The endpoints, in the order of their names.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        self.with_registry(|registry| registry.endpoints.values().cloned().collect())
+    }
+
+    /// Never called with an endpoint's state in hand: the registry comes first.
+    fn with_registry<T>(&self, act: impl FnOnce(&mut Registry) -> T) -> T {
+        act(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn account(&self) -> &Account {
+        &self.context.account
+    }
+
+    fn arn(&self, kind: &str, name: &str) -> String {
+        self.account().arn(kind, name)
+    }
+
+    const fn images(&self) -> &Images {
+        &self.images
+    }
+
+    const fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    const fn instance_limit(&self) -> u32 {
+        self.instance_limit
+    }
+}
+
+impl Registry {
+    /// Starts an endpoint of the settings, with a model and a configuration of its name.
+    fn host(&mut self, endpoint: ConfiguredEndpoint, context: &Arc<Context>) {
+        let ConfiguredEndpoint { name, deployment, scaling, throttled } = endpoint;
+        let [model, config] = resolve::requests(&name, &deployment);
+        self.models.insert(name.clone(), Resource::new(model));
+        self.configs.insert(name.clone(), Resource::new(config));
+        let endpoint = Endpoint::launch(&name, deployment, scaling, Origin::Configured { throttled }, context);
+        self.endpoints.insert(name, endpoint);
     }
 }

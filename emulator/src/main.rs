@@ -6,9 +6,8 @@ use clap::Parser;
 use sagemaker_async_emulator::account::Account;
 use sagemaker_async_emulator::cli::Options;
 use sagemaker_async_emulator::context::Context;
-use sagemaker_async_emulator::endpoint::ledger::Limits;
-use sagemaker_async_emulator::faults::Faults;
 use sagemaker_async_emulator::notifier::Notifier;
+use sagemaker_async_emulator::settings::Settings;
 use sagemaker_async_emulator::store::Store;
 use sagemaker_async_emulator::{Emulator, aws, server};
 use tokio::net::TcpListener;
@@ -18,18 +17,14 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
     let options = Options::parse();
+    let settings = Settings::read(&options, Account::from_env())?;
     let listener = TcpListener::bind(&options.listen).await?;
     let address = listener.local_addr()?;
     let config = aws::config().await;
-    let context = Context {
-        account: Account::from_env(),
-        store: Store::Aws(aws::s3(&config)),
-        notifier: Notifier::Sns(aws_sdk_sns::Client::new(&config)),
-        http: reqwest::Client::new(),
-        faults: Faults::default(),
-        limits: Limits::default(),
-    };
-    let emulator = Emulator::start(&options, context)?;
+    let store = Store::Aws(aws::s3(&config));
+    let notifier = Notifier::Sns(aws_sdk_sns::Client::new(&config));
+    let context = Context::new(&settings, store, notifier);
+    let emulator = Emulator::start(settings, context);
     writeln!(std::io::stdout(), "sagemaker-async-emulator listening on http://{address}")?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,7 +16,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use crate::{Emulator, wire};
+use crate::admin::faults;
+use crate::{Emulator, control, wire};
 
 /// Bodies up to this are read and refused in SageMaker's words; larger ones are cut off.
 const READ_LIMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -62,6 +63,12 @@ fn router(emulator: Arc<Emulator>) -> Router {
     Router::new()
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
         .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
+        .route("/", post(control::call))
+        .route("/_emulator/faults", get(faults::get).put(faults::put).delete(faults::delete))
+        .route(
+            "/_emulator/faults/{endpoint_name}",
+            get(faults::get_endpoint).put(faults::put_endpoint).delete(faults::delete_endpoint),
+        )
         .layer(DefaultBodyLimit::max(READ_LIMIT_BYTES))
         .with_state(emulator)
 }

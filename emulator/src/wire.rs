@@ -26,7 +26,7 @@ const INVOCATION_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=3_600;
 
 /// An error as SageMaker answers it.
 #[derive(Debug)]
-pub struct WireError {
+pub(crate) struct WireError {
     status: StatusCode,
     error_type: &'static str,
     message: String,

@@ -19,6 +19,17 @@ pub enum IncludeIn {
     Error,
 }
 
+impl IncludeIn {
+    /// AWS's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS_NOTIFICATION_TOPIC",
+            Self::Error => "ERROR_NOTIFICATION_TOPIC",
+        }
+    }
+}
+
 /// `AsyncInferenceConfig`.
 #[derive(Clone, Debug)]
 pub struct AsyncConfig {

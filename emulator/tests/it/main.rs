@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod container;
+mod control;
+mod faults;
 mod invoke;
 mod running;

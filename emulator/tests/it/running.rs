@@ -17,9 +17,8 @@ use clap::Parser;
 use sagemaker_async_emulator::account::Account;
 use sagemaker_async_emulator::cli::Options;
 use sagemaker_async_emulator::context::Context;
-use sagemaker_async_emulator::endpoint::ledger::Limits;
-use sagemaker_async_emulator::faults::Faults;
 use sagemaker_async_emulator::notifier::Notifier;
+use sagemaker_async_emulator::settings::Settings;
 use sagemaker_async_emulator::store::Store;
 use sagemaker_async_emulator::{Emulator, server};
 use serde_json::Value;
@@ -59,14 +58,8 @@ impl Running {
             true
         });
         let publish = publish.then_output(|| PublishOutput::builder().build());
-        let context = Context {
-            account: Account::default(),
-            store: Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &missing])),
-            notifier: Notifier::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish])),
-            http: reqwest::Client::new(),
-            faults: Faults::default(),
-            limits: Limits::default(),
-        };
+        let store = Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &missing]));
+        let notifier = Notifier::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]));
         let base = [
             "sagemaker-async-emulator",
             "--endpoint=demo=echo",
@@ -77,7 +70,9 @@ impl Running {
             "--error-topic-arn=arn:error",
         ];
         let options = Options::parse_from(base.iter().chain(more));
-        let emulator = Emulator::start(&options, context).unwrap();
+        let settings = Settings::read(&options, Account::default()).unwrap();
+        let context = Context::new(&settings, store, notifier);
+        let emulator = Emulator::start(settings, context);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { server::serve(listener, emulator).await });
