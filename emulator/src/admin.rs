@@ -1,6 +1,8 @@
 //! The emulator's own API: `/_emulator/…`, in JSON.
 
 pub(crate) mod faults;
+pub(crate) mod metrics;
+pub(crate) mod state;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

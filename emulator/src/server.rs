@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use crate::admin::faults;
+use crate::admin::{faults, metrics, state};
 use crate::{Emulator, control, wire};
 
 /// Bodies up to this are read and refused in SageMaker's words; larger ones are cut off.
@@ -64,6 +64,12 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
         .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
         .route("/", post(control::call))
+        .route("/metrics", get(metrics::get))
+        .route("/_emulator/endpoints", get(state::endpoints))
+        .route("/_emulator/endpoints/{endpoint_name}/invocations", get(state::invocations))
+        .route("/_emulator/endpoints/{endpoint_name}/invocations/{number}", get(state::one))
+        .route("/_emulator/endpoints/{endpoint_name}/invocations/{number}/retry", post(state::retry))
+        .route("/_emulator/endpoints/{endpoint_name}/invocations/{number}/output", get(state::output))
         .route("/_emulator/faults", get(faults::get).put(faults::put).delete(faults::delete))
         .route(
             "/_emulator/faults/{endpoint_name}",

@@ -6,3 +6,4 @@ mod control;
 mod faults;
 mod invoke;
 mod running;
+mod state;

@@ -49,6 +49,9 @@ impl Running {
         let get =
             mock!(aws_sdk_s3::Client::get_object).match_requests(|input| input.key() == Some("in put/100%25.json"));
         let get = get.then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"from S3")).build());
+        let output = mock!(aws_sdk_s3::Client::get_object)
+            .match_requests(|input| input.key().is_some_and(|key| key.starts_with("output/")));
+        let output = output.then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"<b>x")).build());
         let missing = mock!(aws_sdk_s3::Client::get_object)
             .then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().message("no such key").build()));
         let seen = Arc::clone(&published);
@@ -58,7 +61,7 @@ impl Running {
             true
         });
         let publish = publish.then_output(|| PublishOutput::builder().build());
-        let store = Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &missing]));
+        let store = Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &output, &missing]));
         let notifier = Notifier::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]));
         let base = [
             "sagemaker-async-emulator",
