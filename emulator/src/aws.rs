@@ -10,6 +10,21 @@ pub async fn config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
 }
 
+/// A client of the S3 that the emulator brings itself, at its own address.
+#[must_use]
+pub fn embedded_s3(url: &str) -> aws_sdk_s3::Client {
+    let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| "emulator".to_owned());
+    let secret = std::env::var("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|_| key.clone());
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(aws_sdk_s3::config::Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_s3::config::Credentials::new(key, secret, None, None, "environment"))
+        .endpoint_url(url)
+        .force_path_style(true)
+        .http_client(Builder::new().build_http());
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
 /// A client of S3, or of what stands in for it.
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {

@@ -10,10 +10,12 @@ use sagemaker_async_bridge::location::S3Prefix;
 
 use serde_json::json;
 
+use crate::embedded::Place;
 use crate::endpoint::deployment::IncludeIn;
 use crate::faults::rules::Rules;
 use crate::images::ImageOption;
 use crate::model::Model;
+use crate::notifier::Target;
 
 /// A local SageMaker async endpoint: speaks InvokeEndpointAsync and SageMaker's control plane, runs models, writes outputs to S3
 /// and publishes SageMaker's notifications to SNS. AWS clients are configured by the usual environment variables,
@@ -27,11 +29,18 @@ pub struct Options {
     /// A TOML file with endpoints, images and faults. Flags count more than its defaults.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Brings an S3 of its own, at the same address: `memory`, or a directory that keeps objects. Nothing else is needed then.
+    #[arg(long, value_name = "memory|DIR")]
+    pub embedded: Option<Place>,
+    /// Where notifications go: sns, sqs=QUEUE_URL, webhook=http://… or file=PATH. Repeatable [default: sns, with --embedded
+    /// nowhere].
+    #[arg(long, value_name = "TARGET")]
+    pub notify: Vec<Target>,
     /// An endpoint and its model: echo, fail, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
     /// container. Repeatable.
     #[arg(long = "endpoint", value_name = "NAME=MODEL")]
     pub endpoints: Vec<EndpointOption>,
-    /// S3OutputPath of the endpoints of --endpoint, which need one.
+    /// S3OutputPath of the endpoints of --endpoint, which need one [default with --embedded: s3://sagemaker/output/].
     #[arg(long, value_name = "S3URI")]
     pub output_location: Option<S3Prefix>,
     /// S3FailurePath of the endpoints. Without it a failure leaves no object and its notification no location.
@@ -171,10 +180,13 @@ mod tests {
             "--seed=7",
             "--image=*/model:*=fail",
             "--cold-start=1.5",
+            "--embedded=memory",
+            "--notify=file=x=y.jsonl",
         ])
         .unwrap();
         assert_eq!(options.endpoints.len(), 3);
         assert_eq!(options.include_inference_response_in, [IncludeIn::Success, IncludeIn::Error]);
+        assert_eq!((options.embedded, options.notify), (Some(Place::Memory), vec![Target::File("x=y.jsonl".into())]));
         assert_eq!(options.faults[0].endpoint.as_deref(), Some("a"));
         assert_eq!((options.seed, options.cold_start), (Some(7), Some(Duration::from_millis(1500))));
     }
@@ -193,6 +205,7 @@ mod tests {
             (&["--fault=throtling=0.5"], "unknown field `throtling`"),
             (&["--fault=throttling=1.5"], "from 0 to 1"),
             (&["--image=x"], "PATTERN=MODEL"),
+            (&["--notify=email"], "webhook=http://"),
             (&["--scale-to-zero-after=x"], "number of seconds"),
         ] {
             let error = parse(more).expect_err(expected).to_string();

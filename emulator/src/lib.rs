@@ -12,6 +12,7 @@ pub mod aws;
 pub mod cli;
 pub mod context;
 mod control;
+pub mod embedded;
 pub mod endpoint;
 pub mod faults;
 pub mod images;
@@ -21,7 +22,9 @@ pub mod notification;
 pub mod notifier;
 pub mod server;
 pub mod settings;
+pub mod start;
 pub mod store;
+pub mod telemetry;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -167,7 +167,7 @@ pub const TEST_NOTIFICATION: &str =
     r#"{"eventVersion":"1.0","eventSource":"aws:sagemaker","eventName":"TestNotification"}"#;
 
 /// A time with milliseconds, always three digits of them.
-fn time(time: SystemTime) -> String {
+pub(crate) fn time(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
     let seconds = DateTime::from_secs(seconds).fmt(Format::DateTime).unwrap_or_default();

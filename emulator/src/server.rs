@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 use crate::admin::{faults, metrics, state};
+use crate::embedded::Embedded;
 use crate::{Emulator, control, wire};
 
 /// Bodies up to this are read and refused in SageMaker's words; larger ones are cut off.
@@ -35,14 +36,14 @@ pub(crate) fn dropped_connection() -> Response {
 
 /// Why a connection was closed.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is dropped on demand")]
+#[error("the connection is closed without an answer")]
 struct Dropped;
 
-/// Serves the emulator for as long as the listener lives.
+/// Serves the emulator, and an S3 of its own if there is one, for as long as the listener lives.
 ///
 /// # Errors
 /// When the listener takes no connections any more.
-pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>, s3: Option<Embedded>) -> std::io::Result<()> {
     let router = router(emulator);
     loop {
         let (stream, _) = match listener.accept().await {
@@ -54,7 +55,7 @@ pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>) -> std::io::R
                 continue;
             }
         };
-        tokio::spawn(connection(stream, router.clone()));
+        tokio::spawn(connection(stream, router.clone(), s3.clone()));
     }
 }
 
@@ -79,23 +80,26 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .with_state(emulator)
 }
 
-async fn connection(stream: TcpStream, router: Router) {
+async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {
     // Small answers, each waited for.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
-        async move {
-            let answered: Result<Response, Infallible> = router.oneshot(request.map(Body::new)).await;
-            match answered {
-                Ok(response) if response.extensions().get::<DropConnection>().is_none() => Ok(response),
-                _ => Err(Dropped),
-            }
-        }
+    let service = service_fn(move |request| {
+        let (router, s3) = (router.clone(), s3.clone());
+        async move { answer(request, router, s3).await }
     });
     let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
     }
+}
+
+/// The answer to a request; without one the connection is closed.
+async fn answer(request: Request<Incoming>, router: Router, s3: Option<Embedded>) -> Result<Response, Dropped> {
+    if let Some(s3) = s3.filter(|_| Embedded::is_meant(&request)) {
+        return s3.answer(request).await.map(|response| response.map(Body::new)).map_err(|_| Dropped);
+    }
+    let answered: Result<Response, Infallible> = router.oneshot(request.map(Body::new)).await;
+    answered.ok().filter(|response| response.extensions().get::<DropConnection>().is_none()).ok_or(Dropped)
 }

@@ -81,7 +81,10 @@ impl Settings {
     }
 
     fn new(options: &Options, file: File, account: Account) -> Result<Self, SettingsError> {
-        let defaults = EndpointTable::of(options).or(&file.defaults);
+        let mut defaults = EndpointTable::of(options).or(&file.defaults);
+        if options.embedded.is_some() {
+            defaults = defaults.or(&EndpointTable::embedded(&account));
+        }
         let named = options.endpoints.iter().map(|endpoint| EndpointTable {
             name: Some(endpoint.name.clone()),
             model: Some(endpoint.image.clone()),
@@ -113,6 +116,14 @@ impl Settings {
             plan,
             endpoints,
         })
+    }
+
+    /// The buckets that the endpoints write to.
+    pub fn buckets(&self) -> impl Iterator<Item = String> {
+        let configs = self.endpoints.iter().filter_map(|endpoint| endpoint.deployment.asynchronous.as_ref());
+        let prefixes = configs.flat_map(|config| std::iter::once(&config.output).chain(&config.failure));
+        // A prefix has no bucket to ask for, an object under it has.
+        prefixes.filter_map(|prefix| Some(prefix.join("x").ok()?.bucket().to_owned()))
     }
 }
 

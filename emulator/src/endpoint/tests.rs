@@ -14,7 +14,7 @@ use super::*;
 use crate::account::Account;
 use crate::faults::Faults;
 use crate::model::Model;
-use crate::notifier::Notifier;
+use crate::notifier::{Notifier, Sink};
 use crate::store::Store;
 
 /// Inference id and status of each notification in order, or the name of another event.
@@ -39,8 +39,8 @@ fn stage(plan: &Value) -> Stage {
     let publish = publish.then_output(|| PublishOutput::builder().build());
     let context = Context {
         account: Account::default(),
-        store: Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put])),
-        notifier: Notifier::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish])),
+        store: Store(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put])),
+        notifier: Notifier { sinks: vec![Sink::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]))] },
         http: reqwest::Client::new(),
         faults: Faults::new(serde_json::from_value(plan.clone()).unwrap()),
         limits: Limits::default(),

@@ -6,6 +6,7 @@ use sagemaker_async_bridge::location::S3Prefix;
 use serde::Deserialize;
 
 use super::duration;
+use crate::account::Account;
 use crate::cli::Options;
 use crate::endpoint::deployment::{IncludeIn, Scaling};
 use crate::faults::Plan;
@@ -92,6 +93,19 @@ impl EndpointTable {
             max_concurrent_invocations_per_instance: options.max_concurrent_invocations_per_instance,
             cold_start: options.cold_start.and_then(seconds),
             scale_to_zero_after: options.scale_to_zero_after.and_then(seconds),
+            ..Self::default()
+        }
+    }
+
+    /// Where nothing else is said, outputs go to a bucket of the emulator's own, and notifications carry topics of its account.
+    pub(super) fn embedded(account: &Account) -> Self {
+        let topic = |name: &str| Some(format!("arn:aws:sns:{}:{}:sagemaker-{name}", account.region, account.id));
+        let location = |name: &str| format!("s3://sagemaker/{name}/").parse().ok().map(Parsed);
+        Self {
+            output_location: location("output"),
+            failure_location: location("failure"),
+            success_topic_arn: topic("success"),
+            error_topic_arn: topic("error"),
             ..Self::default()
         }
     }

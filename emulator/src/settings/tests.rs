@@ -86,3 +86,12 @@ fn a_bad_setting_says_what_is_wrong() {
         assert!(error.contains(expected), "{error} / {expected}");
     }
 }
+
+#[test]
+fn embedded_endpoints_need_nothing_but_a_name() {
+    let settings = settings("", &["--embedded=memory", "--endpoint=a=echo"]).unwrap();
+    let config = settings.endpoints[0].deployment.asynchronous.clone().unwrap();
+    assert_eq!(config.output.to_string(), "s3://sagemaker/output/");
+    assert_eq!(config.success_topic.unwrap(), "arn:aws:sns:us-east-1:000000000000:sagemaker-success");
+    assert_eq!(settings.buckets().collect::<Vec<_>>(), ["sagemaker", "sagemaker"]);
+}

@@ -3,6 +3,7 @@
 
 mod container;
 mod control;
+mod embedded;
 mod faults;
 mod invoke;
 mod running;

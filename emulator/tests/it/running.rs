@@ -17,7 +17,7 @@ use clap::Parser;
 use sagemaker_async_emulator::account::Account;
 use sagemaker_async_emulator::cli::Options;
 use sagemaker_async_emulator::context::Context;
-use sagemaker_async_emulator::notifier::Notifier;
+use sagemaker_async_emulator::notifier::{Notifier, Sink};
 use sagemaker_async_emulator::settings::Settings;
 use sagemaker_async_emulator::store::Store;
 use sagemaker_async_emulator::{Emulator, server};
@@ -61,8 +61,8 @@ impl Running {
             true
         });
         let publish = publish.then_output(|| PublishOutput::builder().build());
-        let store = Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &output, &missing]));
-        let notifier = Notifier::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]));
+        let store = Store(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &output, &missing]));
+        let notifier = Notifier { sinks: vec![Sink::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]))] };
         let base = [
             "sagemaker-async-emulator",
             "--endpoint=demo=echo",
@@ -78,19 +78,12 @@ impl Running {
         let emulator = Emulator::start(settings, context);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { server::serve(listener, emulator).await });
+        tokio::spawn(async move { server::serve(listener, emulator, None).await });
         Self { url, stored, published }
     }
 
     pub(crate) fn client(&self) -> Client {
-        let config = aws_sdk_sagemakerruntime::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&self.url)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::for_tests())
-            .retry_config(RetryConfig::disabled())
-            .http_client(Builder::new().build_http());
-        Client::from_conf(config.build())
+        runtime_client(&self.url)
     }
 
     /// The `count`th notification, once it has come.
@@ -103,4 +96,16 @@ impl Running {
         }
         panic!("no notification {count}");
     }
+}
+
+/// The AWS SDK's client, unmodified but for the address.
+pub(crate) fn runtime_client(url: &str) -> Client {
+    let config = aws_sdk_sagemakerruntime::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .retry_config(RetryConfig::disabled())
+        .http_client(Builder::new().build_http());
+    Client::from_conf(config.build())
 }
