@@ -41,7 +41,7 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
 	$(LINT)/bin/ruff format --check $(PYTHON_SOURCES)
 	$(LINT)/bin/openapi-spec-validator openapi.yaml
-	$(LINT)/bin/cfn-lint template.yaml
+	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions, as ratios

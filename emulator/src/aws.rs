@@ -1,68 +1,35 @@
-//! The AWS services that an endpoint uses: S3 for inputs and outputs, SNS for notifications.
+//! The clients of the AWS services that endpoints use, configured by the usual environment variables.
 
-use aws_config::BehaviorVersion;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_types::error::display::DisplayErrorContext;
-use sagemaker_async_bridge::location::S3Uri;
 
-use crate::model::Response;
-
-/// The clients.
-#[derive(Clone, Debug)]
-pub struct Services {
-    /// For inputs and outputs.
-    pub s3: aws_sdk_s3::Client,
-    /// For notifications.
-    pub sns: aws_sdk_sns::Client,
+/// What every client shares.
+pub async fn config() -> SdkConfig {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
 }
 
-impl Services {
-    /// Clients configured by the usual environment variables.
-    pub async fn from_env() -> Self {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-        // Stand-ins of S3 rarely resolve a bucket's own host name.
-        let is_stand_in =
-            ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|name| std::env::var_os(name).is_some());
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(is_stand_in).build();
-        Self { s3: aws_sdk_s3::Client::from_conf(s3), sns: aws_sdk_sns::Client::new(&config) }
-    }
+/// A client of the S3 that the emulator brings itself, at its own address.
+#[must_use]
+pub fn embedded_s3(url: &str) -> aws_sdk_s3::Client {
+    let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_else(|_| "emulator".to_owned());
+    let secret = std::env::var("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|_| key.clone());
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(aws_sdk_s3::config::Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_s3::config::Credentials::new(key, secret, None, None, "environment"))
+        .endpoint_url(url)
+        .force_path_style(true)
+        .http_client(Builder::new().build_http());
+    aws_sdk_s3::Client::from_conf(config.build())
+}
 
-    /// Reads an input.
-    ///
-    /// # Errors
-    /// What S3 said, as text.
-    pub async fn fetch(&self, location: &S3Uri) -> Result<Vec<u8>, String> {
-        let object = self.s3.get_object().bucket(location.bucket()).key(location.key()).send().await;
-        let object = object.map_err(|error| DisplayErrorContext(error).to_string())?;
-        Ok(object.body.collect().await.map_err(|error| error.to_string())?.to_vec())
-    }
-
-    /// Writes an output.
-    ///
-    /// # Errors
-    /// What S3 said, as text.
-    pub async fn store(&self, location: &S3Uri, response: &Response) -> Result<(), String> {
-        self.s3
-            .put_object()
-            .bucket(location.bucket())
-            .key(location.key())
-            .content_type(&response.content_type)
-            .body(ByteStream::from(response.body.clone()))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| DisplayErrorContext(error).to_string())
-    }
-
-    /// Publishes a notification; the SDK retries what can be.
-    ///
-    /// # Errors
-    /// What SNS said, as text.
-    pub async fn publish(&self, topic_arn: &str, message: String) -> Result<(), String> {
-        let published = self.sns.publish().topic_arn(topic_arn).message(message).send().await;
-        published.map(drop).map_err(|error| DisplayErrorContext(error).to_string())
-    }
+/// A client of S3, or of what stands in for it.
+#[must_use]
+pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    // Stand-ins of S3 rarely resolve a bucket's own host name.
+    let is_stand_in = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|name| std::env::var_os(name).is_some());
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(is_stand_in).build();
+    aws_sdk_s3::Client::from_conf(s3)
 }

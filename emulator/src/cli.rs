@@ -1,28 +1,48 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use sagemaker_async_bridge::invocation::EndpointName;
 use sagemaker_async_bridge::location::S3Prefix;
 
-use crate::model::Model;
+use serde_json::json;
 
-/// A local SageMaker async endpoint: speaks InvokeEndpointAsync, runs a model, writes outputs to S3 and publishes SageMaker's
-/// notifications to SNS. AWS clients are configured by the usual environment variables, AWS_ENDPOINT_URL among them.
+use crate::embedded::Place;
+use crate::endpoint::deployment::IncludeIn;
+use crate::faults::rules::Rules;
+use crate::images::ImageOption;
+use crate::model::Model;
+use crate::notifier::Target;
+
+/// A local SageMaker async endpoint: speaks InvokeEndpointAsync and SageMaker's control plane, runs models, writes outputs to S3
+/// and publishes SageMaker's notifications to SNS. AWS clients are configured by the usual environment variables,
+/// AWS_ENDPOINT_URL among them.
 #[derive(Debug, Parser)]
 #[command(name = "sagemaker-async-emulator", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one. The first line on standard output tells the URL.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
     pub listen: String,
-    /// An endpoint and its model: echo, fail, sleep:SECONDS (sleeps, then echoes), or http://host:port of a model container.
-    /// Repeatable.
-    #[arg(long = "endpoint", required = true, value_name = "NAME=MODEL")]
+    /// A TOML file with endpoints, images and faults. Flags count more than its defaults.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Brings an S3 of its own, at the same address: `memory`, or a directory that keeps objects. Nothing else is needed then.
+    #[arg(long, value_name = "memory|DIR")]
+    pub embedded: Option<Place>,
+    /// Where notifications go: sns, sqs=QUEUE_URL, webhook=http://… or file=PATH. Repeatable [default: sns, with --embedded
+    /// nowhere].
+    #[arg(long, value_name = "TARGET")]
+    pub notify: Vec<Target>,
+    /// An endpoint and its model: echo, fail, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
+    /// container. Repeatable.
+    #[arg(long = "endpoint", value_name = "NAME=MODEL")]
     pub endpoints: Vec<EndpointOption>,
-    /// S3OutputPath of the endpoints.
+    /// S3OutputPath of the endpoints of --endpoint, which need one [default with --embedded: s3://sagemaker/output/].
     #[arg(long, value_name = "S3URI")]
-    pub output_location: S3Prefix,
+    pub output_location: Option<S3Prefix>,
     /// S3FailurePath of the endpoints. Without it a failure leaves no object and its notification no location.
     #[arg(long, value_name = "S3URI")]
     pub failure_location: Option<S3Prefix>,
@@ -35,23 +55,34 @@ pub struct Options {
     /// IncludeInferenceResponseIn of the endpoints: notifications that carry responses of up to 128 KB themselves.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TOPIC,…")]
     pub include_inference_response_in: Vec<IncludeIn>,
-    /// MaxConcurrentInvocationsPerInstance of the endpoints, each of one instance.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
-    pub max_concurrent_invocations_per_instance: u32,
+    /// Instances of each endpoint [default: 1].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    pub instances: Option<u32>,
+    /// MaxConcurrentInvocationsPerInstance of the endpoints [default: 4].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    pub max_concurrent_invocations_per_instance: Option<u32>,
+    /// How long an instance takes to start, beside its container's answer to /ping [default: 0].
+    #[arg(long, value_parser = seconds, value_name = "SECONDS")]
+    pub cold_start: Option<Duration>,
+    /// Endpoints without work for so long give up their instances, until work comes [default: never].
+    #[arg(long, value_parser = seconds, value_name = "SECONDS")]
+    pub scale_to_zero_after: Option<Duration>,
+    /// The model that runs for images of models which CreateModel creates: `*` stands for any text, the longest pattern counts.
+    /// An image that no pattern matches runs echo. Repeatable.
+    #[arg(long = "image", value_name = "PATTERN=MODEL")]
+    pub images: Vec<ImageOption>,
+    /// Instances that all endpoints together may have; more are ResourceLimitExceeded [default: 100].
+    #[arg(long, value_name = "N")]
+    pub instance_limit: Option<u32>,
     /// Answers the first COUNT invocations of an endpoint with ThrottlingException. Repeatable.
     #[arg(long, value_name = "NAME=COUNT")]
     pub throttle: Vec<Throttle>,
-}
-
-/// AWS's names for the topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IncludeIn {
-    /// Successes.
-    #[value(name = "SUCCESS_NOTIFICATION_TOPIC")]
-    Success,
-    /// Failures.
-    #[value(name = "ERROR_NOTIFICATION_TOPIC")]
-    Error,
+    /// A fault of all endpoints, or of one, such as throttling=0.1 or demo:lost-notification=0.01. Repeatable.
+    #[arg(long = "fault", value_name = "[ENDPOINT:]NAME=NUMBER")]
+    pub faults: Vec<FaultOption>,
+    /// Decides which calls meet a fault [default: 0].
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
 }
 
 /// An endpoint of `--endpoint`.
@@ -59,6 +90,8 @@ pub enum IncludeIn {
 pub struct EndpointOption {
     /// Its name.
     pub name: String,
+    /// What it runs, as it was written.
+    pub image: String,
     /// What it runs.
     pub model: Model,
 }
@@ -72,22 +105,35 @@ pub struct Throttle {
     pub count: usize,
 }
 
-/// `--throttle` for an endpoint that there is not.
-#[derive(Debug, thiserror::Error)]
-#[error("--throttle names the endpoint {0}, which no --endpoint does")]
-pub struct UnknownEndpoint(String);
+/// A `--fault`.
+#[derive(Clone, Debug)]
+pub struct FaultOption {
+    /// The endpoint; `None` for all that have no faults of their own.
+    pub endpoint: Option<String>,
+    /// Its name and number, one of [`Rules`].
+    pub name: String,
+    /// Its rate or time.
+    pub number: f64,
+}
 
-impl Options {
-    /// Checks what one option alone cannot tell.
-    ///
-    /// # Errors
-    /// [`UnknownEndpoint`].
-    pub fn check(&self) -> Result<(), UnknownEndpoint> {
-        let is_known = |throttle: &&Throttle| self.endpoints.iter().any(|endpoint| endpoint.name == throttle.name);
-        match self.throttle.iter().find(|throttle| !is_known(throttle)) {
-            Some(throttle) => Err(UnknownEndpoint(throttle.name.clone())),
-            None => Ok(()),
-        }
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "must be a number of seconds".to_owned())
+}
+
+impl FromStr for FaultOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, number) = text.split_once('=').ok_or("must be [ENDPOINT:]NAME=NUMBER")?;
+        let number: f64 = number.parse().map_err(|_| "NUMBER must be a number")?;
+        let (endpoint, name) = match name.split_once(':') {
+            Some((endpoint, name)) => (Some(endpoint.to_owned()), name),
+            None => (None, name),
+        };
+        // What it may be is said by the rules themselves.
+        serde_json::from_value::<Rules>(json!({name: number})).map_err(|error| error.to_string())?;
+        Ok(Self { endpoint, name: name.to_owned(), number })
     }
 }
 
@@ -97,7 +143,7 @@ impl FromStr for EndpointOption {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, model) = text.split_once('=').ok_or("must be NAME=MODEL")?;
         let name = name.parse::<EndpointName>().map_err(|error| format!("the name {error}"))?;
-        Ok(Self { name: name.into(), model: model.parse()? })
+        Ok(Self { name: name.into(), image: model.to_owned(), model: model.parse()? })
     }
 }
 
@@ -129,11 +175,20 @@ mod tests {
             "--failure-location=s3://bucket/failure",
             "--include-inference-response-in=SUCCESS_NOTIFICATION_TOPIC,ERROR_NOTIFICATION_TOPIC",
             "--throttle=a=3",
+            "--fault=a:lost-notification=0.5",
+            "--fault=delay-seconds=2",
+            "--seed=7",
+            "--image=*/model:*=fail",
+            "--cold-start=1.5",
+            "--embedded=memory",
+            "--notify=file=x=y.jsonl",
         ])
         .unwrap();
         assert_eq!(options.endpoints.len(), 3);
         assert_eq!(options.include_inference_response_in, [IncludeIn::Success, IncludeIn::Error]);
-        assert!(options.check().is_ok());
+        assert_eq!((options.embedded, options.notify), (Some(Place::Memory), vec![Target::File("x=y.jsonl".into())]));
+        assert_eq!(options.faults[0].endpoint.as_deref(), Some("a"));
+        assert_eq!((options.seed, options.cold_start), (Some(7), Some(Duration::from_millis(1500))));
     }
 
     #[test]
@@ -147,16 +202,14 @@ mod tests {
             (&["--endpoint=a=echo", "--include-inference-response-in=BOTH"], "SUCCESS_NOTIFICATION_TOPIC"),
             (&["--endpoint=a=echo", "--throttle=a=x"], "whole number"),
             (&["--endpoint=a=echo", "--max-concurrent-invocations-per-instance=0"], "1..=1000"),
-            (&[], "--endpoint"),
+            (&["--fault=throtling=0.5"], "unknown field `throtling`"),
+            (&["--fault=throttling=1.5"], "from 0 to 1"),
+            (&["--image=x"], "PATTERN=MODEL"),
+            (&["--notify=email"], "webhook=http://"),
+            (&["--scale-to-zero-after=x"], "number of seconds"),
         ] {
             let error = parse(more).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error} / {expected}");
         }
-    }
-
-    #[test]
-    fn a_throttle_for_no_endpoint_is_refused() {
-        let error = parse(&["--endpoint=a=echo", "--throttle=b=1"]).unwrap().check().unwrap_err();
-        assert!(error.to_string().contains("endpoint b"), "{error}");
     }
 }

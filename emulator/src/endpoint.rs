@@ -1,163 +1,274 @@
-//! An endpoint: its queue, and what becomes of each invocation in it.
+//! An endpoint: its state, and the loop that gives its instances work.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+pub mod course;
+pub mod deployment;
+pub mod ledger;
+pub mod lifecycle;
+pub mod totals;
 
-use sagemaker_async_bridge::location::S3Uri;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
-use crate::aws::Services;
-use crate::cli::{IncludeIn, Options};
-use crate::model::{Failure, Model, Response};
-use crate::notification::Notification;
-use crate::wire::Invocation;
+use axum::body::Bytes;
+use sagemaker_async_bridge::location::InvalidLocation;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-/// Invocations that wait at most: with inline payloads of the largest size about 1.3 GB. A further one is answered with
-/// ServiceUnavailable. SageMaker publishes no bound of its own.
-const QUEUE_LIMIT_INVOCATIONS: usize = 10_000;
-/// SageMaker's default of RequestTTLSeconds.
-const DEFAULT_TTL: Duration = Duration::from_secs(21_600);
-/// SageMaker's default of InvocationTimeoutSeconds.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
+use crate::context::Context;
+use crate::faults::{Draw, Fault};
+use crate::invocation::{Invocation, Parameters};
+use deployment::{Deployment, Scaling};
+use ledger::{Ledger, Record};
 
-/// An endpoint.
-pub struct Endpoint {
-    queue: Sender<Invocation>,
-    still_throttled: AtomicUsize,
+/// `EndpointStatus`, as far as an emulator knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointStatus {
+    /// It is not ready yet.
+    Creating,
+    /// A new configuration is not ready yet; the former serves.
+    Updating,
+    /// It takes and serves invocations.
+    InService,
+    /// Its container never became ready.
+    Failed,
+    /// It is gone.
+    Deleting,
 }
 
-/// What serves an endpoint's queue.
-struct Server {
-    model: Model,
-    options: Arc<Options>,
-    services: Arc<Services>,
-    http: reqwest::Client,
+impl EndpointStatus {
+    /// As AWS names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "Creating",
+            Self::Updating => "Updating",
+            Self::InService => "InService",
+            Self::Failed => "Failed",
+            Self::Deleting => "Deleting",
+        }
+    }
+}
+
+/// An endpoint.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    context: Arc<Context>,
+    core: Mutex<Core>,
+    /// Something happened that the loop has to look at.
+    changed: Notify,
+    /// A notification was sent: those that are held back may follow.
+    overtaken: Notify,
+}
+
+/// An endpoint's state.
+#[derive(Debug)]
+pub struct Core {
+    /// Its status.
+    pub status: EndpointStatus,
+    /// Why it failed, or why an update was taken back.
+    pub failure_reason: Option<String>,
+    /// When it was created.
+    pub created: SystemTime,
+    /// When it was last changed.
+    pub modified: SystemTime,
+    /// What it runs.
+    pub deployment: Arc<Deployment>,
+    /// How its capacity comes and goes.
+    pub scaling: Scaling,
+    /// Instances that serve.
+    pub instances: u32,
+    /// Instances that should.
+    pub desired: u32,
+    /// Its invocations.
+    pub ledger: Ledger,
+    /// Calls that are answered with ThrottlingException before any other.
+    still_throttled: usize,
+    /// Instances are starting; a later start, an update or an end makes an earlier start void.
+    starting: Option<u64>,
+    starts: u64,
+    idle_since: Option<Instant>,
+}
+
+/// Why an invocation is not accepted.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The endpoint is not there (yet).
+    NotInService,
+    /// It is a real-time endpoint.
+    NotAsynchronous,
+    /// The output's location is none.
+    Location(InvalidLocation),
+    /// The queue is full.
+    Full,
+    /// There is no such invocation any more, or its payload was let go.
+    Forgotten,
+}
+
+/// What the loop has to do.
+struct Step {
+    expired: Vec<Record>,
+    started: Vec<Record>,
+    deployment: Arc<Deployment>,
+    /// Start instances: this is their number among all starts.
+    start: Option<u64>,
+    wake_at: Option<Instant>,
+    is_over: bool,
 }
 
 impl Endpoint {
-    /// Starts an endpoint that runs `model` and throttles its first `throttled` invocations.
-    pub(crate) fn start(model: Model, throttled: usize, options: &Arc<Options>, services: &Arc<Services>) -> Self {
-        let (queue, waiting) = channel(QUEUE_LIMIT_INVOCATIONS);
-        let server = Server {
-            model,
-            options: Arc::clone(options),
-            services: Arc::clone(services),
-            http: reqwest::Client::new(),
-        };
-        tokio::spawn(Arc::new(server).serve(waiting));
-        Self { queue, still_throttled: AtomicUsize::new(throttled) }
+    /// Its state, for a look or a change.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Core) -> T) -> T {
+        act(&mut self.core.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether this invocation is one of those to throttle; it counts as one.
-    pub(crate) fn is_throttled(&self) -> bool {
-        let less_one = |count: usize| count.checked_sub(1);
-        self.still_throttled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less_one).is_ok()
+    /// Whether this call is one of the first, which are to be throttled; it counts as one.
+    pub fn is_throttled(&self) -> bool {
+        self.with(|core| {
+            let is_throttled = core.still_throttled > 0;
+            core.still_throttled = core.still_throttled.saturating_sub(1);
+            is_throttled
+        })
     }
 
-    /// Puts an invocation into the queue; an error when it is full.
-    pub(crate) fn enqueue(&self, invocation: Invocation) -> Result<(), ()> {
-        self.queue.try_send(invocation).map_err(|_| ())
-    }
-}
-
-impl Server {
-    async fn serve(self: Arc<Self>, mut waiting: Receiver<Invocation>) {
-        let capacity = usize::try_from(self.options.max_concurrent_invocations_per_instance).unwrap_or(1);
-        let capacity = Arc::new(Semaphore::new(capacity));
-        // The permit comes first, so that what waits stays in the bounded queue.
-        while let Ok(permit) = Arc::clone(&capacity).acquire_owned().await {
-            let Some(invocation) = waiting.recv().await else { return };
-            tokio::spawn(Arc::clone(&self).end(invocation, permit));
-        }
-    }
-
-    /// Brings an invocation to its end: output or failure output, and notification.
-    async fn end(self: Arc<Self>, mut invocation: Invocation, permit: OwnedSemaphorePermit) {
-        let (topic, notification) = match self.outcome(&mut invocation).await {
-            Ok(response) => {
-                let include = self.options.include_inference_response_in.contains(&IncludeIn::Success);
-                (&self.options.success_topic_arn, Notification::completed(&invocation, &response, include))
+    /// Puts a request into the queue; gives its number and what its caller is told.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn accept(
+        &self,
+        parameters: Parameters,
+        body: Option<Bytes>,
+        draw: Draw,
+    ) -> Result<(u64, Invocation), Refusal> {
+        let accepted = self.with(|core| {
+            if !matches!(core.status, EndpointStatus::InService | EndpointStatus::Updating) {
+                return Err(Refusal::NotInService);
             }
-            Err(Failure::Expired) => (&self.options.error_topic_arn, Notification::expired(&invocation)),
-            Err(Failure::Failed { reason, response }) => {
-                (&self.options.error_topic_arn, self.failed(&invocation, reason, response).await)
-            }
-        };
-        // The model is free again; telling takes none of its time.
-        drop(permit);
-        self.notify(topic.as_deref(), &notification, &invocation).await;
-    }
-
-    /// Runs the model and stores the output.
-    async fn outcome(&self, invocation: &mut Invocation) -> Result<Response, Failure> {
-        let ttl = invocation.parameters.request_ttl.unwrap_or(DEFAULT_TTL);
-        if invocation.received.elapsed().is_ok_and(|waited| waited > ttl) {
-            return Err(Failure::Expired);
-        }
-        let input = self.input(invocation).await?;
-        let timeout = invocation.parameters.invocation_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let run = self.model.run(input, &invocation.parameters, &invocation.inference_id, &self.http);
-        let response = tokio::time::timeout(timeout, run).await.unwrap_or(Err(Failure::Expired))?;
-        self.services.store(&invocation.output_location, &response).await.map_err(|error| {
-            Failure::without_response(format!(
-                "ClientError: Unable to write to {}: {error}",
-                invocation.output_location
-            ))
+            let config = core.deployment.asynchronous.as_ref().ok_or(Refusal::NotAsynchronous)?;
+            let region = &self.context.account.region;
+            let invocation = Invocation::new(region, &self.name, config, parameters, body, draw);
+            let invocation = invocation.map_err(Refusal::Location)?;
+            let number = core.ledger.enqueue(invocation.clone(), Instant::now()).map_err(|_| Refusal::Full)?;
+            Ok((number, invocation))
         })?;
-        Ok(response)
+        self.changed.notify_one();
+        Ok(accepted)
     }
 
-    async fn input(&self, invocation: &mut Invocation) -> Result<Vec<u8>, Failure> {
-        if let Some(body) = invocation.body.take() {
-            return Ok(body.into());
-        }
-        let location = invocation.parameters.input_location.as_deref().unwrap_or_default();
-        let unreadable = |error: String| {
-            Failure::without_response(format!("ClientError: Unable to read the input from {location}: {error}"))
+    /// Invokes again what was invoked before, with the same inference id and an output location of its own.
+    ///
+    /// # Errors
+    /// A [`Refusal`].
+    pub fn retry(&self, number: u64) -> Result<u64, Refusal> {
+        let record = self.with(|core| core.ledger.get(number).filter(|record| record.can_retry()).cloned());
+        let record = record.ok_or(Refusal::Forgotten)?;
+        let draw = self.context.faults.draw(&self.name, Some(&record.invocation.inference_id));
+        let parameters = Parameters {
+            inference_id: Some(record.invocation.inference_id.clone()),
+            ..record.invocation.parameters.clone()
         };
-        let location: S3Uri = location.parse().map_err(|error| unreadable(format!("{error}")))?;
-        self.services.fetch(&location).await.map_err(unreadable)
+        self.accept(parameters, record.payload, draw).map(|(number, _)| number)
     }
 
-    async fn failed(&self, invocation: &Invocation, reason: String, response: Option<Response>) -> Notification {
-        let include = self.options.include_inference_response_in.contains(&IncludeIn::Error);
-        // SageMaker's failure output where the model has said nothing is not known; here it is the reason.
-        let output = response
-            .clone()
-            .unwrap_or_else(|| Response { body: reason.clone().into_bytes(), content_type: "text/plain".to_owned() });
-        let stored = match &invocation.failure_location {
-            None => false,
-            Some(location) => match self.services.store(location, &output).await {
-                Ok(()) => true,
-                Err(error) => {
-                    tracing::error!(inference.id = invocation.inference_id, error, "failure output not stored");
-                    false
+    /// Counts a fault that an invocation has met.
+    pub fn note(&self, number: u64, fault: Fault) {
+        self.context.faults.count(fault);
+        self.with(|core| core.ledger.note(number, fault));
+    }
+
+    /// Gives the instances work until the endpoint is deleted.
+    async fn dispatch(self: Arc<Self>) {
+        loop {
+            let step = self.with(|core| core.step(Instant::now()));
+            for record in step.expired {
+                tokio::spawn(Arc::clone(&self).tell_of_expiry(record, Arc::clone(&step.deployment)));
+            }
+            for record in step.started {
+                tokio::spawn(Arc::clone(&self).serve(record, Arc::clone(&step.deployment)));
+            }
+            if let Some(start) = step.start {
+                tokio::spawn(Arc::clone(&self).start_instances(start, Arc::clone(&step.deployment)));
+            }
+            if step.is_over {
+                return;
+            }
+            let wake = async {
+                match step.wake_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
                 }
-            },
-        };
-        Notification::failed(invocation, reason, response.as_ref(), stored, include)
-    }
-
-    async fn notify(&self, topic_arn: Option<&str>, notification: &Notification, invocation: &Invocation) {
-        let (endpoint, id) = (&invocation.endpoint_name, &invocation.inference_id);
-        let message = match serde_json::to_string(notification) {
-            Ok(message) => message,
-            Err(error) => return tracing::error!(endpoint.name = endpoint, inference.id = id, %error, "not notified"),
-        };
-        let published = match topic_arn {
-            Some(topic_arn) => self.services.publish(topic_arn, message).await,
-            None => Ok(()),
-        };
-        match published {
-            Ok(()) => tracing::info!(
-                endpoint.name = endpoint,
-                inference.id = id,
-                invocation.status = notification.status(),
-                "invocation ended"
-            ),
-            Err(error) => tracing::error!(endpoint.name = endpoint, inference.id = id, error, "not notified"),
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = wake => {}
+            }
         }
     }
 }
+
+impl Core {
+    /// Invocations that may run at once.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        let concurrency = self.deployment.asynchronous.as_ref().map_or(1, |config| config.concurrency);
+        usize::try_from(self.instances.saturating_mul(concurrency)).unwrap_or(usize::MAX)
+    }
+
+    fn step(&mut self, now: Instant) -> Step {
+        let expired = std::iter::from_fn(|| self.ledger.expire(now)).collect();
+        let mut started = Vec::new();
+        while self.ledger.running() < self.capacity() {
+            match self.ledger.start() {
+                Some(record) => started.push(record),
+                None => break,
+            }
+        }
+        let idle_until = self.scale(now);
+        Step {
+            expired,
+            started,
+            deployment: Arc::clone(&self.deployment),
+            start: self.next_start(),
+            wake_at: self.ledger.next_deadline().into_iter().chain(idle_until).min(),
+            is_over: self.status == EndpointStatus::Deleting,
+        }
+    }
+
+    /// Sets how many instances there should be: none after idle times, some again when work waits for them. Gives the time until
+    /// which an idle endpoint keeps its instances.
+    fn scale(&mut self, now: Instant) -> Option<Instant> {
+        let after = self.scaling.to_zero_after?;
+        if self.ledger.waiting() > 0 || self.ledger.running() > 0 {
+            self.idle_since = None;
+            if self.desired == 0 {
+                self.desired = self.deployment.instances.max(1);
+            }
+            return None;
+        }
+        let until = *self.idle_since.get_or_insert(now) + after;
+        if until > now {
+            return (self.desired > 0).then_some(until);
+        }
+        if self.starting.is_none() {
+            self.desired = 0;
+            self.instances = 0;
+        }
+        None
+    }
+
+    /// Whether instances have to be started now: the number of that start.
+    fn next_start(&mut self) -> Option<u64> {
+        let is_served = matches!(self.status, EndpointStatus::InService | EndpointStatus::Updating);
+        if !is_served || self.starting.is_some() || self.instances >= self.desired {
+            return None;
+        }
+        self.starts += 1;
+        self.starting = Some(self.starts);
+        self.starting
+    }
+}
+
+#[cfg(test)]
+mod tests;

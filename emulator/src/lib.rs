@@ -1,43 +1,119 @@
 //! A local SageMaker async endpoint.
 //!
 //! ```text
-//! HTTP ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs, a queue ─▶ model.rs ─▶ aws.rs: output to S3, notification.rs to SNS
+//!             ┌▶ control.rs: models, configurations, endpoints
+//! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
+//!             └▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
 //! ```
 
+pub mod account;
+mod admin;
 pub mod aws;
 pub mod cli;
+pub mod context;
+mod control;
+pub mod embedded;
 pub mod endpoint;
+pub mod faults;
+pub mod images;
+pub mod invocation;
 pub mod model;
 pub mod notification;
-pub mod wire;
+pub mod notifier;
+pub mod server;
+pub mod settings;
+pub mod start;
+pub mod store;
+pub mod telemetry;
+mod wire;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws::Services;
-use cli::Options;
+use account::Account;
+use context::Context;
+use control::registry::{Registry, Resource};
+use control::resolve;
 use endpoint::Endpoint;
-pub use wire::router;
+use endpoint::deployment::Scaling;
+use endpoint::lifecycle::Origin;
+use images::Images;
+use settings::{ConfiguredEndpoint, Settings};
 
-/// The endpoints that run here.
+/// Everything that runs here.
+#[derive(Debug)]
 pub struct Emulator {
-    endpoints: HashMap<String, Endpoint>,
-    options: Arc<Options>,
+    context: Arc<Context>,
+    scaling: Scaling,
+    images: Images,
+    instance_limit: u32,
+    registry: Mutex<Registry>,
 }
 
 impl Emulator {
-    /// Starts the queues of the endpoints that `options` name.
-    ///
-    /// # Errors
-    /// A [`cli::UnknownEndpoint`] when `--throttle` names an endpoint that is none.
-    pub fn start(options: Options, services: Services) -> Result<Arc<Self>, cli::UnknownEndpoint> {
-        options.check()?;
-        let (options, services) = (Arc::new(options), Arc::new(services));
-        let endpoints = options.endpoints.iter().map(|endpoint| {
-            let throttled =
-                options.throttle.iter().filter(|throttle| throttle.name == endpoint.name).map(|t| t.count).sum();
-            (endpoint.name.clone(), Endpoint::start(endpoint.model.clone(), throttled, &options, &services))
+    /// Starts the endpoints that the settings name.
+    #[must_use]
+    pub fn start(settings: Settings, context: Context) -> Arc<Self> {
+        let emulator = Self {
+            context: Arc::new(context),
+            scaling: settings.scaling,
+            images: settings.images,
+            instance_limit: settings.instance_limit,
+            registry: Mutex::default(),
+        };
+        emulator.with_registry(|registry| {
+            for endpoint in settings.endpoints {
+                registry.host(endpoint, &emulator.context);
+            }
         });
-        Ok(Arc::new(Self { endpoints: endpoints.collect(), options: Arc::clone(&options) }))
+        Arc::new(emulator)
+    }
+
+    /// An endpoint by its name.
+    #[must_use]
+    pub fn endpoint(&self, name: &str) -> Option<Arc<Endpoint>> {
+        self.with_registry(|registry| registry.endpoints.get(name).cloned())
+    }
+
+    /// The endpoints, in the order of their names.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        self.with_registry(|registry| registry.endpoints.values().cloned().collect())
+    }
+
+    /// Never called with an endpoint's state in hand: the registry comes first.
+    fn with_registry<T>(&self, act: impl FnOnce(&mut Registry) -> T) -> T {
+        act(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn account(&self) -> &Account {
+        &self.context.account
+    }
+
+    fn arn(&self, kind: &str, name: &str) -> String {
+        self.account().arn(kind, name)
+    }
+
+    const fn images(&self) -> &Images {
+        &self.images
+    }
+
+    const fn scaling(&self) -> Scaling {
+        self.scaling
+    }
+
+    const fn instance_limit(&self) -> u32 {
+        self.instance_limit
+    }
+}
+
+impl Registry {
+    /// Starts an endpoint of the settings, with a model and a configuration of its name.
+    fn host(&mut self, endpoint: ConfiguredEndpoint, context: &Arc<Context>) {
+        let ConfiguredEndpoint { name, deployment, scaling, throttled } = endpoint;
+        let [model, config] = resolve::requests(&name, &deployment);
+        self.models.insert(name.clone(), Resource::new(model));
+        self.configs.insert(name.clone(), Resource::new(config));
+        let endpoint = Endpoint::launch(&name, deployment, scaling, Origin::Configured { throttled }, context);
+        self.endpoints.insert(name, endpoint);
     }
 }

@@ -3,23 +3,25 @@
 use std::io::Write;
 
 use clap::Parser;
+use sagemaker_async_emulator::account::Account;
 use sagemaker_async_emulator::cli::Options;
-use sagemaker_async_emulator::{Emulator, aws, router};
+use sagemaker_async_emulator::settings::Settings;
+use sagemaker_async_emulator::{start, telemetry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    telemetry::init();
     let options = Options::parse();
+    let settings = Settings::read(&options, Account::from_env())?;
     let listener = TcpListener::bind(&options.listen).await?;
-    let address = listener.local_addr()?;
-    let services = aws::Services::from_env().await;
-    let emulator = Emulator::start(options, services)?;
-    writeln!(std::io::stdout(), "sagemaker-async-emulator listening on http://{address}")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let server = start::start(&options, settings, listener).await?;
+    writeln!(std::io::stdout(), "sagemaker-async-emulator listening on {url}")?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        served = async { axum::serve(listener, router(emulator)).await } => served?,
+        served = server => served?,
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }

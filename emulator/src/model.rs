@@ -1,29 +1,30 @@
-//! What an endpoint runs: a built-in model, or a container that serves `POST /invocations`.
-//! <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html>
+//! What an endpoint runs: a built-in model, or a container.
+
+pub mod container;
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::wire::Parameters;
+use axum::body::Bytes;
+
+use crate::invocation::Invocation;
+use crate::store::Object;
+
+/// SageMaker takes outputs of up to 1 GB.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
+const MAX_OUTPUT_BYTES: usize = 1 << 30;
 
 /// A model.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Model {
     /// Answers with its input after a while.
     Echo(Duration),
     /// Answers with an error.
     Fail,
+    /// Answers with so many bytes.
+    Size(usize),
     /// The base URL of a container.
     Container(String),
-}
-
-/// What a model answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The body.
-    pub body: Vec<u8>,
-    /// Its content type.
-    pub content_type: String,
 }
 
 /// Why there is no response.
@@ -35,8 +36,8 @@ pub enum Failure {
     Failed {
         /// As the notification gives it.
         reason: String,
-        /// What the model said of it.
-        response: Option<Response>,
+        /// What the model said of it, with its status.
+        response: Option<(u16, Object)>,
     },
 }
 
@@ -45,13 +46,18 @@ impl FromStr for Model {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
-        let model = match text {
-            "echo" => Some(Self::Echo(Duration::ZERO)),
-            "fail" => Some(Self::Fail),
-            _ if text.starts_with("http://") => Some(Self::Container(text.trim_end_matches('/').to_owned())),
-            _ => text.strip_prefix("sleep:").and_then(seconds).map(Self::Echo),
+        let bytes = |text: &str| text.parse().ok().filter(|bytes| *bytes <= MAX_OUTPUT_BYTES);
+        let model = match text.split_once(':') {
+            None if text == "echo" => Some(Self::Echo(Duration::ZERO)),
+            None if text == "fail" => Some(Self::Fail),
+            Some(("sleep", time)) => seconds(time).map(Self::Echo),
+            Some(("size", size)) => bytes(size).map(Self::Size),
+            Some(("http", _)) => Some(Self::Container(text.trim_end_matches('/').to_owned())),
+            _ => None,
         };
-        model.ok_or_else(|| format!("the model must be echo, fail, sleep:SECONDS or http://host:port, not `{text}`"))
+        model.ok_or_else(|| {
+            format!("the model must be echo, fail, sleep:SECONDS, size:BYTES or http://host:port, not `{text}`")
+        })
     }
 }
 
@@ -62,13 +68,13 @@ impl Failure {
     }
 
     /// The model answered with an error status; the words are SageMaker's.
-    fn answered(status: u16, response: Response) -> Self {
+    fn answered(status: u16, response: Object) -> Self {
         let side = if status < 500 { "client" } else { "server" };
         let reason = format!(
             "ClientError: Received {side} error ({status}) from model. See the SageMaker Endpoint logs in your account for more \
              information."
         );
-        Self::Failed { reason, response: Some(response) }
+        Self::Failed { reason, response: Some((status, response)) }
     }
 }
 
@@ -77,55 +83,48 @@ impl Model {
     ///
     /// # Errors
     /// A [`Failure`].
-    pub async fn run(
-        &self,
-        input: Vec<u8>,
-        parameters: &Parameters,
-        inference_id: &str,
-        http: &reqwest::Client,
-    ) -> Result<Response, Failure> {
+    pub async fn run(&self, input: Bytes, invocation: &Invocation, http: &reqwest::Client) -> Result<Object, Failure> {
+        let parameters = &invocation.parameters;
         match self {
             Self::Echo(pause) => {
-                tokio::time::sleep(*pause).await;
+                // No timer for none: it would be a millisecond.
+                if !pause.is_zero() {
+                    tokio::time::sleep(*pause).await;
+                }
                 let accept = parameters.accept.as_ref().filter(|accept| *accept != "*/*");
                 let content_type = accept.or(parameters.content_type.as_ref());
                 let content_type = content_type.map_or("application/octet-stream", String::as_str).to_owned();
-                Ok(Response { body: input, content_type })
+                Ok(Object { body: input, content_type })
             }
             Self::Fail => {
-                let body = br#"{"message":"the model fail always fails"}"#.to_vec();
-                Err(Failure::answered(400, Response { body, content_type: "application/json".to_owned() }))
+                let body = Bytes::from_static(br#"{"message":"the model fail always fails"}"#);
+                Err(Failure::answered(400, Object { body, content_type: "application/json".to_owned() }))
             }
-            Self::Container(url) => ask_container(url, input, parameters, inference_id, http).await,
+            Self::Size(bytes) => {
+                Ok(Object { body: vec![b'x'; *bytes].into(), content_type: "application/octet-stream".to_owned() })
+            }
+            Self::Container(url) => container::invoke(url, input, invocation, http).await,
         }
     }
 }
 
-async fn ask_container(
-    url: &str,
-    input: Vec<u8>,
-    parameters: &Parameters,
-    inference_id: &str,
-    http: &reqwest::Client,
-) -> Result<Response, Failure> {
-    let unreachable = |error: reqwest::Error| {
-        Failure::without_response(format!("InternalServerError: the model's container gave no answer: {error}"))
-    };
-    let mut request = http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", inference_id);
-    for (name, value) in [
-        ("Content-Type", &parameters.content_type),
-        ("Accept", &parameters.accept),
-        ("X-Amzn-SageMaker-Custom-Attributes", &parameters.custom_attributes),
-    ] {
-        if let Some(value) = value {
-            request = request.header(name, value);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_is_read() {
+        for (text, model) in [
+            ("echo", Model::Echo(Duration::ZERO)),
+            ("fail", Model::Fail),
+            ("sleep:0.5", Model::Echo(Duration::from_millis(500))),
+            ("size:1000000", Model::Size(1_000_000)),
+            ("http://127.0.0.1:9000/", Model::Container("http://127.0.0.1:9000".to_owned())),
+        ] {
+            assert_eq!(text.parse(), Ok(model), "{text}");
+        }
+        for text in ["", "gpt", "sleep", "sleep:-1", "size:2000000000", "size:x", "https://example.com"] {
+            assert!(text.parse::<Model>().unwrap_err().contains("echo, fail, sleep:SECONDS"), "{text}");
         }
     }
-    let answer = request.body(input).send().await.map_err(unreachable)?;
-    let status = answer.status();
-    let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    let body = answer.bytes().await.map_err(unreachable)?.to_vec();
-    let response = Response { body, content_type };
-    if status.is_success() { Ok(response) } else { Err(Failure::answered(status.as_u16(), response)) }
 }

@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use crate::model::Response;
-use crate::wire::Invocation;
+use crate::invocation::Invocation;
+use crate::store::Object;
 
 /// Largest response that a notification carries, in bytes.
 const INCLUDED_LIMIT_BYTES: usize = 128 * 1024;
@@ -74,7 +74,7 @@ impl Notification {
     fn new(invocation: &Invocation, invocation_status: &'static str) -> Self {
         let parameters = &invocation.parameters;
         Self {
-            aws_region: std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned()),
+            aws_region: invocation.region.clone(),
             event_time: time(SystemTime::now()),
             received_time: time(invocation.received),
             invocation_status,
@@ -97,7 +97,7 @@ impl Notification {
 
     /// Of a success. The response is carried, in base64, where `include` says so and its size allows.
     #[must_use]
-    pub fn completed(invocation: &Invocation, response: &Response, include: bool) -> Self {
+    pub fn completed(invocation: &Invocation, response: &Object, include: bool) -> Self {
         let included = include && response.body.len() <= INCLUDED_LIMIT_BYTES;
         Self {
             response_parameters: Some(ResponseParameters {
@@ -119,7 +119,7 @@ impl Notification {
     pub fn failed(
         invocation: &Invocation,
         reason: String,
-        response: Option<&Response>,
+        response: Option<&Object>,
         stored: bool,
         include: bool,
     ) -> Self {
@@ -141,6 +141,12 @@ impl Notification {
         }
     }
 
+    /// Whether it names an output or a failure output.
+    #[must_use]
+    pub const fn has_location(&self) -> bool {
+        self.response_parameters.is_some()
+    }
+
     /// Its status.
     #[must_use]
     pub const fn status(&self) -> &'static str {
@@ -155,8 +161,13 @@ impl Notification {
     }
 }
 
+/// What SageMaker publishes to each topic of an endpoint that was created or updated, to see whether it may.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-create-endpoint-create-endpoint.html>
+pub const TEST_NOTIFICATION: &str =
+    r#"{"eventVersion":"1.0","eventSource":"aws:sagemaker","eventName":"TestNotification"}"#;
+
 /// A time with milliseconds, always three digits of them.
-fn time(time: SystemTime) -> String {
+pub(crate) fn time(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
     let seconds = DateTime::from_secs(seconds).fmt(Format::DateTime).unwrap_or_default();
@@ -172,7 +183,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::wire::Parameters;
+    use std::sync::Arc;
+
+    use crate::invocation::Parameters;
 
     /// A sample of a real notification.
     fn sample(name: &str) -> Value {
@@ -202,6 +215,7 @@ mod tests {
 
     fn invocation(parameters: Parameters) -> Invocation {
         Invocation {
+            region: "us-east-1".to_owned(),
             endpoint_name: "summarizer".to_owned(),
             inference_id: "i".to_owned(),
             parameters,
@@ -209,11 +223,12 @@ mod tests {
             received: SystemTime::UNIX_EPOCH + Duration::from_millis(1_754_224_858_040),
             output_location: "s3://bucket/output/x.out".parse().unwrap(),
             failure_location: Some("s3://bucket/failure/x-error.out".parse().unwrap()),
+            draw: Arc::default(),
         }
     }
 
-    fn response(body: &str) -> Response {
-        Response { body: body.into(), content_type: "application/json".to_owned() }
+    fn response(body: &str) -> Object {
+        Object { body: body.to_owned().into(), content_type: "application/json".to_owned() }
     }
 
     #[test]

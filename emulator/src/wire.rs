@@ -3,74 +3,30 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use sagemaker_async_bridge::invocation::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
-use sagemaker_async_bridge::location::{S3Prefix, S3Uri};
+use sagemaker_async_bridge::location::S3Uri;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::Emulator;
+use crate::account::Account;
+use crate::endpoint::Refusal;
+use crate::faults::Fault;
+use crate::invocation::{Invocation, Parameters};
+use crate::server;
 
-/// The account in SageMaker's messages.
-const ACCOUNT: &str = "000000000000";
 const MAX_TEXT_CHARS: usize = 1024;
 const REQUEST_TTL_SECONDS: RangeInclusive<u64> = 60..=21_600;
 const INVOCATION_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=3_600;
-/// Bodies up to this are read and refused in SageMaker's words; larger ones are cut off.
-const READ_LIMIT_BYTES: usize = 16 * 1024 * 1024;
-
-/// A request that was accepted.
-#[derive(Debug)]
-pub struct Invocation {
-    /// The endpoint.
-    pub endpoint_name: String,
-    /// The caller's id, or a new one.
-    pub inference_id: String,
-    /// What the request's headers say.
-    pub parameters: Parameters,
-    /// The inline payload; otherwise there is an input location.
-    pub body: Option<Bytes>,
-    /// When it came.
-    pub received: SystemTime,
-    /// Where the output goes.
-    pub output_location: S3Uri,
-    /// Where the failure output goes.
-    pub failure_location: Option<S3Uri>,
-}
-
-/// What a request's headers say; `None` where they say nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Parameters {
-    /// The input's content type.
-    pub content_type: Option<String>,
-    /// The output's wanted content type.
-    pub accept: Option<String>,
-    /// Passed to the model and back in the notification.
-    pub custom_attributes: Option<String>,
-    /// The caller's inference id.
-    pub inference_id: Option<String>,
-    /// Where the input is.
-    pub input_location: Option<String>,
-    /// Path under the output location.
-    pub s3_output_path_extension: Option<String>,
-    /// Name of the output file.
-    pub filename: Option<String>,
-    /// How long the request may wait.
-    pub request_ttl: Option<Duration>,
-    /// How long the model may take.
-    pub invocation_timeout: Option<Duration>,
-}
 
 /// An error as SageMaker answers it.
 #[derive(Debug)]
-pub struct WireError {
+pub(crate) struct WireError {
     status: StatusCode,
     error_type: &'static str,
     message: String,
@@ -92,9 +48,22 @@ impl WireError {
         Self { status: StatusCode::BAD_REQUEST, error_type: "ThrottlingException", message: "Rate exceeded".to_owned() }
     }
 
+    fn not_found(endpoint_name: &str, account: &Account) -> Self {
+        Self::validation(format!("Endpoint {endpoint_name} of account {} not found.", account.id))
+    }
+
+    fn wrong_inference_type(endpoint_name: &str) -> Self {
+        Self::validation(format!("Endpoint {endpoint_name} does not support this inference type."))
+    }
+
     fn unavailable() -> Self {
-        let message = "The endpoint's queue is full.".to_owned();
+        let message = "The service is currently unavailable.".to_owned();
         Self { status: StatusCode::SERVICE_UNAVAILABLE, error_type: "ServiceUnavailable", message }
+    }
+
+    fn internal() -> Self {
+        let message = "An internal failure occurred.".to_owned();
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error_type: "InternalFailure", message }
     }
 }
 
@@ -106,31 +75,74 @@ impl IntoResponse for WireError {
     }
 }
 
-/// The emulator's HTTP interface.
-pub fn router(emulator: Arc<Emulator>) -> Router {
-    Router::new()
-        .route("/endpoints/{endpoint_name}/async-invocations", post(invoke))
-        .layer(DefaultBodyLimit::max(READ_LIMIT_BYTES))
-        .with_state(emulator)
-}
-
-async fn invoke(
+/// `InvokeEndpointAsync`.
+pub(crate) async fn invoke_async(
     State(emulator): State<Arc<Emulator>>,
     Path(endpoint_name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, WireError> {
-    let endpoint = emulator
-        .endpoints
-        .get(&endpoint_name)
-        .ok_or_else(|| WireError::validation(format!("Endpoint {endpoint_name} of account {ACCOUNT} not found.")))?;
-    let invocation = emulator.accept(endpoint_name, Parameters::read(&headers)?, body)?;
-    if endpoint.is_throttled() {
+    let not_found = || WireError::not_found(&endpoint_name, &emulator.context.account);
+    let endpoint = emulator.endpoint(&endpoint_name).ok_or_else(not_found)?;
+    let parameters = Parameters::read(&headers)?;
+    let body = payload(body, &parameters)?;
+    let faults = &emulator.context.faults;
+    let draw = faults.draw(&endpoint_name, parameters.inference_id.as_deref());
+    let meets = |fault| {
+        let meets = draw.meets(fault);
+        if meets {
+            faults.count(fault);
+        }
+        meets
+    };
+    let latency = draw.latency();
+    if !latency.is_zero() {
+        faults.count(Fault::Latency);
+        tokio::time::sleep(latency).await;
+    }
+    if meets(Fault::DroppedBeforeAcceptance) {
+        return Ok(server::dropped_connection());
+    }
+    if endpoint.is_throttled() || meets(Fault::Throttling) {
         return Err(WireError::throttling());
     }
-    let accepted = accepted(&invocation);
-    endpoint.enqueue(invocation).map_err(|()| WireError::unavailable())?;
-    Ok(accepted)
+    if meets(Fault::ServerError) {
+        return Err(if draw.is_first_kind() { WireError::internal() } else { WireError::unavailable() });
+    }
+    let drops = draw.meets(Fault::DroppedAfterAcceptance);
+    let (number, invocation) = endpoint.accept(parameters, body, draw).map_err(|refusal| match refusal {
+        Refusal::NotInService | Refusal::Forgotten => not_found(),
+        Refusal::NotAsynchronous => WireError::wrong_inference_type(&endpoint_name),
+        Refusal::Location(error) => WireError::validation(format!("the response's location {error}")),
+        Refusal::Full => WireError::unavailable(),
+    })?;
+    if drops {
+        endpoint.note(number, Fault::DroppedAfterAcceptance);
+        return Ok(server::dropped_connection());
+    }
+    Ok(accepted(&invocation))
+}
+
+/// `InvokeEndpoint`, which asynchronous endpoints do not answer; real-time ones do not run here.
+pub(crate) async fn invoke(State(emulator): State<Arc<Emulator>>, Path(endpoint_name): Path<String>) -> WireError {
+    match emulator.endpoint(&endpoint_name) {
+        Some(_) => WireError::wrong_inference_type(&endpoint_name),
+        None => WireError::not_found(&endpoint_name, &emulator.context.account),
+    }
+}
+
+/// The inline payload, if that is what the request has.
+fn payload(body: Bytes, parameters: &Parameters) -> Result<Option<Bytes>, WireError> {
+    match (body.is_empty(), &parameters.input_location) {
+        (true, Some(_)) => Ok(None),
+        (false, None) if body.len() > INLINE_LIMIT_BYTES => {
+            Err(WireError::constraint("body", &format!("have length less than or equal to {INLINE_LIMIT_BYTES}")))
+        }
+        // A copy of its own size: the bytes of a request are part of a read buffer, which is larger.
+        (false, None) => Ok(Some(Bytes::copy_from_slice(&body))),
+        (true, None) => Err(WireError::validation("One of Body and InputLocation must be provided.")),
+        (false, Some(_)) => Err(WireError::validation("Only one of Body and InputLocation can be provided.")),
+    }
 }
 
 fn accepted(invocation: &Invocation) -> Response {
@@ -145,39 +157,6 @@ fn accepted(invocation: &Invocation) -> Response {
         }
     }
     (StatusCode::ACCEPTED, headers, [("content-type", "application/json")], body).into_response()
-}
-
-impl Emulator {
-    fn accept(&self, endpoint_name: String, parameters: Parameters, body: Bytes) -> Result<Invocation, WireError> {
-        let body = match (body.is_empty(), &parameters.input_location) {
-            (true, Some(_)) => None,
-            (false, None) if body.len() > INLINE_LIMIT_BYTES => {
-                let constraint = format!("have length less than or equal to {INLINE_LIMIT_BYTES}");
-                return Err(WireError::constraint("body", &constraint));
-            }
-            (false, None) => Some(body),
-            (true, None) => return Err(WireError::validation("One of Body and InputLocation must be provided.")),
-            (false, Some(_)) => {
-                return Err(WireError::validation("Only one of Body and InputLocation can be provided."));
-            }
-        };
-        let uuid = Uuid::new_v4();
-        let locate = |prefix: &S3Prefix, name: &str| {
-            prefix.join(name).map_err(|error| WireError::validation(format!("the response's location {error}")))
-        };
-        Ok(Invocation {
-            inference_id: parameters.inference_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
-            output_location: locate(&self.options.output_location, &parameters.output_name(uuid))?,
-            failure_location: match &self.options.failure_location {
-                Some(prefix) => Some(locate(prefix, &format!("{uuid}-error.out"))?),
-                None => None,
-            },
-            endpoint_name,
-            parameters,
-            body,
-            received: SystemTime::now(),
-        })
-    }
 }
 
 impl Parameters {
@@ -208,21 +187,6 @@ impl Parameters {
                 &INVOCATION_TIMEOUT_SECONDS,
             )?,
         })
-    }
-
-    /// The path of the output under the output location: the extension, then the file's name. SageMaker's own names are no
-    /// inference ids.
-    fn output_name(&self, uuid: Uuid) -> String {
-        let filename = self.filename.clone().unwrap_or_else(|| format!("{uuid}.out"));
-        match self
-            .s3_output_path_extension
-            .as_deref()
-            .map(|path| path.trim_matches('/'))
-            .filter(|path| !path.is_empty())
-        {
-            Some(path) => format!("{path}/{filename}"),
-            None => filename,
-        }
     }
 }
 

@@ -1,0 +1,184 @@
+//! An S3 of its own, so that one binary is a complete endpoint: the crate `s3s` with its file system.
+//!
+//! It listens where the emulator does. A request is S3's when it is signed for S3, or when its path is none of the emulator's.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::http::Request;
+use axum::http::header::AUTHORIZATION;
+use hyper::body::Incoming;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, HttpError, HttpResponse, S3Result};
+use s3s_fs::FileSystem;
+use uuid::Uuid;
+
+/// In the credential scope of every request that is signed for S3: `…/REGION/s3/aws4_request`.
+const SCOPES: [&str; 2] = ["/s3/aws4_request", "%2Fs3%2Faws4_request"];
+/// Paths of the emulator itself; a bucket of such a name is reached by signed requests alone.
+const OWN_PATHS: [&str; 3] = ["/endpoints/", "/_emulator/", "/metrics"];
+
+/// Where objects are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a directory of its own, in memory where the machine has a file system there, for as long as the emulator runs.
+    Memory,
+    /// In this directory.
+    Directory(PathBuf),
+}
+
+impl FromStr for Place {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "memory" { Self::Memory } else { Self::Directory(text.into()) })
+    }
+}
+
+/// An S3.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    service: S3Service,
+    root: PathBuf,
+    /// Removes the directory with the last of its clones.
+    _temporary: Option<Arc<Temporary>>,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// The directory cannot be had.
+    #[error("the directory {0} of --embedded: {1}")]
+    Directory(PathBuf, std::io::Error),
+    /// s3s cannot use it.
+    #[error("the directory {0} of --embedded: {1}")]
+    FileSystem(PathBuf, String),
+}
+
+impl Embedded {
+    /// Opens the place, which need not be there yet.
+    ///
+    /// # Errors
+    /// An [`EmbeddedError`].
+    pub fn open(place: &Place) -> Result<Self, EmbeddedError> {
+        let (root, is_temporary) = match place {
+            Place::Directory(path) => (path.clone(), false),
+            Place::Memory => (memory().join(format!("sagemaker-async-emulator-{}", Uuid::new_v4())), true),
+        };
+        std::fs::create_dir_all(&root).map_err(|error| EmbeddedError::Directory(root.clone(), error))?;
+        let temporary = is_temporary.then(|| Arc::new(Temporary(root.clone())));
+        let files =
+            FileSystem::new(&root).map_err(|error| EmbeddedError::FileSystem(root.clone(), format!("{error:?}")))?;
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(Keys);
+        builder.set_access(Anyone);
+        Ok(Self { service: builder.build(), root, _temporary: temporary })
+    }
+
+    /// Makes sure that a bucket is there.
+    ///
+    /// # Errors
+    /// An [`EmbeddedError`].
+    pub fn create_bucket(&self, name: &str) -> Result<(), EmbeddedError> {
+        let path = self.root.join(name);
+        std::fs::create_dir_all(&path).map_err(|error| EmbeddedError::Directory(path, error))
+    }
+
+    /// Whether a request is one for S3.
+    #[must_use]
+    pub fn is_meant<B>(request: &Request<B>) -> bool {
+        let signature = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let query = request.uri().query().unwrap_or_default();
+        if SCOPES.iter().any(|scope| signature.contains(scope) || query.contains(scope)) {
+            return true;
+        }
+        let path = request.uri().path();
+        path != "/" && !OWN_PATHS.iter().any(|own| path.starts_with(own))
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// When there is no answer to give.
+    pub async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
+        self.service.call(request.map(Body::from)).await
+    }
+}
+
+/// A directory that goes with the emulator.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(directory = %self.0.display(), %error, "not removed");
+        }
+    }
+}
+
+fn memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}
+
+/// Signatures are checked, so that a URL that was tampered with fails here as on AWS. The secret key is that of
+/// AWS_SECRET_ACCESS_KEY for AWS_ACCESS_KEY_ID; of any other access key it is the access key itself.
+struct Keys;
+
+#[async_trait::async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let own = std::env::var("AWS_ACCESS_KEY_ID").is_ok_and(|own| own == access_key);
+        let secret = own.then(|| std::env::var("AWS_SECRET_ACCESS_KEY").ok()).flatten();
+        Ok(SecretKey::from(secret.unwrap_or_else(|| access_key.to_owned())))
+    }
+}
+
+/// Everybody may do everything, unsigned too.
+struct Anyone;
+
+#[async_trait::async_trait]
+impl S3Access for Anyone {
+    async fn check(&self, _: &mut S3AccessContext<'_>) -> S3Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_for_s3_are_told_from_others() {
+        let signed =
+            |service: &str| format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request");
+        for (path, service, expected) in [
+            ("/bucket/key", "", true),
+            ("/", "s3", true),
+            ("/", "sagemaker", false),
+            ("/", "", false),
+            ("/endpoints/demo/async-invocations", "sagemaker", false),
+            ("/endpoints/key", "s3", true),
+            ("/metrics", "", false),
+            ("/_emulator/x?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", true),
+        ] {
+            let request = Request::builder().uri(path).header("authorization", signed(service)).body(()).unwrap();
+            assert_eq!(Embedded::is_meant(&request), expected, "{path} {service}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_memory_goes_with_its_last_user() {
+        let embedded = Embedded::open(&Place::Memory).unwrap();
+        embedded.create_bucket("bucket").unwrap();
+        let (root, clone) = (embedded.root.clone(), embedded.clone());
+        drop(embedded);
+        assert!(root.join("bucket").is_dir());
+        drop(clone);
+        assert!(!root.exists());
+    }
+}

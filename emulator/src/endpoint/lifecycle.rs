@@ -1,0 +1,214 @@
+//! How endpoints come, change and go.
+
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+
+use super::deployment::{Deployment, Scaling};
+use super::ledger::Ledger;
+use super::{Core, Endpoint, EndpointStatus};
+use crate::context::Context;
+use crate::model::{Model, container};
+use crate::notification::TEST_NOTIFICATION;
+
+/// How an endpoint comes to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// By `CreateEndpoint`: it takes invocations once it is in service, and its topics get a test notification.
+    Created,
+    /// From the command line or the configuration: it takes invocations at once.
+    Configured {
+        /// Calls to throttle before any other.
+        throttled: usize,
+    },
+}
+
+impl Endpoint {
+    /// Starts an endpoint.
+    #[must_use]
+    pub fn launch(
+        name: &str,
+        deployment: Deployment,
+        scaling: Scaling,
+        origin: Origin,
+        context: &Arc<Context>,
+    ) -> Arc<Self> {
+        let now = SystemTime::now();
+        let deployment = Arc::new(deployment);
+        let (status, still_throttled) = match origin {
+            Origin::Created => (EndpointStatus::Creating, 0),
+            Origin::Configured { throttled } => (EndpointStatus::InService, throttled),
+        };
+        let core = Core {
+            status,
+            failure_reason: None,
+            created: now,
+            modified: now,
+            instances: 0,
+            desired: deployment.instances,
+            deployment: Arc::clone(&deployment),
+            scaling,
+            ledger: Ledger::new(context.limits),
+            still_throttled,
+            starting: None,
+            starts: 0,
+            idle_since: None,
+        };
+        let endpoint = Arc::new(Self {
+            name: name.to_owned(),
+            context: Arc::clone(context),
+            core: Mutex::new(core),
+            changed: Notify::new(),
+            overtaken: Notify::new(),
+        });
+        if needs_no_wait(&deployment, scaling) {
+            endpoint.with(|core| core.deploy(Arc::clone(&deployment)));
+        } else if origin == Origin::Created {
+            tokio::spawn(Arc::clone(&endpoint).create(Arc::clone(&deployment)));
+        }
+        if origin == Origin::Created {
+            tokio::spawn(Arc::clone(&endpoint).test_topics(deployment));
+        }
+        tokio::spawn(Arc::clone(&endpoint).dispatch());
+        endpoint
+    }
+
+    /// `UpdateEndpoint`: what it ran before serves until the new is ready.
+    pub fn update(self: &Arc<Self>, deployment: Deployment) {
+        let deployment = Arc::new(deployment);
+        let scaling = self.with(|core| {
+            core.status = EndpointStatus::Updating;
+            core.modified = SystemTime::now();
+            core.scaling
+        });
+        tokio::spawn(Arc::clone(self).test_topics(Arc::clone(&deployment)));
+        if needs_no_wait(&deployment, scaling) {
+            self.with(|core| core.deploy(deployment));
+            self.changed.notify_one();
+        } else {
+            tokio::spawn(Arc::clone(self).replace(deployment));
+        }
+    }
+
+    /// `UpdateEndpointWeightsAndCapacities`: instances above the new number go at once, others have to start.
+    pub fn resize(self: &Arc<Self>, instances: u32) {
+        let deployment = self.with(|core| {
+            core.desired = instances;
+            core.instances = core.instances.min(instances);
+            core.starting = None;
+            core.modified = SystemTime::now();
+            let is_short = core.instances < instances;
+            core.status = if is_short { EndpointStatus::Updating } else { EndpointStatus::InService };
+            Arc::clone(&core.deployment)
+        });
+        self.changed.notify_one();
+        tokio::spawn(Arc::clone(self).test_topics(deployment));
+    }
+
+    /// `DeleteEndpoint`: what waits is gone, what runs comes to its end.
+    pub fn delete(&self) {
+        let lost = self.with(|core| {
+            core.status = EndpointStatus::Deleting;
+            core.starting = None;
+            core.ledger.clear_queue()
+        });
+        if lost > 0 {
+            tracing::warn!(endpoint.name = self.name, invocations = lost, "deleted with invocations in its queue");
+        }
+        self.changed.notify_one();
+    }
+
+    /// Waits for the first instances of a created endpoint.
+    async fn create(self: Arc<Self>, deployment: Arc<Deployment>) {
+        let is_ready = self.is_ready(&deployment).await;
+        self.with(|core| match (core.status, is_ready) {
+            (EndpointStatus::Creating, true) => core.deploy(deployment),
+            (EndpointStatus::Creating, false) => {
+                core.status = EndpointStatus::Failed;
+                core.failure_reason = Some(unhealthy(&deployment));
+            }
+            _ => {}
+        });
+        self.changed.notify_one();
+    }
+
+    /// Waits for the instances of an update; without them the former ones stay.
+    async fn replace(self: Arc<Self>, deployment: Arc<Deployment>) {
+        let is_ready = self.is_ready(&deployment).await;
+        self.with(|core| match (core.status, is_ready) {
+            (EndpointStatus::Updating, true) => core.deploy(deployment),
+            (EndpointStatus::Updating, false) => {
+                core.status = EndpointStatus::InService;
+                core.failure_reason = Some(unhealthy(&deployment));
+            }
+            _ => {}
+        });
+        self.changed.notify_one();
+    }
+
+    /// Starts instances of what is deployed already, however long its container takes.
+    pub(super) async fn start_instances(self: Arc<Self>, start: u64, deployment: Arc<Deployment>) {
+        while !self.is_ready(&deployment).await {
+            tracing::warn!(endpoint.name = self.name, "{}", unhealthy(&deployment));
+            if self.with(|core| core.starting != Some(start)) {
+                return;
+            }
+        }
+        self.with(|core| {
+            if core.starting == Some(start) {
+                core.starting = None;
+                core.idle_since = None;
+                core.instances = core.desired;
+                if core.status == EndpointStatus::Updating {
+                    core.status = EndpointStatus::InService;
+                }
+            }
+        });
+        self.changed.notify_one();
+    }
+
+    async fn is_ready(&self, deployment: &Deployment) -> bool {
+        tokio::time::sleep(self.with(|core| core.scaling.cold_start)).await;
+        match &deployment.model {
+            Model::Container(url) => container::is_ready(url, deployment.startup_timeout, &self.context.http).await,
+            _ => true,
+        }
+    }
+
+    async fn test_topics(self: Arc<Self>, deployment: Arc<Deployment>) {
+        for topic in deployment.asynchronous.iter().flat_map(|config| config.topics()) {
+            if let Err(error) = self.context.notifier.publish(topic, TEST_NOTIFICATION).await {
+                tracing::error!(endpoint.name = self.name, topic, error, "test notification not sent");
+                self.with(|core| core.ledger.totals.notification_failures += 1);
+            }
+        }
+    }
+}
+
+impl Core {
+    /// A deployment's instances are there and serve.
+    fn deploy(&mut self, deployment: Arc<Deployment>) {
+        self.status = EndpointStatus::InService;
+        self.failure_reason = None;
+        self.modified = SystemTime::now();
+        self.starting = None;
+        self.idle_since = None;
+        self.desired = deployment.instances;
+        self.instances = deployment.instances;
+        self.deployment = deployment;
+    }
+}
+
+fn needs_no_wait(deployment: &Deployment, scaling: Scaling) -> bool {
+    scaling.cold_start.is_zero() && !matches!(deployment.model, Model::Container(_))
+}
+
+/// SageMaker's words.
+fn unhealthy(deployment: &Deployment) -> String {
+    format!(
+        "The primary container for production variant {} did not pass the ping health check. Please check CloudWatch logs for this \
+         endpoint.",
+        deployment.variant
+    )
+}

@@ -1,0 +1,76 @@
+//! A model's container, spoken to as SageMaker does.
+//! <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html>
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use reqwest::Client;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use tokio::time::Instant;
+
+use super::Failure;
+use crate::invocation::Invocation;
+use crate::store::Object;
+
+/// Containers have to answer `/ping` within two seconds.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const PING_INTERVAL: Duration = Duration::from_millis(200);
+/// SageMaker fails a container whose response headers are longer.
+/// <https://github.com/aws/deep-learning-containers/issues/4668>
+const MAX_HEADER_BYTES: usize = 4_096;
+
+/// Waits until the container answers `GET /ping` with 200; whether it did in time.
+pub async fn is_ready(url: &str, timeout: Duration, http: &Client) -> bool {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let answer = http.get(format!("{url}/ping")).timeout(PING_TIMEOUT).send().await;
+        if answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK) {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(PING_INTERVAL).await;
+    }
+}
+
+pub(super) async fn invoke(url: &str, input: Bytes, invocation: &Invocation, http: &Client) -> Result<Object, Failure> {
+    let unreachable = |error: reqwest::Error| {
+        Failure::without_response(format!("InternalServerError: the model's container gave no answer: {error}"))
+    };
+    let parameters = &invocation.parameters;
+    let mut request =
+        http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", &invocation.inference_id);
+    for (name, value) in [
+        ("Content-Type", &parameters.content_type),
+        ("Accept", &parameters.accept),
+        ("X-Amzn-SageMaker-Custom-Attributes", &parameters.custom_attributes),
+    ] {
+        if let Some(value) = value {
+            request = request.header(name, value);
+        }
+    }
+    let answer = request.body(input).send().await.map_err(unreachable)?;
+    let status = answer.status();
+    check(answer.headers()).map_err(Failure::without_response)?;
+    let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
+    let response = Object { body: answer.bytes().await.map_err(unreachable)?, content_type };
+    if status.is_success() { Ok(response) } else { Err(Failure::answered(status.as_u16(), response)) }
+}
+
+/// What SageMaker refuses in a response, in the words of its endpoint logs.
+fn check(headers: &HeaderMap) -> Result<(), &'static str> {
+    // Chunked answers, which real-time endpoints take, have none: <https://github.com/deepjavalibrary/djl-serving/issues/2567>
+    if !headers.contains_key(CONTENT_LENGTH) {
+        return Err("The response from container primary did not specify the required Content-Length header");
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > MAX_HEADER_BYTES {
+        return Err(
+            "Response received from the primary container has headers with length greater than 4096 bytes. Reduce the \
+                    length of your container's response headers and update your endpoint.",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! From the command line to a server: which S3 it uses, where it notifies.
+
+use std::future::Future;
+
+use aws_config::SdkConfig;
+use tokio::net::TcpListener;
+
+use crate::cli::Options;
+use crate::context::Context;
+use crate::embedded::Embedded;
+use crate::notifier::{Notifier, Sink, Target};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::{Emulator, aws, server};
+
+/// Everything up to the loop that serves: that is the future it gives.
+///
+/// # Errors
+/// When a directory or a file that the options name cannot be used.
+pub async fn start(
+    options: &Options,
+    settings: Settings,
+    listener: TcpListener,
+) -> Result<impl Future<Output = std::io::Result<()>> + use<>, Box<dyn std::error::Error>> {
+    let config = aws::config().await;
+    let embedded = options.embedded.as_ref().map(Embedded::open).transpose()?;
+    let store = match &embedded {
+        None => aws::s3(&config),
+        Some(s3) => {
+            for bucket in settings.buckets() {
+                s3.create_bucket(&bucket)?;
+            }
+            let mut address = listener.local_addr()?;
+            if address.ip().is_unspecified() {
+                address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+            }
+            aws::embedded_s3(&format!("http://{address}"))
+        }
+    };
+    let notifier = notifier(options, &config).await?;
+    let context = Context::new(&settings, Store(store), notifier);
+    Ok(server::serve(listener, Emulator::start(settings, context), embedded))
+}
+
+async fn notifier(options: &Options, config: &SdkConfig) -> std::io::Result<Notifier> {
+    let default = if options.embedded.is_some() { vec![] } else { vec![Target::Sns] };
+    let targets = if options.notify.is_empty() { &default } else { &options.notify };
+    let mut sinks = Vec::new();
+    for target in targets {
+        sinks.push(match target {
+            Target::Sns => Sink::Sns(aws_sdk_sns::Client::new(config)),
+            Target::Sqs(url) => Sink::Sqs(aws_sdk_sqs::Client::new(config), url.clone()),
+            Target::Webhook(url) => Sink::Webhook(reqwest::Client::new(), url.clone()),
+            Target::File(path) => Sink::file(path).await?,
+        });
+    }
+    Ok(Notifier { sinks })
+}

@@ -1,0 +1,82 @@
+"""boto3 with one endpoint URL for SageMaker, its runtime and S3."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from local.bridge import wait_for
+from tests.emulator.conftest import Emulator
+
+MEGABYTE = 1 << 20
+
+
+def test_an_endpoint_is_created_invoked_by_location_and_read(start: Callable[..., Emulator], tmp_path: Path) -> None:
+    notifications = tmp_path / "notifications.jsonl"
+    emulator = start("--notify", f"file={notifications}")
+    sagemaker, runtime, s3 = (emulator.client(name) for name in ("sagemaker", "sagemaker-runtime", "s3"))
+    s3.create_bucket(Bucket="models")
+    # More than boto3 sends in one part.
+    s3.upload_fileobj(io.BytesIO(b"0123456789" * MEGABYTE * 2), "models", "input/large")
+    topic = "arn:aws:sns:us-east-1:000000000000:results"
+    sagemaker.create_model(ModelName="made", PrimaryContainer={"Image": "anything"})
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="made",
+        ProductionVariants=[
+            {
+                "VariantName": "AllTraffic",
+                "ModelName": "made",
+                "InstanceType": "ml.m5.large",
+                "InitialInstanceCount": 1,
+            }
+        ],
+        AsyncInferenceConfig={
+            "OutputConfig": {"S3OutputPath": "s3://models/output", "NotificationConfig": {"SuccessTopic": topic}}
+        },
+    )
+    sagemaker.create_endpoint(EndpointName="made", EndpointConfigName="made")
+    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="made")
+    answer = runtime.invoke_endpoint_async(EndpointName="made", InputLocation="s3://models/input/large")
+
+    def messages() -> list[dict]:
+        lines = notifications.read_text(encoding="utf-8").splitlines()
+        return [json.loads(json.loads(line)["Message"]) for line in lines]
+
+    wait_for(lambda: len(messages()) == 2, 30, "notification")
+    assert messages()[0] == {
+        "eventVersion": "1.0",
+        "eventSource": "aws:sagemaker",
+        "eventName": "TestNotification",
+    }
+    assert messages()[1]["responseParameters"]["outputLocation"] == answer["OutputLocation"]
+    key = answer["OutputLocation"].removeprefix("s3://models/")
+    assert s3.head_object(Bucket="models", Key=key)["ContentLength"] == 20 * MEGABYTE
+
+
+def test_presigned_urls_and_conditional_writes_are_s3s(start: Callable[..., Emulator]) -> None:
+    s3 = start().client("s3")
+    s3.create_bucket(Bucket="bucket")
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "a b.json"})
+    # urllib would add a content type, which is none of those that were signed.
+    assert urllib3.request("PUT", url, body=b"uploaded").status == 200
+    assert s3.get_object(Bucket="bucket", Key="a b.json")["Body"].read() == b"uploaded"
+    with pytest.raises(s3.exceptions.ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket="bucket", Key="a b.json", Body=b"again", IfNoneMatch="*")
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["a b.json"]
+
+
+def test_a_directory_keeps_its_objects(start: Callable[..., Emulator], tmp_path: Path) -> None:
+    directory = tmp_path / "objects"
+    first = start("--embedded", str(directory), "--endpoint", "demo=echo")
+    answer = first.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="demo", Body=b"kept")
+    key = answer["OutputLocation"].removeprefix("s3://sagemaker/")
+    s3 = first.client("s3")
+    s3.get_waiter("object_exists").wait(Bucket="sagemaker", Key=key, WaiterConfig={"Delay": 1})
+    first.process.stop()
+    second = start("--embedded", str(directory))
+    assert second.client("s3").get_object(Bucket="sagemaker", Key=key)["Body"].read() == b"kept"
