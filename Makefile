@@ -60,6 +60,7 @@ build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHIT
 deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for the parameters
 	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(SAM_ENVIRONMENT) \
 		$(LINT)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	@echo "built for $(ARCHITECTURE): answer the parameter Architecture with it"
 	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided
 
 debug-binaries:

@@ -29,6 +29,7 @@ DEFAULTS = {
     "EndpointArns": "",
     "OutputLocation": "",
     "FailureLocation": "",
+    "OutputKmsKeyArn": "",
     "SuccessTopicArn": "",
     "ErrorTopicArn": "",
     "SageMakerRuntimeEndpointUrl": "",
@@ -55,6 +56,11 @@ VALUES = [
         ["s3://bucket/p", "bucket/p/", "s3://B/p/", "s3://bucket/*/"],
     ),
     ("FailureLocation", ["", "s3://bucket/p/"], ["s3://bucket", "https://bucket/p/", "s3://bucket//"]),
+    (
+        "OutputKmsKeyArn",
+        ["", "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd"],
+        ["alias/outputs", "arn:aws:kms:eu-west-1:123456789012:alias/outputs"],
+    ),
     (
         "SuccessTopicArn",
         ["", "arn:aws-cn:sns:cn-north-1:123456789012:t_1"],

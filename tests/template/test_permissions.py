@@ -72,6 +72,15 @@ def test_listing_is_bound_to_the_prefixes_that_are_read(direct: dict[str, Any]) 
     assert own["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["input/uploads/*", "idempotency/*"]}}
 
 
+def test_a_key_of_the_user_s_may_decrypt_outputs_and_no_other_may(template: Template, direct: dict[str, Any]) -> None:
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1"
+    resources = template.resources(EndpointName="demo", OutputKmsKeyArn=key)
+    for role in ("SubmitRole", "CollectRole"):
+        decrypt = statements(resources, role)["DecryptOutputs"]
+        assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", {"Ref": "OutputKmsKeyArn"})
+        assert "DecryptOutputs" not in statements(direct, role)
+
+
 def test_given_locations_are_read_instead_of_the_stack_s_own(template: Template) -> None:
     resources = template.resources(EndpointName="demo", OutputLocation="s3://a/p/", FailureLocation="s3://b/q/")
     read = statements(resources, "CollectRole")["ReadOutputs"]["Resource"]
