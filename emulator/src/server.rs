@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use crate::admin::{faults, metrics, state};
+use crate::admin::{faults, metrics, page, state};
 use crate::embedded::Embedded;
 use crate::{Emulator, control, wire};
 
@@ -64,7 +64,7 @@ fn router(emulator: Arc<Emulator>) -> Router {
     Router::new()
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
         .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
-        .route("/", post(control::call))
+        .route("/", get(page::get).post(control::call))
         .route("/metrics", get(metrics::get))
         .route("/_emulator/endpoints", get(state::endpoints))
         .route("/_emulator/endpoints/{endpoint_name}/invocations", get(state::invocations))
