@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::Parser;
 use sagemaker_async_bridge::invocation::EndpointName;
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::embedded::Place;
 use crate::endpoint::deployment::IncludeIn;
-use crate::faults::rules::Rules;
+use crate::faults::rules::{Rules, Seconds};
 use crate::images::ImageOption;
 use crate::model::Model;
 use crate::notifier::Target;
@@ -63,10 +62,10 @@ pub struct Options {
     pub max_concurrent_invocations_per_instance: Option<u32>,
     /// How long an instance takes to start, beside its container's answer to /ping [default: 0].
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
-    pub cold_start: Option<Duration>,
+    pub cold_start: Option<Seconds>,
     /// Endpoints without work for so long give up their instances, until work comes [default: never].
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
-    pub scale_to_zero_after: Option<Duration>,
+    pub scale_to_zero_after: Option<Seconds>,
     /// The model that runs for images of models which CreateModel creates: `*` stands for any text, the longest pattern counts.
     /// An image that no pattern matches runs echo. Repeatable.
     #[arg(long = "image", value_name = "PATTERN=MODEL")]
@@ -116,9 +115,9 @@ pub struct FaultOption {
     pub number: f64,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| "must be a number of seconds".to_owned())
+fn seconds(text: &str) -> Result<Seconds, String> {
+    let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds")?;
+    seconds.try_into().map_err(str::to_owned)
 }
 
 impl FromStr for FaultOption {
@@ -188,7 +187,7 @@ mod tests {
         assert_eq!(options.include_inference_response_in, [IncludeIn::Success, IncludeIn::Error]);
         assert_eq!((options.embedded, options.notify), (Some(Place::Memory), vec![Target::File("x=y.jsonl".into())]));
         assert_eq!(options.faults[0].endpoint.as_deref(), Some("a"));
-        assert_eq!((options.seed, options.cold_start), (Some(7), Some(Duration::from_millis(1500))));
+        assert_eq!((options.seed, options.cold_start), (Some(7), Seconds::try_from(1.5).ok()));
     }
 
     #[test]
@@ -207,6 +206,7 @@ mod tests {
             (&["--image=x"], "PATTERN=MODEL"),
             (&["--notify=email"], "webhook=http://"),
             (&["--scale-to-zero-after=x"], "number of seconds"),
+            (&["--cold-start=86401"], "from 0 to 86400"),
         ] {
             let error = parse(more).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error} / {expected}");

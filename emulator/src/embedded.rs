@@ -19,7 +19,8 @@ use uuid::Uuid;
 /// In the credential scope of every request that is signed for S3: `…/REGION/s3/aws4_request`.
 const SCOPES: [&str; 2] = ["/s3/aws4_request", "%2Fs3%2Faws4_request"];
 /// Paths of the emulator itself; a bucket of such a name is reached by signed requests alone.
-const OWN_PATHS: [&str; 3] = ["/endpoints/", "/_emulator/", "/metrics"];
+const OWN_PATHS: [&str; 2] = ["/endpoints/", "/_emulator/"];
+const OWN_PAGES: [&str; 2] = ["/", "/metrics"];
 
 /// Where objects are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Embedded {
             return true;
         }
         let path = request.uri().path();
-        path != "/" && !OWN_PATHS.iter().any(|own| path.starts_with(own))
+        !OWN_PAGES.contains(&path) && !OWN_PATHS.iter().any(|own| path.starts_with(own))
     }
 
     /// Answers a request.
@@ -164,6 +165,7 @@ mod tests {
             ("/endpoints/demo/async-invocations", "sagemaker", false),
             ("/endpoints/key", "s3", true),
             ("/metrics", "", false),
+            ("/metrics-bucket/key", "", true),
             ("/_emulator/x?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", true),
         ] {
             let request = Request::builder().uri(path).header("authorization", signed(service)).body(()).unwrap();

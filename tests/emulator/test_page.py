@@ -122,6 +122,11 @@ def test_faults_in_force_are_shown(start: Callable[..., Emulator], laptop: Chrom
     wait_for(lambda: any("missing-output" in text for text in texts(laptop)), 20, "fault of the invocation")
 
 
+def test_without_an_endpoint_it_says_how_to_get_one(start: Callable[..., Emulator], laptop: Chrome) -> None:
+    laptop.get(start().url)
+    wait_for(lambda: "No endpoint yet" in laptop.find_element(By.TAG_NAME, "main").text, 20, "hint")
+
+
 def test_an_emulator_that_has_gone_shows(start: Callable[..., Emulator], laptop: Chrome) -> None:
     emulator = start("--endpoint", "demo=echo")
     laptop.get(emulator.url)

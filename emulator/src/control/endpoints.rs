@@ -145,7 +145,7 @@ fn check_limit(
     instances: u32,
 ) -> Result<(), ControlError> {
     let others = registry.endpoints.values().filter(|endpoint| endpoint.name != endpoint_name);
-    let used: u32 = others.map(|endpoint| endpoint.with(|core| core.desired)).sum();
+    let used = others.map(|endpoint| endpoint.with(|core| core.desired)).fold(0, u32::saturating_add);
     if used.saturating_add(instances) <= emulator.instance_limit() {
         return Ok(());
     }

@@ -190,6 +190,7 @@ async fn what_is_wrong_is_answered_as_sagemaker_does() {
         ("DescribeEndpoint", json!({}), "'endpointName'".to_owned()),
         ("ListModels", json!({"MaxResults": 101}), "'maxResults'".to_owned()),
         ("ListModels", json!({"NextToken": "%"}), "NextToken".to_owned()),
+        ("ListModels", json!({"CreationTimeAfter": 1e19}), "'creationTimeAfter'".to_owned()),
         (
             "UpdateEndpointWeightsAndCapacities",
             json!({"EndpointName": "made", "DesiredWeightsAndCapacities": [{"VariantName": "other"}]}),
