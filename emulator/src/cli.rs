@@ -35,7 +35,7 @@ pub struct Options {
     /// nowhere].
     #[arg(long, value_name = "TARGET")]
     pub notify: Vec<Target>,
-    /// An endpoint and its model: echo, fail, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
+    /// An endpoint and its model: echo, fail, fail:STATUS, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
     /// container. Repeatable.
     #[arg(long = "endpoint", value_name = "NAME=MODEL")]
     pub endpoints: Vec<EndpointOption>,
@@ -73,6 +73,12 @@ pub struct Options {
     /// Instances that all endpoints together may have; more are ResourceLimitExceeded [default: 100].
     #[arg(long, value_name = "N")]
     pub instance_limit: Option<u32>,
+    /// Invocations that wait at most in each queue; then callers get ServiceUnavailable [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub queue_limit: Option<usize>,
+    /// Ended invocations that each endpoint remembers [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub history_limit: Option<usize>,
     /// Answers the first COUNT invocations of an endpoint with ThrottlingException. Repeatable.
     #[arg(long, value_name = "NAME=COUNT")]
     pub throttle: Vec<Throttle>,
@@ -195,8 +201,8 @@ mod tests {
         for (more, expected) in [
             (&["--endpoint=a"][..], "NAME=MODEL"),
             (&["--endpoint=a_b=echo"], "letters, digits and hyphens"),
-            (&["--endpoint=a=gpt"], "echo, fail, sleep:SECONDS"),
-            (&["--endpoint=a=sleep:-1"], "echo, fail, sleep:SECONDS"),
+            (&["--endpoint=a=gpt"], "echo, fail, fail:STATUS"),
+            (&["--endpoint=a=sleep:-1"], "echo, fail, fail:STATUS"),
             (&["--endpoint=a=echo", "--failure-location=bucket"], "s3://"),
             (&["--endpoint=a=echo", "--include-inference-response-in=BOTH"], "SUCCESS_NOTIFICATION_TOPIC"),
             (&["--endpoint=a=echo", "--throttle=a=x"], "whole number"),

@@ -98,7 +98,7 @@ async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {
 /// The answer to a request; without one the connection is closed.
 async fn answer(request: Request<Incoming>, router: Router, s3: Option<Embedded>) -> Result<Response, Dropped> {
     if let Some(s3) = s3.filter(|_| Embedded::is_meant(&request)) {
-        return s3.answer(request).await.map(|response| response.map(Body::new)).map_err(|_| Dropped);
+        return s3.answer(request).await.map_err(|_| Dropped);
     }
     let answered: Result<Response, Infallible> = router.oneshot(request.map(Body::new)).await;
     answered.ok().filter(|response| response.extensions().get::<DropConnection>().is_none()).ok_or(Dropped)

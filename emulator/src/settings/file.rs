@@ -20,6 +20,8 @@ use crate::model::Model;
 pub(super) struct File {
     seed: u64,
     pub(super) instance_limit: Option<u32>,
+    pub(super) queue_limit: Option<usize>,
+    pub(super) history_limit: Option<usize>,
     /// For endpoints that say nothing themselves.
     pub(super) defaults: EndpointTable,
     #[serde(rename = "endpoint")]

@@ -31,10 +31,11 @@ impl Running {
 
 #[tokio::test]
 async fn metrics_have_cloudwatchs_names_and_say_what_has_happened() {
-    let running = Running::start(&[]).await;
+    let running = Running::start(&["--endpoint=down=fail:503"]).await;
     running.invoke("demo", "a").await;
     running.invoke("broken", "b").await;
-    running.notification(2).await;
+    running.invoke("down", "c").await;
+    running.notification(3).await;
     let metrics = running.text("/metrics").await;
     let labels = |endpoint: &str| format!("{{EndpointName=\"{endpoint}\",VariantName=\"AllTraffic\"}}");
     for expected in [
@@ -46,6 +47,7 @@ async fn metrics_have_cloudwatchs_names_and_say_what_has_happened() {
         format!("InvocationFailures{} 0", labels("demo")),
         format!("InvocationFailures{} 1", labels("broken")),
         format!("Invocation4XXErrors{} 1", labels("broken")),
+        format!("Invocation5XXErrors{} 1", labels("down")),
         format!("ExpiredRequests{} 0", labels("demo")),
         format!("NotificationFailure{} 0", labels("demo")),
         format!("TimeInBacklog_count{} 1", labels("demo")),
