@@ -98,3 +98,19 @@ fn embedded_endpoints_need_nothing_but_a_name() {
     assert_eq!(config.success_topic.unwrap(), "arn:aws:sns:us-east-1:000000000000:sagemaker-success");
     assert_eq!(settings.buckets().collect::<Vec<_>>(), ["sagemaker", "sagemaker"]);
 }
+
+/// What `--config` with this path gives.
+fn read(path: &str) -> Result<Settings, SettingsError> {
+    let options = Options::parse_from(["sagemaker-async-emulator", "--embedded=memory", "--config", path]);
+    Settings::read(&options, Account::default())
+}
+
+#[test]
+fn the_example_is_read_and_a_file_that_is_not_there_is_named() {
+    let settings = read(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/emulator.toml")).unwrap();
+    let names: Vec<_> =
+        settings.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint.throttled)).collect();
+    assert_eq!(names, [("summarizer", 0), ("flaky", 2)]);
+    assert!(settings.plan.endpoints.contains_key("flaky"));
+    assert!(read("/none/such.toml").unwrap_err().to_string().starts_with("/none/such.toml: "));
+}
