@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
@@ -89,7 +89,8 @@ async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {
         let (router, s3) = (router.clone(), s3.clone());
         async move { answer(request, router, s3).await }
     });
-    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    // Idle connections stay open: whoever holds one in a pool may use it at any time.
+    let served = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
     }

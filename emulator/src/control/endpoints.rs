@@ -40,6 +40,12 @@ pub(super) fn update(emulator: &Emulator, request: &Map<String, Value>) -> Resul
     let deployment = emulator.with_registry(|registry| {
         let deployment = deployment(emulator, registry, &config_name)?;
         check_limit(emulator, registry, &endpoint.name, &config_name, deployment.instances)?;
+        let is_asynchronous = endpoint.with(|core| core.deployment.asynchronous.is_some());
+        if is_asynchronous != deployment.asynchronous.is_some() {
+            return Err(ControlError::validation(
+                "An endpoint cannot change between asynchronous and real-time inference.",
+            ));
+        }
         Ok(deployment)
     })?;
     endpoint.update(deployment);

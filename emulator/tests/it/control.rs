@@ -233,4 +233,7 @@ async fn a_real_time_endpoint_takes_no_asynchronous_invocations() {
     let call = running.client().invoke_endpoint_async().endpoint_name("real-time").body(Blob::new("x")).send().await;
     let error = call.unwrap_err().into_service_error();
     assert!(error.to_string().contains("does not support this inference type"), "{error}");
+    let request = json!({"EndpointName": "demo", "EndpointConfigName": "real-time"});
+    let (_, error_type, _) = running.control("UpdateEndpoint", &request).await;
+    assert_eq!(error_type, "ValidationException");
 }
