@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
+use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
 use hyper::body::Incoming;
@@ -15,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use crate::admin::{faults, metrics, page, state};
 use crate::embedded::Embedded;
@@ -61,10 +63,13 @@ pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>, s3: Option<Em
 
 /// The emulator's routes.
 fn router(emulator: Arc<Emulator>) -> Router {
-    Router::new()
+    let sagemaker = Router::new()
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
         .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
-        .route("/", get(page::get).post(control::call))
+        .route("/", post(control::call))
+        .layer(map_response(with_request_id));
+    sagemaker
+        .route("/", get(page::get))
         .route("/metrics", get(metrics::get))
         .route("/_emulator/endpoints", get(state::endpoints))
         .route("/_emulator/endpoints/{endpoint_name}/invocations", get(state::invocations))
@@ -78,6 +83,14 @@ fn router(emulator: Arc<Emulator>) -> Router {
         )
         .layer(DefaultBodyLimit::max(READ_LIMIT_BYTES))
         .with_state(emulator)
+}
+
+/// What clients quote when they ask AWS about a call.
+async fn with_request_id(mut response: Response) -> Response {
+    if let Ok(id) = Uuid::new_v4().to_string().parse() {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
 }
 
 async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {

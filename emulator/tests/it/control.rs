@@ -33,6 +33,7 @@ impl Running {
             .header("content-type", "application/x-amz-json-1.1")
             .body(request.to_string());
         let answer = request.send().await.unwrap();
+        assert!(answer.headers().contains_key("x-amzn-requestid"));
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         let body: Value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
