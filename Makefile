@@ -44,9 +44,11 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
-bench: $(LOCAL)/.stamp ## the release binaries against Python functions, as ratios
+bench: $(LOCAL)/.stamp ## the release binaries against Python functions, as ratios; the emulator's throughput
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(LOCAL)/bin/python bench/bench.py
+	$(CARGO) build --release --locked --package sagemaker-async-emulator
+	$(LOCAL)/bin/python bench/emulator.py
 
 up: $(LOCAL)/.stamp debug-binaries ## leave a local bridge running, with commands to try
 	@$(LOCAL)/bin/python -m local.up

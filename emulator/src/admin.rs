@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod metrics;
+pub(crate) mod page;
 pub(crate) mod state;
 
 use axum::http::StatusCode;

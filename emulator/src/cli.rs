@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::Parser;
 use sagemaker_async_bridge::invocation::EndpointName;
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::embedded::Place;
 use crate::endpoint::deployment::IncludeIn;
-use crate::faults::rules::Rules;
+use crate::faults::rules::{Rules, Seconds};
 use crate::images::ImageOption;
 use crate::model::Model;
 use crate::notifier::Target;
@@ -36,7 +35,7 @@ pub struct Options {
     /// nowhere].
     #[arg(long, value_name = "TARGET")]
     pub notify: Vec<Target>,
-    /// An endpoint and its model: echo, fail, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
+    /// An endpoint and its model: echo, fail, fail:STATUS, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
     /// container. Repeatable.
     #[arg(long = "endpoint", value_name = "NAME=MODEL")]
     pub endpoints: Vec<EndpointOption>,
@@ -63,10 +62,10 @@ pub struct Options {
     pub max_concurrent_invocations_per_instance: Option<u32>,
     /// How long an instance takes to start, beside its container's answer to /ping [default: 0].
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
-    pub cold_start: Option<Duration>,
+    pub cold_start: Option<Seconds>,
     /// Endpoints without work for so long give up their instances, until work comes [default: never].
     #[arg(long, value_parser = seconds, value_name = "SECONDS")]
-    pub scale_to_zero_after: Option<Duration>,
+    pub scale_to_zero_after: Option<Seconds>,
     /// The model that runs for images of models which CreateModel creates: `*` stands for any text, the longest pattern counts.
     /// An image that no pattern matches runs echo. Repeatable.
     #[arg(long = "image", value_name = "PATTERN=MODEL")]
@@ -74,6 +73,12 @@ pub struct Options {
     /// Instances that all endpoints together may have; more are ResourceLimitExceeded [default: 100].
     #[arg(long, value_name = "N")]
     pub instance_limit: Option<u32>,
+    /// Invocations that wait at most in each queue; then callers get ServiceUnavailable [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub queue_limit: Option<usize>,
+    /// Ended invocations that each endpoint remembers [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub history_limit: Option<usize>,
     /// Answers the first COUNT invocations of an endpoint with ThrottlingException. Repeatable.
     #[arg(long, value_name = "NAME=COUNT")]
     pub throttle: Vec<Throttle>,
@@ -116,9 +121,9 @@ pub struct FaultOption {
     pub number: f64,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| "must be a number of seconds".to_owned())
+fn seconds(text: &str) -> Result<Seconds, String> {
+    let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds")?;
+    seconds.try_into().map_err(str::to_owned)
 }
 
 impl FromStr for FaultOption {
@@ -188,7 +193,7 @@ mod tests {
         assert_eq!(options.include_inference_response_in, [IncludeIn::Success, IncludeIn::Error]);
         assert_eq!((options.embedded, options.notify), (Some(Place::Memory), vec![Target::File("x=y.jsonl".into())]));
         assert_eq!(options.faults[0].endpoint.as_deref(), Some("a"));
-        assert_eq!((options.seed, options.cold_start), (Some(7), Some(Duration::from_millis(1500))));
+        assert_eq!((options.seed, options.cold_start), (Some(7), Seconds::try_from(1.5).ok()));
     }
 
     #[test]
@@ -196,8 +201,8 @@ mod tests {
         for (more, expected) in [
             (&["--endpoint=a"][..], "NAME=MODEL"),
             (&["--endpoint=a_b=echo"], "letters, digits and hyphens"),
-            (&["--endpoint=a=gpt"], "echo, fail, sleep:SECONDS"),
-            (&["--endpoint=a=sleep:-1"], "echo, fail, sleep:SECONDS"),
+            (&["--endpoint=a=gpt"], "echo, fail, fail:STATUS"),
+            (&["--endpoint=a=sleep:-1"], "echo, fail, fail:STATUS"),
             (&["--endpoint=a=echo", "--failure-location=bucket"], "s3://"),
             (&["--endpoint=a=echo", "--include-inference-response-in=BOTH"], "SUCCESS_NOTIFICATION_TOPIC"),
             (&["--endpoint=a=echo", "--throttle=a=x"], "whole number"),
@@ -207,6 +212,7 @@ mod tests {
             (&["--image=x"], "PATTERN=MODEL"),
             (&["--notify=email"], "webhook=http://"),
             (&["--scale-to-zero-after=x"], "number of seconds"),
+            (&["--cold-start=86401"], "from 0 to 86400"),
         ] {
             let error = parse(more).expect_err(expected).to_string();
             assert!(error.contains(expected), "{error} / {expected}");

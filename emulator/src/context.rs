@@ -34,7 +34,7 @@ impl Context {
             notifier,
             http: reqwest::Client::new(),
             faults: Faults::new(settings.plan.clone()),
-            limits: Limits::default(),
+            limits: settings.limits,
         }
     }
 }

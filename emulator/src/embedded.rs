@@ -6,20 +6,27 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::http::Request;
-use axum::http::header::AUTHORIZATION;
+use axum::body::to_bytes;
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{Method, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, HttpError, HttpResponse, S3Result};
+use s3s::{Body, HttpError, S3Result};
 use s3s_fs::FileSystem;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 /// In the credential scope of every request that is signed for S3: `…/REGION/s3/aws4_request`.
 const SCOPES: [&str; 2] = ["/s3/aws4_request", "%2Fs3%2Faws4_request"];
 /// Paths of the emulator itself; a bucket of such a name is reached by signed requests alone.
-const OWN_PATHS: [&str; 3] = ["/endpoints/", "/_emulator/", "/metrics"];
+const OWN_PATHS: [&str; 2] = ["/endpoints/", "/_emulator/"];
+const OWN_PAGES: [&str; 2] = ["/", "/metrics"];
+
+/// A page of a list has a thousand keys of at most a kilobyte.
+const MAX_LIST_BYTES: usize = 16 << 20;
 
 /// Where objects are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +50,8 @@ impl FromStr for Place {
 pub struct Embedded {
     service: S3Service,
     root: PathBuf,
+    /// Held by a conditional write.
+    conditional: Arc<Mutex<()>>,
     /// Removes the directory with the last of its clones.
     _temporary: Option<Arc<Temporary>>,
 }
@@ -75,7 +84,7 @@ impl Embedded {
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(Keys);
         builder.set_access(Anyone);
-        Ok(Self { service: builder.build(), root, _temporary: temporary })
+        Ok(Self { service: builder.build(), root, conditional: Arc::default(), _temporary: temporary })
     }
 
     /// Makes sure that a bucket is there.
@@ -96,16 +105,34 @@ impl Embedded {
             return true;
         }
         let path = request.uri().path();
-        path != "/" && !OWN_PATHS.iter().any(|own| path.starts_with(own))
+        !OWN_PAGES.contains(&path) && !OWN_PATHS.iter().any(|own| path.starts_with(own))
     }
 
     /// Answers a request.
     ///
     /// # Errors
     /// When there is no answer to give.
-    pub async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
-        self.service.call(request.map(Body::from)).await
+    pub async fn answer(&self, request: Request<Incoming>) -> Result<Response, HttpError> {
+        let headers = request.headers();
+        let is_conditional = headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MATCH);
+        // s3s-fs looks first and writes then: two such writes must not overlap.
+        let _alone =
+            if is_conditional && request.method() == Method::PUT { Some(self.conditional.lock().await) } else { None };
+        let asks_for_encoding = request.uri().query().is_some_and(|query| query.contains("encoding-type=url"));
+        let response = self.service.call(request.map(Body::from)).await?.map(axum::body::Body::new);
+        if asks_for_encoding { Ok(without_encoding(response).await) } else { Ok(response) }
     }
+}
+
+/// s3s-fs says that it encodes the keys of a list where it is asked to, and does not: clients would decode what never was encoded.
+async fn without_encoding(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, MAX_LIST_BYTES).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let text = String::from_utf8_lossy(&bytes).replace("<EncodingType>url</EncodingType>", "");
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, text.into())
 }
 
 /// A directory that goes with the emulator.
@@ -164,6 +191,7 @@ mod tests {
             ("/endpoints/demo/async-invocations", "sagemaker", false),
             ("/endpoints/key", "s3", true),
             ("/metrics", "", false),
+            ("/metrics-bucket/key", "", true),
             ("/_emulator/x?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", true),
         ] {
             let request = Request::builder().uri(path).header("authorization", signed(service)).body(()).unwrap();

@@ -153,6 +153,8 @@ impl Endpoint {
             let number = core.ledger.enqueue(invocation.clone(), Instant::now()).map_err(|_| Refusal::Full)?;
             Ok((number, invocation))
         })?;
+        // Invocations end in any order; this is the order in which they came.
+        tracing::info!(endpoint.name = self.name, inference.id = accepted.1.inference_id, "invocation accepted");
         self.changed.notify_one();
         Ok(accepted)
     }

@@ -84,7 +84,7 @@ mod tests {
         let images = Images::new(images.to_vec());
         assert_eq!(images.model("x/slow:1"), Model::Echo(Duration::from_secs(1)));
         assert_eq!(images.model("x/other:1"), Model::Size(1));
-        assert_eq!(Images::default().model("fail"), Model::Fail);
+        assert_eq!(Images::default().model("fail"), Model::Fail(400));
         assert_eq!(Images::default().model("x/other:1"), Model::Echo(Duration::ZERO));
     }
 }

@@ -19,8 +19,8 @@ const MAX_OUTPUT_BYTES: usize = 1 << 30;
 pub enum Model {
     /// Answers with its input after a while.
     Echo(Duration),
-    /// Answers with an error.
-    Fail,
+    /// Answers with this error status.
+    Fail(u16),
     /// Answers with so many bytes.
     Size(usize),
     /// The base URL of a container.
@@ -49,14 +49,17 @@ impl FromStr for Model {
         let bytes = |text: &str| text.parse().ok().filter(|bytes| *bytes <= MAX_OUTPUT_BYTES);
         let model = match text.split_once(':') {
             None if text == "echo" => Some(Self::Echo(Duration::ZERO)),
-            None if text == "fail" => Some(Self::Fail),
+            None if text == "fail" => Some(Self::Fail(400)),
+            Some(("fail", status)) => status.parse().ok().filter(|status| (400..600).contains(status)).map(Self::Fail),
             Some(("sleep", time)) => seconds(time).map(Self::Echo),
             Some(("size", size)) => bytes(size).map(Self::Size),
             Some(("http", _)) => Some(Self::Container(text.trim_end_matches('/').to_owned())),
             _ => None,
         };
         model.ok_or_else(|| {
-            format!("the model must be echo, fail, sleep:SECONDS, size:BYTES or http://host:port, not `{text}`")
+            format!(
+                "the model must be echo, fail, fail:STATUS, sleep:SECONDS, size:BYTES or http://host:port, not `{text}`"
+            )
         })
     }
 }
@@ -96,9 +99,9 @@ impl Model {
                 let content_type = content_type.map_or("application/octet-stream", String::as_str).to_owned();
                 Ok(Object { body: input, content_type })
             }
-            Self::Fail => {
+            Self::Fail(status) => {
                 let body = Bytes::from_static(br#"{"message":"the model fail always fails"}"#);
-                Err(Failure::answered(400, Object { body, content_type: "application/json".to_owned() }))
+                Err(Failure::answered(*status, Object { body, content_type: "application/json".to_owned() }))
             }
             Self::Size(bytes) => {
                 Ok(Object { body: vec![b'x'; *bytes].into(), content_type: "application/octet-stream".to_owned() })
@@ -116,15 +119,16 @@ mod tests {
     fn every_model_is_read() {
         for (text, model) in [
             ("echo", Model::Echo(Duration::ZERO)),
-            ("fail", Model::Fail),
+            ("fail", Model::Fail(400)),
+            ("fail:503", Model::Fail(503)),
             ("sleep:0.5", Model::Echo(Duration::from_millis(500))),
             ("size:1000000", Model::Size(1_000_000)),
             ("http://127.0.0.1:9000/", Model::Container("http://127.0.0.1:9000".to_owned())),
         ] {
             assert_eq!(text.parse(), Ok(model), "{text}");
         }
-        for text in ["", "gpt", "sleep", "sleep:-1", "size:2000000000", "size:x", "https://example.com"] {
-            assert!(text.parse::<Model>().unwrap_err().contains("echo, fail, sleep:SECONDS"), "{text}");
+        for text in ["", "gpt", "fail:200", "sleep", "sleep:-1", "size:2000000000", "size:x", "https://example.com"] {
+            assert!(text.parse::<Model>().unwrap_err().contains("echo, fail, fail:STATUS"), "{text}");
         }
     }
 }

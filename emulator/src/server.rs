@@ -7,16 +7,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
+use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
+use uuid::Uuid;
 
-use crate::admin::{faults, metrics, state};
+use crate::admin::{faults, metrics, page, state};
 use crate::embedded::Embedded;
 use crate::{Emulator, control, wire};
 
@@ -61,10 +63,13 @@ pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>, s3: Option<Em
 
 /// The emulator's routes.
 fn router(emulator: Arc<Emulator>) -> Router {
-    Router::new()
+    let sagemaker = Router::new()
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
         .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
         .route("/", post(control::call))
+        .layer(map_response(with_request_id));
+    sagemaker
+        .route("/", get(page::get))
         .route("/metrics", get(metrics::get))
         .route("/_emulator/endpoints", get(state::endpoints))
         .route("/_emulator/endpoints/{endpoint_name}/invocations", get(state::invocations))
@@ -80,6 +85,14 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .with_state(emulator)
 }
 
+/// What clients quote when they ask AWS about a call.
+async fn with_request_id(mut response: Response) -> Response {
+    if let Ok(id) = Uuid::new_v4().to_string().parse() {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
 async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {
     // Small answers, each waited for.
     if let Err(error) = stream.set_nodelay(true) {
@@ -89,7 +102,8 @@ async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {
         let (router, s3) = (router.clone(), s3.clone());
         async move { answer(request, router, s3).await }
     });
-    let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    // Idle connections stay open: whoever holds one in a pool may use it at any time.
+    let served = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
     }
@@ -98,7 +112,7 @@ async fn connection(stream: TcpStream, router: Router, s3: Option<Embedded>) {
 /// The answer to a request; without one the connection is closed.
 async fn answer(request: Request<Incoming>, router: Router, s3: Option<Embedded>) -> Result<Response, Dropped> {
     if let Some(s3) = s3.filter(|_| Embedded::is_meant(&request)) {
-        return s3.answer(request).await.map(|response| response.map(Body::new)).map_err(|_| Dropped);
+        return s3.answer(request).await.map_err(|_| Dropped);
     }
     let answered: Result<Response, Infallible> = router.oneshot(request.map(Body::new)).await;
     answered.ok().filter(|response| response.extensions().get::<DropConnection>().is_none()).ok_or(Dropped)

@@ -12,6 +12,7 @@ use crate::account::Account;
 use crate::cli::Options;
 use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT};
 use crate::endpoint::deployment::{AsyncConfig, Deployment, Scaling};
+use crate::endpoint::ledger::Limits;
 use crate::faults::Plan;
 use crate::faults::rules::Rules;
 use crate::images::Images;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub images: Images,
     /// Instances that all endpoints together may have.
     pub instance_limit: u32,
+    /// Of each endpoint's memory.
+    pub limits: Limits,
     /// Faults from the start.
     pub plan: Plan,
     /// Endpoints from the start.
@@ -107,12 +110,16 @@ impl Settings {
             endpoint.ok_or_else(|| SettingsError::UnknownEndpoint(throttle.name.clone()))?.throttled += throttle.count;
         }
         override_plan(&mut plan, options);
+        let mut limits = Limits::default();
+        limits.waiting = options.queue_limit.or(file.queue_limit).unwrap_or(limits.waiting);
+        limits.ended = options.history_limit.or(file.history_limit).unwrap_or(limits.ended);
         let images = options.images.iter().cloned().chain(file.images.into_iter().map(Into::into)).collect();
         Ok(Self {
             account,
             scaling: defaults.scaling(),
             images: Images::new(images),
             instance_limit: options.instance_limit.or(file.instance_limit).unwrap_or(DEFAULT_INSTANCE_LIMIT),
+            limits,
             plan,
             endpoints,
         })

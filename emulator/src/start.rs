@@ -22,8 +22,11 @@ pub async fn start(
     settings: Settings,
     listener: TcpListener,
 ) -> Result<impl Future<Output = std::io::Result<()>> + use<>, Box<dyn std::error::Error>> {
-    let config = aws::config().await;
     let embedded = options.embedded.as_ref().map(Embedded::open).transpose()?;
+    let targets = targets(options);
+    // Loading it may ask the machine's surroundings for a region; who needs no AWS asks nobody.
+    let needs_aws = embedded.is_none() || targets.iter().any(|target| matches!(target, Target::Sns | Target::Sqs(_)));
+    let config = if needs_aws { aws::config().await } else { SdkConfig::builder().build() };
     let store = match &embedded {
         None => aws::s3(&config),
         Some(s3) => {
@@ -37,21 +40,24 @@ pub async fn start(
             aws::embedded_s3(&format!("http://{address}"))
         }
     };
-    let notifier = notifier(options, &config).await?;
+    let notifier = notifier(targets, &config).await?;
     let context = Context::new(&settings, Store(store), notifier);
     Ok(server::serve(listener, Emulator::start(settings, context), embedded))
 }
 
-async fn notifier(options: &Options, config: &SdkConfig) -> std::io::Result<Notifier> {
+fn targets(options: &Options) -> Vec<Target> {
     let default = if options.embedded.is_some() { vec![] } else { vec![Target::Sns] };
-    let targets = if options.notify.is_empty() { &default } else { &options.notify };
+    if options.notify.is_empty() { default } else { options.notify.clone() }
+}
+
+async fn notifier(targets: Vec<Target>, config: &SdkConfig) -> std::io::Result<Notifier> {
     let mut sinks = Vec::new();
     for target in targets {
         sinks.push(match target {
             Target::Sns => Sink::Sns(aws_sdk_sns::Client::new(config)),
-            Target::Sqs(url) => Sink::Sqs(aws_sdk_sqs::Client::new(config), url.clone()),
-            Target::Webhook(url) => Sink::Webhook(reqwest::Client::new(), url.clone()),
-            Target::File(path) => Sink::file(path).await?,
+            Target::Sqs(url) => Sink::Sqs(aws_sdk_sqs::Client::new(config), url),
+            Target::Webhook(url) => Sink::Webhook(reqwest::Client::new(), url),
+            Target::File(path) => Sink::file(&path).await?,
         });
     }
     Ok(Notifier { sinks })

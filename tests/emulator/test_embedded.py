@@ -61,13 +61,13 @@ def test_an_endpoint_is_created_invoked_by_location_and_read(start: Callable[...
 def test_presigned_urls_and_conditional_writes_are_s3s(start: Callable[..., Emulator]) -> None:
     s3 = start().client("s3")
     s3.create_bucket(Bucket="bucket")
-    url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "a b.json"})
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "a b+c%20.json"})
     # urllib would add a content type, which is none of those that were signed.
     assert urllib3.request("PUT", url, body=b"uploaded").status == 200
-    assert s3.get_object(Bucket="bucket", Key="a b.json")["Body"].read() == b"uploaded"
+    assert s3.get_object(Bucket="bucket", Key="a b+c%20.json")["Body"].read() == b"uploaded"
     with pytest.raises(s3.exceptions.ClientError, match="PreconditionFailed"):
-        s3.put_object(Bucket="bucket", Key="a b.json", Body=b"again", IfNoneMatch="*")
-    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["a b.json"]
+        s3.put_object(Bucket="bucket", Key="a b+c%20.json", Body=b"again", IfNoneMatch="*")
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket="bucket")["Contents"]] == ["a b+c%20.json"]
 
 
 def test_a_directory_keeps_its_objects(start: Callable[..., Emulator], tmp_path: Path) -> None:

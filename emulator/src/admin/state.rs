@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sagemaker_async_bridge::location::S3Uri;
 use serde::Deserialize;
@@ -62,11 +62,16 @@ pub(crate) async fn one(
     Ok(answer(&invocation(&record(&*find(&emulator, &name)?, number)?)))
 }
 
-/// Invokes once more.
+/// Invokes once more. Asks for JSON's content type, which no other site's page can send without being asked first.
 pub(crate) async fn retry(
     State(emulator): State<Arc<Emulator>>,
     Path((name, number)): Path<(String, u64)>,
+    headers: HeaderMap,
 ) -> Result<Response, AdminError> {
+    if headers.get("content-type").is_none_or(|content_type| content_type != "application/json") {
+        let problem = "the content type must be application/json".to_owned();
+        return Err(AdminError(StatusCode::UNSUPPORTED_MEDIA_TYPE, problem));
+    }
     let endpoint = find(&emulator, &name)?;
     record(&endpoint, number)?;
     let number = endpoint.retry(number).map_err(|refusal| {

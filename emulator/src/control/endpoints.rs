@@ -40,6 +40,12 @@ pub(super) fn update(emulator: &Emulator, request: &Map<String, Value>) -> Resul
     let deployment = emulator.with_registry(|registry| {
         let deployment = deployment(emulator, registry, &config_name)?;
         check_limit(emulator, registry, &endpoint.name, &config_name, deployment.instances)?;
+        let is_asynchronous = endpoint.with(|core| core.deployment.asynchronous.is_some());
+        if is_asynchronous != deployment.asynchronous.is_some() {
+            return Err(ControlError::validation(
+                "An endpoint cannot change between asynchronous and real-time inference.",
+            ));
+        }
         Ok(deployment)
     })?;
     endpoint.update(deployment);
@@ -145,7 +151,7 @@ fn check_limit(
     instances: u32,
 ) -> Result<(), ControlError> {
     let others = registry.endpoints.values().filter(|endpoint| endpoint.name != endpoint_name);
-    let used: u32 = others.map(|endpoint| endpoint.with(|core| core.desired)).sum();
+    let used = others.map(|endpoint| endpoint.with(|core| core.desired)).fold(0, u32::saturating_add);
     if used.saturating_add(instances) <= emulator.instance_limit() {
         return Ok(());
     }

@@ -98,7 +98,8 @@ impl<'a> Input<'a> {
     pub(crate) fn time(&self, member: &str) -> Result<Option<SystemTime>, ControlError> {
         let Some(value) = self.get(member) else { return Ok(None) };
         let since = value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        since.map(|since| Some(SystemTime::UNIX_EPOCH + since)).ok_or_else(|| self.error(member, "be a timestamp"))
+        let time = since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since));
+        time.map(Some).ok_or_else(|| self.error(member, "be a timestamp"))
     }
 
     /// The error of a member.

@@ -8,8 +8,8 @@ use super::Fault;
 
 /// The delay of a delayed notification where none is given.
 const DEFAULT_DELAY_SECONDS: f64 = 5.0;
-/// An hour: longer times are mistakes, and would overflow.
-const MAX_SECONDS: f64 = 3_600.0;
+/// A day: longer times are mistakes.
+const MAX_SECONDS: f64 = 86_400.0;
 
 /// Rates and times. What is not named does not happen.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -74,7 +74,7 @@ impl TryFrom<f64> for Seconds {
         if (0.0..=MAX_SECONDS).contains(&seconds) {
             Ok(Self(seconds))
         } else {
-            Err("seconds are a number from 0 to 3600")
+            Err("seconds are a number from 0 to 86400")
         }
     }
 }

@@ -77,7 +77,7 @@ fn a_bad_plan_says_what_is_allowed() {
     for (plan, expected) in [
         (json!({"all": {"throttling": 1.5}}), "from 0 to 1"),
         (json!({"all": {"throtling": 0.5}}), "unknown field `throtling`"),
-        (json!({"endpoints": {"a": {"delay-seconds": -1}}}), "from 0 to 3600"),
+        (json!({"endpoints": {"a": {"delay-seconds": -1}}}), "from 0 to 86400"),
         (json!({"sed": 1}), "unknown field `sed`"),
     ] {
         let error = serde_json::from_value::<Plan>(plan).unwrap_err().to_string();

@@ -20,6 +20,8 @@ use crate::model::Model;
 pub(super) struct File {
     seed: u64,
     pub(super) instance_limit: Option<u32>,
+    pub(super) queue_limit: Option<usize>,
+    pub(super) history_limit: Option<usize>,
     /// For endpoints that say nothing themselves.
     pub(super) defaults: EndpointTable,
     #[serde(rename = "endpoint")]
@@ -82,7 +84,6 @@ impl EndpointTable {
     /// What the flags say of all endpoints.
     pub(super) fn of(options: &Options) -> Self {
         let include = &options.include_inference_response_in;
-        let seconds = |time: std::time::Duration| Seconds::try_from(time.as_secs_f64()).ok();
         Self {
             output_location: options.output_location.clone().map(Parsed),
             failure_location: options.failure_location.clone().map(Parsed),
@@ -91,8 +92,8 @@ impl EndpointTable {
             include_inference_response_in: (!include.is_empty()).then(|| include.clone()),
             instances: options.instances,
             max_concurrent_invocations_per_instance: options.max_concurrent_invocations_per_instance,
-            cold_start: options.cold_start.and_then(seconds),
-            scale_to_zero_after: options.scale_to_zero_after.and_then(seconds),
+            cold_start: options.cold_start,
+            scale_to_zero_after: options.scale_to_zero_after,
             ..Self::default()
         }
     }

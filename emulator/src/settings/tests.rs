@@ -5,6 +5,8 @@ use super::*;
 const FILE: &str = r#"
 seed = 3
 instance-limit = 5
+queue-limit = 20
+history-limit = 30
 
 [defaults]
 output-location = "s3://bucket/output"
@@ -43,7 +45,8 @@ fn settings(file: &str, flags: &[&str]) -> Result<Settings, String> {
 fn every_setting_of_the_file_is_read() {
     let settings = settings(FILE, &[]).unwrap();
     assert_eq!((settings.instance_limit, settings.plan.seed), (5, 3));
-    assert_eq!(settings.images.model("x/broken:1"), Model::Fail);
+    assert_eq!((settings.limits.waiting, settings.limits.ended), (20, 30));
+    assert_eq!(settings.images.model("x/broken:1"), Model::Fail(400));
     let [summarizer, other] = &settings.endpoints[..] else { panic!("{settings:?}") };
     assert_eq!((summarizer.name.as_str(), summarizer.deployment.instances), ("summarizer", 2));
     assert_eq!(summarizer.scaling.to_zero_after, Some(Duration::from_secs(60)));
@@ -75,8 +78,8 @@ fn a_bad_setting_says_what_is_wrong() {
         ("sed = 1", &[][..], "unknown field `sed`"),
         ("[[endpoint]]\nname = 'a'", &[], "endpoint a: needs an output location"),
         ("[[endpoint]]\nname = 'a_b'", &[], "letters, digits and hyphens"),
-        ("[[endpoint]]\nname = 'a'\nmodel = 'gpt'\noutput-location = 's3://bucket'", &[], "echo, fail, sleep:SECONDS"),
-        ("[images]\n'*' = 'gpt'", &[], "echo, fail, sleep:SECONDS"),
+        ("[[endpoint]]\nname = 'a'\nmodel = 'gpt'\noutput-location = 's3://bucket'", &[], "echo, fail, fail:STATUS"),
+        ("[images]\n'*' = 'gpt'", &[], "echo, fail, fail:STATUS"),
         ("[faults]\nthrottling = 2", &[], "from 0 to 1"),
         ("[defaults]\noutput-location = 'bucket'", &[], "s3://"),
         ("", &["--throttle=b=1"], "endpoint b"),
@@ -94,4 +97,20 @@ fn embedded_endpoints_need_nothing_but_a_name() {
     assert_eq!(config.output.to_string(), "s3://sagemaker/output/");
     assert_eq!(config.success_topic.unwrap(), "arn:aws:sns:us-east-1:000000000000:sagemaker-success");
     assert_eq!(settings.buckets().collect::<Vec<_>>(), ["sagemaker", "sagemaker"]);
+}
+
+/// What `--config` with this path gives.
+fn read(path: &str) -> Result<Settings, SettingsError> {
+    let options = Options::parse_from(["sagemaker-async-emulator", "--embedded=memory", "--config", path]);
+    Settings::read(&options, Account::default())
+}
+
+#[test]
+fn the_example_is_read_and_a_file_that_is_not_there_is_named() {
+    let settings = read(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/emulator.toml")).unwrap();
+    let names: Vec<_> =
+        settings.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint.throttled)).collect();
+    assert_eq!(names, [("summarizer", 0), ("flaky", 2)]);
+    assert!(settings.plan.endpoints.contains_key("flaky"));
+    assert!(read("/none/such.toml").unwrap_err().to_string().starts_with("/none/such.toml: "));
 }

@@ -33,6 +33,7 @@ impl Running {
             .header("content-type", "application/x-amz-json-1.1")
             .body(request.to_string());
         let answer = request.send().await.unwrap();
+        assert!(answer.headers().contains_key("x-amzn-requestid"));
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
         let body: Value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
@@ -190,6 +191,7 @@ async fn what_is_wrong_is_answered_as_sagemaker_does() {
         ("DescribeEndpoint", json!({}), "'endpointName'".to_owned()),
         ("ListModels", json!({"MaxResults": 101}), "'maxResults'".to_owned()),
         ("ListModels", json!({"NextToken": "%"}), "NextToken".to_owned()),
+        ("ListModels", json!({"CreationTimeAfter": 1e19}), "'creationTimeAfter'".to_owned()),
         (
             "UpdateEndpointWeightsAndCapacities",
             json!({"EndpointName": "made", "DesiredWeightsAndCapacities": [{"VariantName": "other"}]}),
@@ -232,4 +234,7 @@ async fn a_real_time_endpoint_takes_no_asynchronous_invocations() {
     let call = running.client().invoke_endpoint_async().endpoint_name("real-time").body(Blob::new("x")).send().await;
     let error = call.unwrap_err().into_service_error();
     assert!(error.to_string().contains("does not support this inference type"), "{error}");
+    let request = json!({"EndpointName": "demo", "EndpointConfigName": "real-time"});
+    let (_, error_type, _) = running.control("UpdateEndpoint", &request).await;
+    assert_eq!(error_type, "ValidationException");
 }

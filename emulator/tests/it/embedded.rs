@@ -143,6 +143,17 @@ async fn a_conditional_write_does_not_replace_an_object() {
 }
 
 #[tokio::test]
+async fn of_many_conditional_writes_at_once_one_succeeds() {
+    let s3 = s3(&[]).await;
+    let put = |n: u32| {
+        let body = ByteStream::from(n.to_string().into_bytes());
+        s3.put_object().bucket("bucket").key("claim").if_none_match("*").body(body).send()
+    };
+    let written = futures_util::future::join_all((0..50).map(put)).await;
+    assert_eq!(written.iter().filter(|written| written.is_ok()).count(), 1);
+}
+
+#[tokio::test]
 async fn presigned_urls_work_until_they_are_tampered_with() {
     let s3 = s3(&[]).await;
     let expiry = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();

@@ -138,3 +138,13 @@ async fn a_model_can_answer_with_any_size() {
     running.notification(1).await;
     assert_eq!(running.stored.lock().unwrap()[0].2.len(), 3_000_000);
 }
+
+#[tokio::test]
+async fn a_full_queue_is_service_unavailable() {
+    let running = Running::start(&["--queue-limit=2", "--cold-start=3600", "--endpoint=cold=echo"]).await;
+    let call = || running.client().invoke_endpoint_async().endpoint_name("cold").body(Blob::new("x")).send();
+    for _ in 0..2 {
+        assert!(call().await.is_ok());
+    }
+    assert_eq!(call().await.unwrap_err().code(), Some("ServiceUnavailable"));
+}

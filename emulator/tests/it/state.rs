@@ -31,10 +31,11 @@ impl Running {
 
 #[tokio::test]
 async fn metrics_have_cloudwatchs_names_and_say_what_has_happened() {
-    let running = Running::start(&[]).await;
+    let running = Running::start(&["--endpoint=down=fail:503"]).await;
     running.invoke("demo", "a").await;
     running.invoke("broken", "b").await;
-    running.notification(2).await;
+    running.invoke("down", "c").await;
+    running.notification(3).await;
     let metrics = running.text("/metrics").await;
     let labels = |endpoint: &str| format!("{{EndpointName=\"{endpoint}\",VariantName=\"AllTraffic\"}}");
     for expected in [
@@ -46,6 +47,7 @@ async fn metrics_have_cloudwatchs_names_and_say_what_has_happened() {
         format!("InvocationFailures{} 0", labels("demo")),
         format!("InvocationFailures{} 1", labels("broken")),
         format!("Invocation4XXErrors{} 1", labels("broken")),
+        format!("Invocation5XXErrors{} 1", labels("down")),
         format!("ExpiredRequests{} 0", labels("demo")),
         format!("NotificationFailure{} 0", labels("demo")),
         format!("TimeInBacklog_count{} 1", labels("demo")),
@@ -111,4 +113,24 @@ async fn what_is_not_there_is_404() {
     }
     let (status, _) = running.own(Method::POST, "endpoints/demo/invocations/9/retry", &Value::Null).await;
     assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn a_retry_from_another_sites_page_is_refused() {
+    let running = Running::start(&[]).await;
+    running.invoke("demo", "a").await;
+    let url = format!("{}/_emulator/endpoints/demo/invocations/1/retry", running.url);
+    let answer = reqwest::Client::new().post(url).header("content-type", "text/plain").send().await.unwrap();
+    assert_eq!(answer.status(), 415);
+}
+
+#[tokio::test]
+async fn the_page_allows_itself_alone() {
+    let running = Running::start(&[]).await;
+    let answer = reqwest::get(&running.url).await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let page = answer.text().await.unwrap();
+    assert!(!page.contains("innerHTML") && !page.contains("src=") && !page.contains("href="), "nothing from outside");
 }
