@@ -40,7 +40,7 @@ async fn s3(more: &[&str]) -> Client {
 
 /// The lines of a file, once there are so many.
 async fn lines(path: &PathBuf, count: usize) -> Vec<Value> {
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         if text.lines().count() >= count {
             return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -98,7 +98,7 @@ async fn a_webhook_gets_what_sns_would_post_and_is_tried_again() {
     tokio::spawn(async move { axum::serve(listener, hook).await });
     let url = start(&[&target]).await;
     runtime_client(&url).invoke_endpoint_async().endpoint_name("broken").body(Blob::new("x")).send().await.unwrap();
-    for _ in 0..1000 {
+    for _ in 0..6000 {
         if seen.lock().unwrap().len() == 2 {
             break;
         }

@@ -88,7 +88,7 @@ impl Running {
 
     /// The `count`th notification, once it has come.
     pub(crate) async fn notification(&self, count: usize) -> (String, Value) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if let Some(published) = self.published.lock().unwrap().get(count - 1) {
                 return published.clone();
             }
