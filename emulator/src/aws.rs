@@ -1,6 +1,7 @@
 //! The clients of the AWS services that endpoints use, configured by the usual environment variables.
 
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
@@ -21,6 +22,8 @@ pub fn embedded_s3(url: &str) -> aws_sdk_s3::Client {
         .credentials_provider(aws_sdk_s3::config::Credentials::new(key, secret, None, None, "environment"))
         .endpoint_url(url)
         .force_path_style(true)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .http_client(Builder::new().build_http());
     aws_sdk_s3::Client::from_conf(config.build())
 }
@@ -32,4 +35,19 @@ pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let is_stand_in = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|name| std::env::var_os(name).is_some());
     let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(is_stand_in).build();
     aws_sdk_s3::Client::from_conf(s3)
+}
+
+/// What an SDK's error says, with its causes. Not as the SDK prints it: that has the whole answer in it.
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // A service's error says the same once as itself and once as its kind.
+        if !words.ends_with(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    words
 }

@@ -153,8 +153,14 @@ impl Endpoint {
             let number = core.ledger.enqueue(invocation.clone(), Instant::now()).map_err(|_| Refusal::Full)?;
             Ok((number, invocation))
         })?;
-        // Invocations end in any order; this is the order in which they came.
-        tracing::info!(endpoint.name = self.name, inference.id = accepted.1.inference_id, "invocation accepted");
+        let (number, invocation) = &accepted;
+        // The number ties this line to that of its end: an inference id may come more than once.
+        tracing::info!(
+            endpoint.name = self.name,
+            inference.id = invocation.inference_id,
+            invocation.number = number,
+            "invocation accepted"
+        );
         self.changed.notify_one();
         Ok(accepted)
     }

@@ -1,6 +1,7 @@
 //! A local SageMaker async endpoint: the wiring.
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use clap::Parser;
 use sagemaker_async_emulator::account::Account;
@@ -11,9 +12,19 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
     telemetry::init();
-    let options = Options::parse();
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error is closed, the exit code has to do.
+            let _ = writeln!(std::io::stderr(), "sagemaker-async-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::read(&options, Account::from_env())?;
     let listener = TcpListener::bind(&options.listen).await?;
     let url = format!("http://{}", listener.local_addr()?);

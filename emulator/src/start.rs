@@ -28,7 +28,7 @@ pub async fn start(
     let needs_aws = embedded.is_none() || targets.iter().any(|target| matches!(target, Target::Sns | Target::Sqs(_)));
     let config = if needs_aws { aws::config().await } else { SdkConfig::builder().build() };
     let store = match &embedded {
-        None => aws::s3(&config),
+        None => Store::Aws(aws::s3(&config)),
         Some(s3) => {
             for bucket in settings.buckets() {
                 s3.create_bucket(&bucket)?;
@@ -37,11 +37,11 @@ pub async fn start(
             if address.ip().is_unspecified() {
                 address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
             }
-            aws::embedded_s3(&format!("http://{address}"))
+            Store::Own(aws::embedded_s3(&format!("http://{address}")))
         }
     };
     let notifier = notifier(targets, &config).await?;
-    let context = Context::new(&settings, Store(store), notifier);
+    let context = Context::new(&settings, store, notifier);
     Ok(server::serve(listener, Emulator::start(settings, context), embedded))
 }
 

@@ -11,6 +11,7 @@ import pytest
 import urllib3
 
 from local.bridge import wait_for
+from local.processes import StartError
 from tests.emulator.conftest import Emulator
 
 MEGABYTE = 1 << 20
@@ -80,3 +81,10 @@ def test_a_directory_keeps_its_objects(start: Callable[..., Emulator], tmp_path:
     first.process.stop()
     second = start("--embedded", str(directory))
     assert second.client("s3").get_object(Bucket="sagemaker", Key=key)["Body"].read() == b"kept"
+
+
+def test_what_it_cannot_start_with_is_said(start: Callable[..., Emulator]) -> None:
+    with pytest.raises(StartError, match=r"sagemaker-async-emulator: /none\.toml: No such file"):
+        start("--config", "/none.toml")
+    with pytest.raises(StartError, match="--throttle names the endpoint other"):
+        start("--endpoint", "demo=echo", "--throttle", "other=1")

@@ -121,8 +121,14 @@ impl Endpoint {
 
     /// Sends a notification, unless a fault is to befall it.
     async fn tell(&self, record: &Record, topic: Option<&str>, notification: &Notification) {
-        let (endpoint, id, status) = (&self.name, &record.invocation.inference_id, notification.status());
-        tracing::info!(endpoint.name = endpoint, inference.id = id, invocation.status = status, "invocation ended");
+        let (endpoint, id) = (&self.name, &record.invocation.inference_id);
+        let (number, status) = (record.number, notification.status());
+        tracing::info!(
+            endpoint.name = endpoint,
+            invocation.number = number,
+            invocation.status = status,
+            "invocation ended"
+        );
         let Some(topic) = topic else { return };
         let message = match serde_json::to_string(notification) {
             Ok(message) => message,

@@ -39,7 +39,7 @@ fn stage(plan: &Value) -> Stage {
     let publish = publish.then_output(|| PublishOutput::builder().build());
     let context = Context {
         account: Account::default(),
-        store: Store(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put])),
+        store: Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put])),
         notifier: Notifier { sinks: vec![Sink::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]))] },
         http: reqwest::Client::new(),
         faults: Faults::new(serde_json::from_value(plan.clone()).unwrap()),

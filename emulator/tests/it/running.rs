@@ -61,7 +61,7 @@ impl Running {
             true
         });
         let publish = publish.then_output(|| PublishOutput::builder().build());
-        let store = Store(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &output, &missing]));
+        let store = Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get, &output, &missing]));
         let notifier = Notifier { sinks: vec![Sink::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]))] };
         let base = [
             "sagemaker-async-emulator",
@@ -88,7 +88,7 @@ impl Running {
 
     /// The `count`th notification, once it has come.
     pub(crate) async fn notification(&self, count: usize) -> (String, Value) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if let Some(published) = self.published.lock().unwrap().get(count - 1) {
                 return published.clone();
             }
