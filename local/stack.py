@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -283,6 +284,13 @@ class LocalStack(Bridge):
         emulator = Process(EMULATOR, [*command, *self.emulator_arguments], environment, self.emulator_log)
         self._processes.append(emulator)
         emulator.wait_until(lambda: b" listening on http://" in self.emulator_log.read_bytes(), READY_TIMEOUT_SECONDS)
+
+    def invocations(self, endpoint: str, inference_id: str | None = None) -> list[dict[str, Any]]:
+        """What an endpoint was asked to do, the newest first, as the emulator remembers it."""
+        wanted = {"limit": "10000"} if inference_id is None else {"limit": "10000", "inferenceId": inference_id}
+        url = f"{self.emulator_url}/_emulator/endpoints/{endpoint}/invocations?{urllib.parse.urlencode(wanted)}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)["invocations"]
 
     def _emulator_locations(self) -> list[str]:
         bucket = self.outputs["BucketName"]
