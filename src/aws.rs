@@ -132,4 +132,13 @@ mod tests {
             assert_eq!(only_plain_http(lookup), expected, "{set:?}");
         }
     }
+
+    #[test]
+    fn a_services_endpoint_is_named_in_capitals_with_underscores() {
+        // A variable that Cargo sets for every test.
+        let key = ServiceConfigKey::builder().service_id("manifest dir").env("CARGO").profile("unused").build();
+        assert_eq!(ServiceEndpoints.load_config(key.unwrap()).as_deref(), Some(env!("CARGO_MANIFEST_DIR")));
+        let key = ServiceConfigKey::builder().service_id("SQS").env("NOT_SET").profile("unused").build();
+        assert_eq!(ServiceEndpoints.load_config(key.unwrap()), None);
+    }
 }

@@ -138,7 +138,10 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
 }
 
 /// What every function gets: AWS's own variables, and the bridge's.
-const FIXED_ENVIRONMENT: [(&str, &str); 13] = [
+const FIXED_ENVIRONMENT: [(&str, &str); 15] = [
+    // As template.yaml sets them for the functions; the floor and Python, which frees little, get the same.
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TRIM_THRESHOLD_", "67108864"),
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
