@@ -12,7 +12,7 @@ LOCAL := .venv/local
 LINT := .venv/lint
 BUILD := .venv/build
 
-RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator -name '*.rs' -o -name 'Cargo.toml')
+RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
 PYTHON_SOURCES = $(wildcard local tests bench examples)
 
@@ -44,9 +44,10 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
-bench: $(LOCAL)/.stamp ## the release binaries against Python functions, as ratios; the emulator's throughput
+bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
-	$(LOCAL)/bin/python bench/bench.py
+	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
+	target/release/bench
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
 

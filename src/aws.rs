@@ -3,13 +3,17 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::checksum_config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_types::sdk_config::SharedCredentialsProvider;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 /// A client that costs nothing until it is used.
 pub type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
@@ -20,10 +24,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// One try of a call, from the request's first byte to the answer's headers and small body.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What every client is built from: region, credentials and endpoint URLs from the usual AWS environment variables.
-pub async fn sdk_config() -> SdkConfig {
-    let is_plain = |name: &str| std::env::var(name).ok().map(|url| url.starts_with("http://"));
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+/// What every client is built from: region, credentials and endpoint URLs from the AWS environment variables that Lambda sets.
+///
+/// Not from `aws_config::defaults`: that looks further where none is set, in profiles, STS, ECS and IMDS, which a function has
+/// not, and links all of it (docs/performance.md has the figures).
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+#[must_use]
+pub fn sdk_config() -> SdkConfig {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let is_set = |name: &str| variable(name).map(|value| value.eq_ignore_ascii_case("true"));
+    let is_plain = |name: &str| variable(name).map(|url| url.starts_with("http://"));
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .service_config(ServiceEndpoints)
         .http_client(http_client(only_plain_http(is_plain)))
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
         .timeout_config(
@@ -35,8 +50,24 @@ pub async fn sdk_config() -> SdkConfig {
         // TLS guards the way, SigV4 the body's hash; a checksum on top would read every payload once more.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .load()
-        .await
+        // An upload that stalls runs into the attempt's timeout; only a download outlasts its answer's headers.
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build());
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    config.set_use_fips(is_set("AWS_USE_FIPS_ENDPOINT"));
+    config.set_use_dual_stack(is_set("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.build()
+}
+
+/// Endpoint URLs of single services: `AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME` and its like.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+#[derive(Debug)]
+struct ServiceEndpoints;
+
+impl LoadServiceConfig for ServiceEndpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_ascii_uppercase().replace(' ', "_");
+        std::env::var(format!("{}_{service}", key.env())).ok().filter(|value| !value.is_empty())
+    }
 }
 
 /// A client for SageMaker's runtime.
@@ -100,5 +131,14 @@ mod tests {
             let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, plain)| *plain);
             assert_eq!(only_plain_http(lookup), expected, "{set:?}");
         }
+    }
+
+    #[test]
+    fn a_services_endpoint_is_named_in_capitals_with_underscores() {
+        // A variable that Cargo sets for every test.
+        let key = ServiceConfigKey::builder().service_id("manifest dir").env("CARGO").profile("unused").build();
+        assert_eq!(ServiceEndpoints.load_config(key.unwrap()).as_deref(), Some(env!("CARGO_MANIFEST_DIR")));
+        let key = ServiceConfigKey::builder().service_id("SQS").env("NOT_SET").profile("unused").build();
+        assert_eq!(ServiceEndpoints.load_config(key.unwrap()), None);
     }
 }

@@ -46,7 +46,11 @@ impl Collect {
     /// A handler whose clients come from `sdk`.
     #[must_use]
     pub fn new(config: CollectConfig, sdk: &SdkConfig) -> Self {
-        Self::with_clients(config, aws::s3(sdk), aws::sqs(sdk))
+        let (s3, sqs) = (aws::s3(sdk), aws::sqs(sdk));
+        // Each result needs SQS, and the first client reads the root certificates: at the start, where Lambda gives more of a
+        // processor and nobody waits yet.
+        Lazy::force(&sqs);
+        Self::with_clients(config, s3, sqs)
     }
 
     /// A handler with these clients.

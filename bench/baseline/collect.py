@@ -1,10 +1,11 @@
-"""What users write instead of `collect`: fetch the output, put it into the notification, send it on."""
+"""What users write instead of `collect`: fetch the output if it is small, put it into the notification, send it on."""
 
-import base64
 import json
 import os
 
 import boto3
+
+RESULT_BODY_LIMIT_BYTES = 262_144
 
 S3 = boto3.client("s3")
 SQS = boto3.client("sqs")
@@ -17,6 +18,9 @@ def handler(event):
         location = notification.get("responseParameters", {}).get("outputLocation")
         if location:
             bucket, key = location.removeprefix("s3://").split("/", 1)
-            content = S3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            notification["responseBody"] = {"content": base64.b64encode(content).decode(), "encoding": "BASE64"}
+            output = S3.get_object(Bucket=bucket, Key=key)
+            if output["ContentLength"] <= RESULT_BODY_LIMIT_BYTES:
+                notification["responseBody"] = {"content": output["Body"].read().decode(), "encoding": "UTF8"}
+            else:
+                output["Body"].close()
         SQS.send_message(QueueUrl=os.environ["BRIDGE_RESULTS_QUEUE_URL"], MessageBody=json.dumps(notification))

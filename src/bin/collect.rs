@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = CollectConfig::from_env()?;
-    let collect = Collect::new(config, &aws::sdk_config().await);
+    let collect = Collect::new(config, &aws::sdk_config());
     let collect = &collect;
     run(service_fn(async move |event: LambdaEvent<Box<RawValue>>| collect.handle(event).await)).await
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = SubmitConfig::from_env()?;
-    let submit = Submit::new(config, &aws::sdk_config().await);
+    let submit = Submit::new(config, &aws::sdk_config());
     let submit = &submit;
     run(service_fn(async move |event: LambdaEvent<Box<RawValue>>| submit.handle(event).await)).await
 }

@@ -1,0 +1,118 @@
+//! Stand-ins of SageMaker's runtime, S3 and SQS: they take everything and answer what an SDK needs to be content.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http_body_util::Full;
+use hyper::{Method, Request, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::cases::payload;
+use crate::server::Service;
+
+/// How long each service takes to answer.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Latencies {
+    sagemaker: Duration,
+    put: Duration,
+    get: Duration,
+    sqs: Duration,
+}
+
+impl Latencies {
+    /// What a function sees inside a region, roughly.
+    pub(crate) const REALISTIC: Self = Self {
+        sagemaker: Duration::from_millis(15),
+        put: Duration::from_millis(25),
+        get: Duration::from_millis(15),
+        sqs: Duration::from_millis(8),
+    };
+}
+
+/// All services at one address.
+pub(crate) struct Backend {
+    latencies: Latencies,
+    outputs: HashMap<String, Bytes>,
+}
+
+/// What SQS needs of a request to answer it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendMessageBatch {
+    entries: Option<Vec<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    id: String,
+}
+
+impl Backend {
+    /// Services that take this long.
+    pub(crate) fn new(latencies: Latencies) -> Self {
+        let output = |bytes: usize| (format!("/bucket/output/{bytes}.out"), Bytes::from(payload(bytes)));
+        Self { latencies, outputs: [2_000, 200_000, 5_000_000].map(output).into() }
+    }
+
+    async fn respond(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        if *request.method() == Method::PUT {
+            pause(self.latencies.put).await;
+            return response(200, &[("etag", "\"0\"")], Bytes::new());
+        }
+        if *request.method() == Method::GET {
+            pause(self.latencies.get).await;
+            let output = self.outputs.get(path).cloned();
+            let status = if output.is_some() { 200 } else { 404 };
+            return response(status, &[("content-type", "application/json")], output.unwrap_or_default());
+        }
+        if path.ends_with("/async-invocations") {
+            pause(self.latencies.sagemaker).await;
+            let id = request.headers().get("x-amzn-sagemaker-inference-id").and_then(|id| id.to_str().ok());
+            let location = ("x-amzn-sagemaker-outputlocation", "s3://bucket/output/28869378.out");
+            return response(202, &[location], json!({"InferenceId": id.unwrap_or("i")}).to_string().into());
+        }
+        pause(self.latencies.sqs).await;
+        response(200, &[("content-type", "application/x-amz-json-1.0")], sent(request.body()))
+    }
+}
+
+impl Service for Backend {
+    fn answer(self: Arc<Self>, request: Request<Bytes>) -> BoxFuture<'static, Response<Full<Bytes>>> {
+        async move { self.respond(request).await }.boxed()
+    }
+}
+
+/// No timer at all where there is nothing to wait for: one lasts a millisecond at least.
+async fn pause(latency: Duration) {
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+}
+
+fn sent(request: &Bytes) -> Bytes {
+    let digest = "d41d8cd98f00b204e9800998ecf8427e";
+    let answer = match serde_json::from_slice(request) {
+        Ok(SendMessageBatch { entries: Some(entries) }) => {
+            let sent = |entry: Entry| json!({"Id": entry.id, "MessageId": "m", "MD5OfMessageBody": digest});
+            json!({"Successful": entries.into_iter().map(sent).collect::<Vec<_>>(), "Failed": []})
+        }
+        _ => json!({"MessageId": "m", "MD5OfMessageBody": digest}),
+    };
+    answer.to_string().into()
+}
+
+/// An answer with these headers.
+pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: Bytes) -> Response<Full<Bytes>> {
+    let mut builder = Response::builder().status(status);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(Full::new(body)).unwrap_or_default()
+}

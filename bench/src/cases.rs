@@ -1,0 +1,93 @@
+//! What is measured: events as Lambda gives them to the functions.
+
+use serde_json::{Value, json};
+
+/// One kind of event.
+pub(crate) struct Case {
+    /// `submit` or `collect`.
+    pub(crate) function: &'static str,
+    /// The kind's name in tables.
+    pub(crate) name: &'static str,
+    /// Requests or notifications in one event.
+    pub(crate) messages: u32,
+    /// The event, as JSON.
+    pub(crate) event: String,
+}
+
+/// Every case.
+pub(crate) fn all() -> Vec<Case> {
+    let submit = |name, messages, event: Value| Case { function: "submit", name, messages, event: event.to_string() };
+    let collect = |name, bytes| Case { function: "collect", name, messages: 1, event: sns(bytes).to_string() };
+    vec![
+        submit("SQS, 1 x 2 KB", 1, sqs(1, 2_000)),
+        submit("SQS, 10 x 2 KB", 10, sqs(10, 2_000)),
+        submit("SQS, 100 x 2 KB", 100, sqs(100, 2_000)),
+        submit("SQS, 1,000 x 2 KB", 1_000, sqs(1_000, 2_000)),
+        submit("SQS, 10 x 200 KB", 10, sqs(10, 200_000)),
+        submit("HTTP, 2 KB", 1, http(2_000)),
+        collect("SNS, 2 KB output", 2_000),
+        collect("SNS, 200 KB output", 200_000),
+        collect("SNS, 5 MB output", 5_000_000),
+    ]
+}
+
+fn sqs(count: u32, bytes: usize) -> Value {
+    let record = |index: u32| {
+        json!({
+            "messageId": format!("059f36b4-87a3-44ab-83d2-{index:012}"),
+            "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+            "body": payload(bytes),
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1754224858414"},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:requests",
+            "awsRegion": "us-east-1",
+        })
+    };
+    json!({"Records": (0..count).map(record).collect::<Vec<_>>()})
+}
+
+fn http(bytes: usize) -> Value {
+    json!({
+        "version": "2.0",
+        "routeKey": "POST /invocations",
+        "rawPath": "/invocations",
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", "host": "abcdefghij.execute-api.us-east-1.amazonaws.com"},
+        "requestContext": {
+            "domainName": "abcdefghij.execute-api.us-east-1.amazonaws.com",
+            "http": {"method": "POST", "path": "/invocations", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "requestId": "JKJaXmPLvHcESHA=",
+            "stage": "$default",
+        },
+        "body": payload(bytes),
+        "isBase64Encoded": false,
+    })
+}
+
+/// The object's name tells the backend how long it is to be.
+fn sns(bytes: usize) -> Value {
+    let notification = json!({
+        "awsRegion": "us-east-1",
+        "eventTime": "2025-08-03T12:41:00.586Z",
+        "receivedTime": "2025-08-03T12:40:58.414Z",
+        "invocationStatus": "Completed",
+        "requestParameters": {"contentType": "application/json", "endpointName": "bench"},
+        "responseParameters": {
+            "contentType": "application/json",
+            "outputLocation": format!("s3://bucket/output/{bytes}.out"),
+        },
+        "inferenceId": "ccdad826-3b1a-4b07-9b4b-5bd1d8a1ad5c",
+        "eventVersion": "1.0",
+        "eventSource": "aws:sagemaker",
+        "eventName": "InferenceResult",
+    });
+    let sns = json!({"MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e", "Message": notification.to_string()});
+    json!({"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
+}
+
+/// JSON of `bytes` bytes, as requests mostly are: quotes are escaped in the event.
+pub(crate) fn payload(bytes: usize) -> String {
+    let (start, end) = (r#"{"inputs":""#, r#""}"#);
+    format!("{start}{}{end}", "x".repeat(bytes.saturating_sub(start.len() + end.len())))
+}

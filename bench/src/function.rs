@@ -1,0 +1,158 @@
+//! A function's process: started as Lambda starts it, watched by what the kernel says of it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+
+use crate::Result;
+use crate::cases::Case;
+use crate::runtime_api::RuntimeApi;
+
+/// Warm invocations of a case in one run: as many as fit into the time, within these bounds.
+const WARM_TIME: Duration = Duration::from_millis(500);
+const WARM_AT_LEAST: usize = 3;
+const WARM_AT_MOST: usize = 300;
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Bridge,
+    Floor,
+    Python,
+}
+
+impl Subject {
+    pub(crate) const ALL: [Self; 3] = [Self::Bridge, Self::Floor, Self::Python];
+
+    /// The command that Lambda would run as `bootstrap`. Another build, if there is one, takes Python's place.
+    pub(crate) fn command(self, function: &str, against: Option<&Path>) -> Command {
+        let release = Path::new("target/release");
+        match (self, against) {
+            (Self::Bridge, _) => Command::new(release.join(function)),
+            (Self::Floor, _) => Command::new(release.join("floor")),
+            (Self::Python, Some(other)) => Command::new(other.join(function)),
+            (Self::Python, None) => {
+                let mut command = Command::new(".venv/local/bin/python");
+                command.arg("bench/baseline/bootstrap.py").arg(function);
+                command
+            }
+        }
+    }
+}
+
+/// Where the functions find AWS.
+pub(crate) struct Surroundings {
+    /// URL of the backend.
+    pub(crate) backend: String,
+    /// Certificates to trust, for an address of https.
+    pub(crate) bundle: Option<PathBuf>,
+    /// Another build of the bridge, to be measured in Python's place.
+    pub(crate) against: Option<PathBuf>,
+}
+
+/// What one process did with a case.
+pub(crate) struct Run {
+    pub(crate) init: Duration,
+    pub(crate) init_cpu: Duration,
+    pub(crate) first: Duration,
+    pub(crate) warm: Vec<Duration>,
+    /// CPU of a warm invocation's message.
+    pub(crate) cpu: Duration,
+    /// Peak resident set.
+    pub(crate) memory_bytes: f64,
+}
+
+/// A process that is killed in the end.
+pub(crate) struct Function {
+    pub(crate) process: Child,
+    pub(crate) api: RuntimeApi,
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Function {
+    /// Starts `command` in the environment that Lambda would give it.
+    pub(crate) fn start(mut command: Command, around: &Surroundings, runtime: &Handle) -> Result<Self> {
+        let api = RuntimeApi::new(runtime)?;
+        let bundle = around.bundle.as_deref().unwrap_or(Path::new(""));
+        command
+            .env_clear()
+            .envs(FIXED_ENVIRONMENT)
+            .env("AWS_LAMBDA_RUNTIME_API", &api.address)
+            .env("AWS_ENDPOINT_URL", &around.backend)
+            .env("BRIDGE_RESULTS_QUEUE_URL", format!("{}/123456789012/results", around.backend));
+        if !bundle.as_os_str().is_empty() {
+            // Rust's way and boto3's way to say the same.
+            command.env("SSL_CERT_FILE", bundle).env("AWS_CA_BUNDLE", bundle);
+        }
+        // A pipe, as on Lambda, and read as it fills.
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        if let Some(mut stdout) = process.stdout.take() {
+            std::thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
+        }
+        Ok(Self { process, api })
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        // Nanoseconds on a processor, of each thread. The threads of all that is measured here live as long as the process.
+        let mut total = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let times = fs::read_to_string(thread?.path().join("schedstat"))?;
+            total += times.split_whitespace().next().ok_or("an empty schedstat")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(total))
+    }
+
+    fn peak_memory_bytes(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        Ok(line.split_whitespace().next().ok_or("an empty VmHWM")?.parse::<f64>()? * 1024.0)
+    }
+}
+
+/// Starts a function and has it handle a case's event once and then again and again.
+pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle) -> Result<Run> {
+    let event = Bytes::from(case.event.clone());
+    let start = Instant::now();
+    let function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
+    let init = function.api.ready()? - start;
+    let init_cpu = function.cpu()?;
+    let first = function.api.invoke(event.clone())?;
+    let (mut warm, cpu_before, warm_start) = (Vec::new(), function.cpu()?, Instant::now());
+    while warm.len() < WARM_AT_LEAST || (warm.len() < WARM_AT_MOST && warm_start.elapsed() < WARM_TIME) {
+        warm.push(function.api.invoke(event.clone())?);
+    }
+    let messages = u32::try_from(warm.len())? * case.messages;
+    let cpu = (function.cpu()? - cpu_before) / messages;
+    Ok(Run { init, init_cpu, first, warm, cpu, memory_bytes: function.peak_memory_bytes()? })
+}
+
+/// What every function gets: AWS's own variables, and the bridge's.
+const FIXED_ENVIRONMENT: [(&str, &str); 15] = [
+    // As template.yaml sets them for the functions; the floor and Python, which frees little, get the same.
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TRIM_THRESHOLD_", "67108864"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+    ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
+    ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_DEFAULT_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLE"),
+    ("BRIDGE_ENDPOINT_NAME", "bench"),
+    ("BRIDGE_INPUT_LOCATION", "s3://bucket/input/"),
+];

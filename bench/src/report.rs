@@ -1,0 +1,146 @@
+//! Writes what was measured into docs/performance.md, between two marks, and to the terminal.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Write as _, stdout};
+
+use tokio::runtime::Handle;
+
+use crate::cases::Case;
+use crate::figures::{Cell, Figures, cpu_us, first_ms, init_cpu_ms, init_ms, memory_mb, warm_ms};
+use crate::function::{Subject, Surroundings};
+use crate::instructions::{Instructions, can_count, count};
+use crate::{Mode, Result, plot, targets};
+
+const DOCUMENT: &str = "docs/performance.md";
+const PLOT: &str = "docs/performance.svg";
+const START: &str = "<!-- written by make bench -->\n";
+const END: &str = "<!-- end of what make bench writes -->\n";
+/// The paths that matter.
+const COUNTED: [&str; 4] = ["SQS, 1 x 2 KB", "SQS, 10 x 2 KB", "HTTP, 2 KB", "SNS, 2 KB output"];
+
+/// Instruction counts of the paths that matter, for the bridge and for the floor; none without valgrind.
+pub(crate) fn instructions<'a>(
+    cases: &'a [Case],
+    around: &Surroundings,
+    runtime: &Handle,
+) -> Result<Vec<(&'a Case, [Instructions; 2])>> {
+    if !can_count() {
+        return Ok(Vec::new());
+    }
+    let counted = cases.iter().filter(|case| COUNTED.contains(&case.name));
+    let both = |case: &'a Case| {
+        let of = |subject| count(subject, case, around, runtime);
+        Ok((case, [of(Subject::Bridge)?, of(Subject::Floor)?]))
+    };
+    counted.map(both).collect()
+}
+
+/// Writes document and plot, prints the document's part.
+pub(crate) fn write(figures: &Figures, cases: &[Case], counts: &[(&Case, [Instructions; 2])], runs: u32) -> Result<()> {
+    let mut text = targets_table(figures);
+    start_table(&mut text, figures)?;
+    for mode in Mode::ALL {
+        mode_table(&mut text, figures, cases, mode)?;
+    }
+    instructions_table(&mut text, counts)?;
+    sizes(&mut text, runs)?;
+    stdout().write_all(text.as_bytes())?;
+    let document = fs::read_to_string(DOCUMENT)?;
+    let (before, rest) = document.split_once(START).ok_or("no mark in the document")?;
+    let (_, after) = rest.split_once(END).ok_or("no end mark in the document")?;
+    fs::write(DOCUMENT, format!("{before}{START}{text}{END}{after}"))?;
+    Ok(fs::write(PLOT, plot::svg(figures, cases))?)
+}
+
+/// Prints the tables of a part of the cases, or of two builds.
+pub(crate) fn print(figures: &Figures, cases: &[Case]) -> Result<()> {
+    let mut text = String::new();
+    start_table(&mut text, figures)?;
+    for mode in Mode::ALL {
+        mode_table(&mut text, figures, cases, mode)?;
+    }
+    Ok(stdout().write_all(text.as_bytes())?)
+}
+
+fn targets_table(figures: &Figures) -> String {
+    let mut text = "\n| asked | target | figure | |\n|---|---|---|---|\n".to_owned();
+    for target in targets::all(figures) {
+        let met = if target.is_met { "met" } else { "**missed**" };
+        text += &format!("| {} | {} | {} | {met} |\n", target.what, target.asked, number(target.figure));
+    }
+    text
+}
+
+fn start_table(text: &mut String, figures: &Figures) -> Result<()> {
+    writeln!(text, "\nStart: bridge / floor / Python\n\n| function | init ms | init CPU ms |\n|---|---|---|")?;
+    for (name, case) in [("submit", "SQS, 1 x 2 KB"), ("collect", "SNS, 2 KB output")] {
+        for mode in [Mode::NoLatency, Mode::Tls] {
+            let [init, cpu] =
+                [init_ms, init_cpu_ms].map(|figure| three(figures, mode, case, |cell| cell.median(figure)));
+            writeln!(text, "| {name}, {} | {init} | {cpu} |", mode.name())?;
+        }
+    }
+    Ok(())
+}
+
+fn mode_table(text: &mut String, figures: &Figures, cases: &[Case], mode: Mode) -> Result<()> {
+    writeln!(text, "\nOver {}: bridge / floor / Python\n", mode.name())?;
+    let columns =
+        ["event", "first ms", "p50 ms", "p99 ms", "messages/s", "CPU us/message", "peak MB", "Python : bridge"];
+    writeln!(text, "| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()))?;
+    for case in cases {
+        let figure = |of: &dyn Fn(&Cell) -> f64| three(figures, mode, case.name, of);
+        let per_second = |cell: &Cell| f64::from(case.messages) * 1e3 / cell.median(warm_ms);
+        let cells = [
+            figure(&|cell| cell.median(first_ms)),
+            figure(&|cell| cell.warm_ms(50)),
+            figure(&|cell| cell.warm_ms(99)),
+            figure(&per_second),
+            figure(&|cell| cell.median(cpu_us)),
+            figure(&|cell| cell.median(memory_mb)),
+        ];
+        let [bridge, python] = [Subject::Bridge, Subject::Python].map(|subject| figures.cell(mode, case.name, subject));
+        let ratio = number(python.ratio(&bridge, warm_ms));
+        writeln!(text, "| {} | {} | {ratio} |", case.name, cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+fn instructions_table(text: &mut String, counts: &[(&Case, [Instructions; 2])]) -> Result<()> {
+    if counts.is_empty() {
+        return Ok(writeln!(text, "\nNo instruction counts: valgrind is not installed.")?);
+    }
+    writeln!(text, "\nThousands of instructions (callgrind): bridge / floor\n")?;
+    writeln!(text, "| event | init | first invocation, the rest | a message, warm |\n|---|---|---|---|")?;
+    for (case, [bridge, floor]) in counts {
+        let both = |of: fn(&Instructions) -> u64| format!("{} / {}", of(bridge), of(floor));
+        let cells = [both(|of| of.init), both(|of| of.first), both(|of| of.message)];
+        writeln!(text, "| {} | {} |", case.name, cells.join(" | "))?;
+    }
+    Ok(())
+}
+
+fn sizes(text: &mut String, runs: u32) -> Result<()> {
+    let size = |name| targets::binary_mb("target/release/", name).map_or_else(|| "?".to_owned(), number);
+    let machine = std::env::consts::ARCH;
+    let (submit, collect, floor) = (size("submit"), size("collect"), size("floor"));
+    writeln!(
+        text,
+        "\nBinaries on this machine ({machine}): submit {submit} MB, collect {collect} MB, floor {floor} MB."
+    )?;
+    Ok(writeln!(text, "Medians of {runs} runs; ratios are medians of the ratios run by run.\n")?)
+}
+
+fn three(figures: &Figures, mode: Mode, case: &str, figure: impl Fn(&Cell) -> f64) -> String {
+    Subject::ALL.map(|subject| number(figure(&figures.cell(mode, case, subject)))).join(" / ")
+}
+
+/// Three digits, or all of a whole number.
+fn number(value: f64) -> String {
+    match value.abs() {
+        small if small < 9.995 => format!("{value:.2}"),
+        medium if medium < 99.95 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
