@@ -7,6 +7,10 @@ PYTHON ?= python3
 CARGO ?= cargo
 # Processor of the deployed functions, arm64 or x86_64: make deploy ARCHITECTURE=x86_64
 ARCHITECTURE ?= arm64
+# Of make chaos; several seeds, several runs: make chaos SEED="1 2 3"
+SEED ?= 1 2 3
+REQUESTS ?= 5000
+RATE ?= 50
 
 LOCAL := .venv/local
 LINT := .venv/lint
@@ -14,13 +18,13 @@ BUILD := .venv/build
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard local tests bench examples)
+PYTHON_SOURCES = $(wildcard local tests bench examples chaos)
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench up down build deploy debug-binaries
+.PHONY: help demo test lint bench chaos up down build deploy debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +54,9 @@ bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a ba
 	target/release/bench
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
+
+chaos: $(LOCAL)/.stamp debug-binaries ## thousands of requests under all faults, each accounted for: SEED=1 REQUESTS=5000 RATE=50
+	@$(LOCAL)/bin/python -m chaos.run $(foreach seed,$(SEED),--seed $(seed)) --requests $(REQUESTS) --rate $(RATE)
 
 up: $(LOCAL)/.stamp debug-binaries ## leave a local bridge running, with commands to try
 	@$(LOCAL)/bin/python -m local.up

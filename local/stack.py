@@ -270,20 +270,24 @@ class LocalStack(Bridge):
     def _start_emulator(self) -> None:
         """Last, because it needs the bucket and the topics; the functions got its address beforehand."""
         self.report(f"starting {EMULATOR} on {self.emulator_url}")
-        environment = {
+        command = [str(self.binaries / EMULATOR), "--listen", f"127.0.0.1:{self._emulator.release()}"]
+        command += self._emulator_locations()
+        for name, model in self.endpoints.items():
+            command += ["--endpoint", f"{name}={model}"]
+        emulator = Process(
+            EMULATOR, [*command, *self.emulator_arguments], self._emulator_environment(), self.emulator_log
+        )
+        self._processes.append(emulator)
+        emulator.wait_until(lambda: b" listening on http://" in self.emulator_log.read_bytes(), READY_TIMEOUT_SECONDS)
+
+    def _emulator_environment(self) -> dict[str, str]:
+        return {
             "PATH": os.environ.get("PATH", os.defpath),
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ROOT_KEY,
             "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         }
-        command = [str(self.binaries / EMULATOR), "--listen", f"127.0.0.1:{self._emulator.release()}"]
-        command += self._emulator_locations()
-        for name, model in self.endpoints.items():
-            command += ["--endpoint", f"{name}={model}"]
-        emulator = Process(EMULATOR, [*command, *self.emulator_arguments], environment, self.emulator_log)
-        self._processes.append(emulator)
-        emulator.wait_until(lambda: b" listening on http://" in self.emulator_log.read_bytes(), READY_TIMEOUT_SECONDS)
 
     def invocations(self, endpoint: str, inference_id: str | None = None) -> list[dict[str, Any]]:
         """What an endpoint was asked to do, the newest first, as the emulator remembers it."""

@@ -1,0 +1,1 @@
+"""Faults, load and a checker that accounts for every request: see docs/nothing-lost.md."""

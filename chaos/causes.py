@@ -1,0 +1,141 @@
+"""Why a request has more than one result: each further one is put down to a cause, by what the proxy saw.
+
+An SDK sends the same call id with each try of a call. So a second try of one call, and a second call, can be told
+apart: the first comes from a lost answer, the second from a message that was delivered again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chaos.evidence import INVOKE, PUBLISH, SEND
+from chaos.faults import DROPPED_AFTER
+from chaos.ledger import HTTP_KEY, Call, Ledger, Request, Result
+
+INVOKED_BY_SDK = "invoked again: SageMaker's answer was lost, the SDK tried again"
+INVOKED_AFTER_KILL = "invoked again: the message came back, a function had been killed"
+INVOKED_AFTER_LOST_ANSWER = "invoked again: the message came back, SageMaker's answer had been lost"
+INVOKED_AFTER_TIMEOUT = "invoked again: the message came back, the function's time had run out"
+INVOKED_BY_CALLER = "invoked again: the HTTP caller asked again after an error"
+PUBLISHED_BY_SDK = "notified again: SNS's answer was lost, SageMaker tried again"
+PUBLISHED_TWICE = "notified again: SageMaker sent the notification twice"
+SENT_BY_SDK = "sent again: SQS's answer was lost, the SDK tried again"
+SENT_AFTER_KILL = "sent again: the notification came back, a function had been killed"
+SENT_AFTER_LOST_ANSWER = "sent again: the notification came back, SQS's answer had been lost"
+SENT_AFTER_TIMEOUT = "sent again: the notification came back, the function's time had run out"
+
+Subject = tuple[str, str | None]
+
+
+@dataclass
+class Evidence:
+    """Calls that may have had an effect, by what they were about, in order of time."""
+
+    invocations: dict[str, list[Call]]
+    publishes: dict[Subject, list[Call]]
+    sends: dict[Subject, list[Call]]
+    kills: list[tuple[float, str]]
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Evidence:
+        """Sorted out of a ledger."""
+        evidence = cls(defaultdict(list), defaultdict(list), defaultdict(list), [])
+        evidence.kills = sorted((kill.at, kill.function) for kill in ledger.kills)
+        for call in sorted(ledger.calls, key=lambda call: call.at):
+            if not call.forwarded:
+                continue
+            for inference_id, location in call.subjects:
+                if call.operation == INVOKE and call.status in (None, 202):
+                    evidence.invocations[inference_id or ""].append(call)
+                elif call.operation == PUBLISH and call.status == 200:
+                    evidence.publishes[(inference_id or "", location)].append(call)
+                elif call.operation == SEND and call.status == 200:
+                    evidence.sends[(inference_id or "", location)].append(call)
+        return evidence
+
+    def was_accepted_but_not_notified(self, inference_id: str) -> bool:
+        """Whether SageMaker accepted a request and SNS took no notification of it."""
+        accepted = any(call.status == 202 for call in self.invocations.get(inference_id, []))
+        return accepted and not any(subject[0] == inference_id for subject in self.publishes)
+
+    def was_killed(self, function: str, since: float, until: float) -> bool:
+        """Whether a process of this function was killed in between."""
+        return any(since <= at <= until and killed == function for at, killed in self.kills)
+
+
+def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tuple[Counter[str], int]:
+    """The causes of all results beyond the first, and how many have none."""
+    causes: Counter[str] = Counter()
+    unexplained = 0
+    by_location = Counter(result.location for result in results)
+    invocations = [location for location in by_location if location is not None]
+    again = again_invoked(request, invocations, evidence)
+    causes.update(again)
+    # A rejection is no invocation: it may stand beside one only by a mistake, which is reported as such.
+    unexplained += max(len(invocations) - 1, 0) - len(again)
+    for location, count in by_location.items():
+        further = again_sent((request.id, location), count, evidence)
+        causes.update(further)
+        unexplained += count - 1 - len(further)
+    return causes, unexplained
+
+
+def again_invoked(request: Request, locations: list[str], evidence: Evidence) -> list[str]:
+    """A cause for each invocation beyond the first, of those that led to results at these locations."""
+    calls = evidence.invocations.get(request.id, [])
+    seen = [call for call in calls if located(call) in locations]
+    # Where the connection broke, the proxy does not know whether the call was accepted. The results tell how many were.
+    unseen = [call for call in calls if located(call) is None]
+    accepted = sorted([*seen, *unseen[: max(len(locations) - len(seen), 0)]], key=lambda call: call.at)
+    return [invocation_cause(request, before, call, calls, evidence) for before, call in pairs(accepted)]
+
+
+def invocation_cause(request: Request, before: Call, call: Call, calls: list[Call], evidence: Evidence) -> str:
+    """Why `call` followed though `before` had been accepted."""
+    if before.sdkCall == call.sdkCall:
+        return INVOKED_BY_SDK
+    if request.way == HTTP_KEY and request.tries > 1:
+        return INVOKED_BY_CALLER
+    last_try = [other for other in calls if other.sdkCall == before.sdkCall][-1]
+    if evidence.was_killed("submit", before.at, call.at):
+        return INVOKED_AFTER_KILL
+    return INVOKED_AFTER_LOST_ANSWER if not_answered(last_try) else INVOKED_AFTER_TIMEOUT
+
+
+def again_sent(subject: Subject, count: int, evidence: Evidence) -> list[str]:
+    """A cause for each result beyond the first of one invocation, or of one rejection."""
+    sends = evidence.sends.get(subject, [])[:count]
+    publishes = evidence.publishes.get(subject, [])
+    # Each notification may have a result of its own; what SageMaker said twice is told twice.
+    notified = [
+        PUBLISHED_BY_SDK if before.sdkCall == call.sdkCall else PUBLISHED_TWICE for before, call in pairs(publishes)
+    ]
+    causes = []
+    for before, call in pairs(sends):
+        if before.sdkCall == call.sdkCall:
+            causes.append(SENT_BY_SDK)
+        elif notified:
+            causes.append(notified.pop(0))
+        elif evidence.was_killed("collect" if subject[1] else "submit", before.at, call.at):
+            causes.append(SENT_AFTER_KILL)
+        else:
+            causes.append(SENT_AFTER_LOST_ANSWER if not_answered(before) else SENT_AFTER_TIMEOUT)
+    return causes
+
+
+def located(call: Call) -> str | None:
+    """Where SageMaker said that the output will be."""
+    return call.subjects[0][1]
+
+
+def not_answered(call: Call) -> bool:
+    """Whether a call had its effect without the caller's being told."""
+    return call.fault == DROPPED_AFTER or call.status is None
+
+
+def pairs(calls: Iterable[Call]) -> list[tuple[Call, Call]]:
+    """Each call with the one before it."""
+    return list(itertools.pairwise(calls))

@@ -1,0 +1,147 @@
+"""Accounts for every single request of a ledger: a pure function, so that ledgers made up by tests go through it too.
+
+The promise: every accepted request ends in at least one result, or lies whole in a dead-letter queue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from chaos.causes import Evidence, causes_of
+from chaos.ledger import ACCEPTED, FAILING, REFUSED, SQS, TURNED_DOWN, VALID, DeadLetter, Ledger, Request, Result
+
+Entry = TypeVar("Entry", Result, DeadLetter)
+
+# Where a request may end, in the order in which it is looked for.
+ANSWERED = "answered by a result"
+IN_REQUEST_QUEUE = "whole in the request dead-letter queue"
+IN_NOTIFICATION_QUEUE = "its notification whole in the notification dead-letter queue"
+NOT_NOTIFIED = "accepted by SageMaker, which could not notify: SageMaker's loss"
+NOT_ACCEPTED = "turned down by HTTP, the caller knows"
+UNKNOWN_TO_CALLER = "connection broke, the caller knows that it does not know"
+LOST = "LOST"
+ENDS = (ANSWERED, IN_REQUEST_QUEUE, IN_NOTIFICATION_QUEUE, NOT_NOTIFIED, NOT_ACCEPTED, UNKNOWN_TO_CALLER, LOST)
+
+
+@dataclass
+class Verdict:
+    """What became of the requests of a ledger."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Promises that were not kept, other than by losing: each a sentence."""
+    results: int = 0
+    duplicates: Counter[str] = field(default_factory=Counter)
+    """Results beyond a request's first, by cause."""
+    unexplained: list[str] = field(default_factory=list)
+    """Duplicates without a cause."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """Other things that are allowed, and worth knowing."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether every promise was kept and every duplicate explained."""
+        return not (self.lost or self.broken or self.unexplained)
+
+
+def check(ledger: Ledger) -> Verdict:
+    """Accounts for every request."""
+    verdict = Verdict(results=len(ledger.results))
+    results = by_id(ledger.results)
+    requests_dead = by_id(ledger.request_dead_letters)
+    notifications_dead = by_id(ledger.notification_dead_letters)
+    evidence = Evidence.of(ledger)
+    known = {request.id for request in ledger.requests}
+    if len(known) < len(ledger.requests):
+        verdict.broken.append("two requests of the ledger have the same id: it proves nothing")
+    for stray in sorted({*results, *requests_dead, *notifications_dead} - known):
+        verdict.broken.append(f"{stray!r}: an answer or a dead letter to a request that nobody made")
+    for request in ledger.requests:
+        own = results.get(request.id, [])
+        letters = requests_dead.get(request.id, [])
+        end = end_of(request, own, letters, notifications_dead.get(request.id, []), evidence)
+        verdict.ends[end] += 1
+        if end == LOST:
+            verdict.lost.append(f"{request.id}: {request.way}, {request.kind}")
+        verdict.broken += problems(request, own, letters)
+        note(verdict, request, own, letters)
+        causes, unexplained = causes_of(request, own, evidence)
+        verdict.duplicates.update(causes)
+        if unexplained:
+            verdict.unexplained.append(f"{request.id}: {unexplained} of {len(own)} results")
+    return verdict
+
+
+def by_id(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Entries by inference id."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.id].append(entry)
+    return dict(found)
+
+
+def end_of(
+    request: Request,
+    results: list[Result],
+    letters: list[DeadLetter],
+    notifications: list[DeadLetter],
+    evidence: Evidence,
+) -> str:
+    """Where a request ended."""
+    is_answered = any(result.status != "Rejected" for result in results)
+    looked_for = (
+        (ANSWERED, is_answered),
+        (IN_REQUEST_QUEUE, any(letter.whole == request.whole for letter in letters)),
+        (IN_NOTIFICATION_QUEUE, any(letter.whole for letter in notifications)),
+        # A rejection is an answer too, but what was rejected has to lie in the queue as well, so that comes first.
+        (ANSWERED, bool(results)),
+        (NOT_ACCEPTED, request.sent == TURNED_DOWN),
+        (UNKNOWN_TO_CALLER, request.sent != ACCEPTED),
+        (NOT_NOTIFIED, evidence.was_accepted_but_not_notified(request.id)),
+    )
+    return next((end for end, is_there in looked_for if is_there), LOST)
+
+
+def problems(request: Request, results: list[Result], letters: list[DeadLetter]) -> list[str]:
+    """Promises to this request that were not kept."""
+    found = []
+    statuses = {result.status for result in results}
+    if request.validity == REFUSED:
+        if statuses - {"Rejected"}:
+            found.append(f"was to be refused, and has a result {sorted(statuses)}")
+        if request.way == SQS and not letters:
+            found.append("was to be refused, and does not lie in the dead-letter queue")
+        if request.way != SQS and request.sent == ACCEPTED:
+            found.append(f"was to be refused, and was answered {request.status}")
+    elif "Rejected" in statuses:
+        found.append("is a valid request, and was rejected")
+    if request.validity == FAILING and "Completed" in statuses:
+        found.append("went to a model that fails, and is completed")
+    if any(letter.whole != request.whole for letter in letters):
+        found.append("does not lie whole in the dead-letter queue")
+    if request.validity == VALID and any(
+        result.status == "Completed" and result.output != request.output for result in results
+    ):
+        found.append("has a result with another output than its own")
+    return [f"{request.id}: {problem}" for problem in found]
+
+
+def note(verdict: Verdict, request: Request, results: list[Result], letters: list[DeadLetter]) -> None:
+    """Counts what is allowed and worth knowing."""
+    if request.validity == VALID and any(result.status == "Failed" for result in results):
+        verdict.notes["valid requests that the endpoint failed"] += 1
+    if request.sent != ACCEPTED and results:
+        verdict.notes["turned down by HTTP, and yet answered by a result"] += 1
+    if request.validity != REFUSED and letters:
+        verdict.notes["good requests in the request dead-letter queue"] += 1
+        if results:
+            verdict.notes["of these, answered by a result too"] += 1
+    if request.validity == REFUSED and request.way == SQS:
+        told = any(result.status == "Rejected" for result in results)
+        verdict.notes["refused by SQS, the sender told" if told else "refused by SQS, the sender not told"] += 1
+    if len(results) > 1:
+        verdict.notes["requests with more than one result"] += 1

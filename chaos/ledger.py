@@ -1,0 +1,126 @@
+"""What a run wrote down: every request, every result, every dead letter, every call through the proxy, every kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Validity of a request: what the bridge has to do with it.
+VALID, FAILING, REFUSED = "valid", "failing model", "to be refused"
+# What its sender knows after having sent it.
+ACCEPTED, TURNED_DOWN, UNKNOWN = "accepted", "turned down", "unknown"
+SQS, HTTP, HTTP_KEY = "SQS", "HTTP", "HTTP with Idempotency-Key"
+
+
+@dataclass
+class Request:
+    """A request, and what its sender knows of it."""
+
+    id: str
+    """Its inference id."""
+    way: str
+    kind: str
+    validity: str
+    sent: str = ACCEPTED
+    status: int = 0
+    """By HTTP: of the last answer."""
+    tries: int = 1
+    """By HTTP: how often the sender asked."""
+    whole: str = ""
+    """By SQS: digest of body and attributes, by which a dead letter must be recognised."""
+    output: str = ""
+    """Digest of the output of a model that echoes."""
+
+
+@dataclass
+class Result:
+    """A message of the results queue."""
+
+    id: str
+    status: str
+    location: str | None = None
+    output: str | None = None
+    """Digest of its output."""
+
+
+@dataclass
+class DeadLetter:
+    """A message of a dead-letter queue; `whole` as in `Request`, for a notification whether it still is one."""
+
+    id: str
+    whole: str
+    location: str | None = None
+
+
+@dataclass
+class Call:
+    """A call through the proxy. `status` None: it was not answered."""
+
+    at: float
+    service: str
+    operation: str
+    sdkCall: str  # noqa: N815 - as in the proxy's log
+    subjects: list[list[str | None]]
+    fault: str | None
+    forwarded: bool
+    status: int | None
+
+
+@dataclass
+class Kill:
+    """A function's process that was killed."""
+
+    at: float
+    function: str
+    signal: str
+
+
+@dataclass
+class Ledger:
+    """All of it."""
+
+    seed: int = 0
+    requests: list[Request] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    request_dead_letters: list[DeadLetter] = field(default_factory=list)
+    notification_dead_letters: list[DeadLetter] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
+    injected: dict[str, int] = field(default_factory=dict)
+    """How often each fault happened."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each part of the run took."""
+
+    def save(self, path: Path) -> None:
+        """Writes it as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self)) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Ledger:
+    """Reads what `save` wrote."""
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    kinds = {
+        "requests": Request,
+        "results": Result,
+        "request_dead_letters": DeadLetter,
+        "notification_dead_letters": DeadLetter,
+        "calls": Call,
+        "kills": Kill,
+    }
+    for name, kind in kinds.items():
+        document[name] = [kind(**entry) for entry in document[name]]
+    return Ledger(**document)
+
+
+def read_calls(path: Path) -> list[Call]:
+    """The proxy's log; a line that a kill cut short is left out."""
+    calls = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            calls.append(Call(**json.loads(line)))
+        except ValueError:
+            continue
+    return calls

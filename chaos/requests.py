@@ -1,0 +1,155 @@
+"""The requests of a run, made up from its seed: mixed in size, in the way that they come in, and in validity."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from chaos.faults import fraction
+from chaos.ledger import FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request
+from chaos.stack import ECHO, FORBIDDEN
+from chaos.stack import FAILING as FAILING_ENDPOINT
+from local.cases import POINTER_CLASS
+
+WAYS = ((SQS, 0.70), (HTTP, 0.15), (HTTP_KEY, 0.15))
+OVER_INLINE, OVER_RESULT = 128_001, 262_145
+# Of requests by SQS that name no inference id: the message's id becomes it.
+NAMELESS = 0.1
+
+
+@dataclass
+class Sending:
+    """A request before it is sent: `record` is what the ledger says of it."""
+
+    record: Request
+    body: bytes
+    attributes: dict[str, str | int] = field(default_factory=dict)
+    upload: bytes | None = None
+    """What a pointer's object holds; `attributes` and `body` are completed with its place."""
+    endpoint: str = ECHO
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of request: how often among those of its way, and how it is made from a payload."""
+
+    name: str
+    share: float
+    size: tuple[int, int] = (2, 2_000)
+    validity: str = VALID
+    shape: Callable[[Sending, bytes], None] = lambda _sending, _payload: None
+
+
+def base64_body(sending: Sending, payload: bytes) -> None:
+    """Bytes travel by SQS as base64 and say so."""
+    sending.body = base64.b64encode(payload)
+    sending.attributes |= {"ContentEncoding": "base64", "ContentType": "application/octet-stream"}
+
+
+def pointer(sending: Sending, payload: bytes) -> None:
+    """As the extended clients send a payload that lies in S3."""
+    sending.upload = payload
+
+
+def attribute(name: str, value: str | int) -> Callable[[Sending, bytes], None]:
+    """With an attribute of this value."""
+    return lambda sending, _payload: sending.attributes.update({name: value})
+
+
+def to_endpoint(name: str) -> Callable[[Sending, bytes], None]:
+    """Names another endpoint."""
+
+    def shape(sending: Sending, _payload: bytes) -> None:
+        sending.endpoint = name
+        if sending.record.way == SQS:
+            sending.attributes["EndpointName"] = name
+
+    return shape
+
+
+KINDS: Mapping[bool, tuple[Kind, ...]] = {
+    True: (
+        Kind("over 128,000 bytes", 0.12, (OVER_INLINE, 250_000)),
+        Kind("too large for a result", 0.01, (OVER_RESULT, 400_000)),
+        Kind("base64", 0.09, (1, 30_000), shape=base64_body),
+        Kind("base64 over 128,000 bytes", 0.02, (OVER_INLINE, 180_000), shape=base64_body),
+        Kind("pointer", 0.06, (1, 200_000), shape=pointer),
+        Kind("failing endpoint", 0.05, validity=FAILING, shape=to_endpoint(FAILING_ENDPOINT)),
+        Kind("bad base64", 0.01, validity=REFUSED, shape=attribute("ContentEncoding", "base64")),
+        Kind("bad attribute", 0.01, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5)),
+        Kind("forbidden endpoint", 0.01, validity=REFUSED, shape=to_endpoint(FORBIDDEN)),
+        Kind("forbidden location", 0.01, validity=REFUSED, shape=attribute("InputLocation", "s3://foreign/input/x")),
+        Kind("small", 1.0),
+    ),
+    False: (
+        Kind("over 128,000 bytes", 0.12, (OVER_INLINE, 250_000)),
+        Kind("failing endpoint", 0.05, validity=FAILING, shape=to_endpoint(FAILING_ENDPOINT)),
+        Kind("bad attribute", 0.03, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5)),
+        Kind("forbidden endpoint", 0.03, validity=REFUSED, shape=to_endpoint(FORBIDDEN)),
+        Kind("small", 1.0),
+    ),
+}
+
+
+def sendings(seed: int, count: int, prefix: str = "r") -> Iterator[Sending]:
+    """The run's requests: the same ones for the same seed."""
+    for number in range(count):
+        yield sending_of(seed, number, f"{prefix}-{seed}-{number}")
+
+
+def sending_of(seed: int, number: int, inference_id: str) -> Sending:
+    """The request of this number."""
+    way = pick(WAYS, fraction(seed, "way", number))
+    kinds = KINDS[way == SQS]
+    kind = pick(tuple((kind, kind.share) for kind in kinds), fraction(seed, "kind", number))
+    low, high = kind.size
+    payload = payload_of(seed, number, low + int(fraction(seed, "size", number) * (high - low)))
+    record = Request(inference_id, way, kind.name, kind.validity, output=digest(payload))
+    sending = Sending(record, payload)
+    if way != SQS or fraction(seed, "nameless", number) >= NAMELESS:
+        sending.attributes["InferenceId"] = inference_id
+    kind.shape(sending, payload)
+    return sending
+
+
+def pick(choices: tuple[tuple, ...], at: float):
+    """The choice in whose share this point lies; the last one takes the rest."""
+    for choice, share in choices:
+        at -= share
+        if at < 0:
+            return choice
+    return choices[-1][0]
+
+
+def payload_of(seed: int, number: int, size: int) -> bytes:
+    """A text that no other request has, of this size or a little more, and that is no base64."""
+    text = json.dumps({"seed": seed, "n": number, "fill": ""}).encode()
+    return text + b"." * max(size - len(text), 0)
+
+
+def complete(sending: Sending, bucket: str) -> None:
+    """Fills in what depends on the bucket, and the digest by which a dead letter is recognised."""
+    if sending.upload is not None:
+        place = {"s3BucketName": bucket, "s3Key": pointer_key(sending)}
+        sending.body = json.dumps([POINTER_CLASS, place]).encode()
+        sending.attributes["ExtendedPayloadSize"] = len(sending.upload)
+    if sending.record.way == SQS:
+        sending.record.whole = whole(sending.body.decode(), {k: str(v) for k, v in sending.attributes.items()})
+
+
+def pointer_key(sending: Sending) -> str:
+    """Where a pointer's object lies: under the prefix that is allowed."""
+    return f"input/pointers/{sending.record.id}"
+
+
+def whole(body: str, attributes: Mapping[str, str]) -> str:
+    """Digest of a message: body and attributes."""
+    return digest(json.dumps([body, sorted(attributes.items())]).encode())
+
+
+def digest(content: bytes) -> str:
+    """A short name for bytes."""
+    return hashlib.sha256(content).hexdigest()[:24]

@@ -1,0 +1,126 @@
+"""`ChaosStack`: the local stack with the proxy between the bridge and AWS, and with short times."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from local.processes import Process, ReservedPort
+from local.stack import READY_TIMEOUT_SECONDS, ROOT, LocalStack
+
+ECHO, FAILING, FORBIDDEN = "echo", "failing", "someone-elses"
+
+# Template: 30 s and 60 s, with visibility timeouts of 180 s and 361 s. Here a redelivery has to come within a run's
+# time, and calls have to outlast the function, so that batches end at the deadline too.
+FUNCTION_TIMEOUT_SECONDS = 6
+VISIBILITY_TIMEOUT_SECONDS = 8
+
+# The emulator's own tries of a Publish: SageMaker's way to SNS is not what is tested.
+EMULATOR_MAX_ATTEMPTS = 10
+
+
+class ChaosStack(LocalStack):
+    """Notifications come by QUEUE: the local AWS gives a notification to a function only once, however it fails."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        function_timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS,
+        visibility_timeout_seconds: int = VISIBILITY_TIMEOUT_SECONDS,
+        **more: Any,
+    ) -> None:
+        self._ports = {way: ReservedPort() for way in ("control", "sagemaker", "s3", "sqs", "sns")}
+        self.function_timeout_seconds = function_timeout_seconds
+        super().__init__(
+            {ECHO: "echo", FAILING: "fail"},
+            parameters={
+                "NotificationDelivery": "QUEUE",
+                "HttpAuth": "NONE",
+                "SageMakerRuntimeEndpointUrl": self.proxied("sagemaker"),
+                **(parameters or {}),
+            },
+            visibility_timeout_seconds=visibility_timeout_seconds,
+            name=name,
+            emulator_arguments=("--instances", "4", "--max-concurrent-invocations-per-instance", "16"),
+            **more,
+        )
+
+    def proxied(self, way: str) -> str:
+        """The proxy's address for a service."""
+        return f"http://127.0.0.1:{self._ports[way].number}"
+
+    @property
+    def proxy_log(self) -> Path:
+        """What became of each call."""
+        return self.directory / "calls.jsonl"
+
+    # ---- faults ----
+
+    def proxy(self, plan: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Puts a plan of the proxy in force, if one is given; tells which faults there were."""
+        return exchange(self.proxied("control"), plan)
+
+    def emulator(self, plan: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The same with the emulator's faults."""
+        return exchange(f"{self.emulator_url}/_emulator/faults", plan)
+
+    def function_processes(self) -> list[tuple[str, psutil.Process]]:
+        """The functions that run now, by name: `submit` or `collect`."""
+        found = []
+        for process in self._ministack_descendants():
+            try:
+                function = process.environ().get("AWS_LAMBDA_FUNCTION_NAME", "")
+                if "bootstrap" in " ".join(process.cmdline()):
+                    kind = "collect" if "ollect" in function else "submit"
+                    found.append((kind, process))
+            except psutil.Error:
+                continue
+        return found
+
+    def _ministack_descendants(self) -> list[psutil.Process]:
+        ministack = next(process for process in self._processes if process.name == "ministack")
+        return psutil.Process(ministack.pid).children(recursive=True)
+
+    # ---- bringing it up ----
+
+    def _start_ministack(self) -> None:
+        log = self.directory / "proxy.log"
+        aws = f"127.0.0.1:{self.port}"
+        upstreams = {"sagemaker": self.emulator_url.removeprefix("http://"), "s3": aws, "sqs": aws, "sns": aws}
+        ways = [f"{way}={self._ports[way].release()}={address}" for way, address in upstreams.items()]
+        control = str(self._ports["control"].release())
+        command = [sys.executable, "-m", "chaos.proxy", "--control", control, "--log", str(self.proxy_log), *ways]
+        proxy = Process("proxy", command, {"PYTHONPATH": str(ROOT)}, log)
+        self._processes.append(proxy)
+        proxy.wait_until(lambda: b"listening" in log.read_bytes(), READY_TIMEOUT_SECONDS)
+        super()._start_ministack()
+
+    def _deploy(self) -> None:
+        super()._deploy()
+        functions = self.client("lambda")
+        for name in map(self.resource, ("SubmitFunction", "CollectFunction")):
+            variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            ways = {"AWS_ENDPOINT_URL_S3": self.proxied("s3"), "AWS_ENDPOINT_URL_SQS": self.proxied("sqs")}
+            functions.update_function_configuration(
+                FunctionName=name, Environment={"Variables": variables | ways}, Timeout=self.function_timeout_seconds
+            )
+
+    def _emulator_environment(self) -> dict[str, str]:
+        ways = {"AWS_ENDPOINT_URL_SNS": self.proxied("sns"), "AWS_MAX_ATTEMPTS": str(EMULATOR_MAX_ATTEMPTS)}
+        return super()._emulator_environment() | ways
+
+
+def exchange(url: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
+    """GETs a JSON document, or PUTs one."""
+    body = None if document is None else json.dumps(document).encode()
+    request = urllib.request.Request(url, data=body, method="GET" if body is None else "PUT")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)

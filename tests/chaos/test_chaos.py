@@ -1,0 +1,67 @@
+"""The promise, on the deployed bridge: under all faults at once nothing is lost; a bridge that is broken is found out.
+
+`make chaos` is the long run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.broken import DROP_LAST, IGNORE_FAILURES, broken_binaries
+from chaos.checker import check
+from chaos.ledger import SQS, Ledger
+from chaos.report import as_text
+from chaos.run import chaos
+from chaos.stack import ChaosStack
+from local.signals import interruptible
+
+# With both kinds of requests that a bridge has to refuse among the first ones.
+SEED = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended_by_signals() -> Iterator[None]:
+    with interruptible():
+        yield
+
+
+def test_under_all_faults_at_once_no_request_is_lost_and_each_duplicate_has_a_cause() -> None:
+    ledger = chaos(SEED, 300, 30)
+    verdict = check(ledger)
+    assert verdict.is_kept, as_text(ledger, verdict)
+    assert sum(verdict.ends.values()) == 300
+    faults = {name.split(": ")[-1].split(" ")[0] for name in ledger.injected}
+    assert {"throttling", "dropped-before-acceptance", "s3", "sqs", "sns"} <= faults
+    assert ledger.kills
+
+
+def broken(directory: Path, function: str, wrong: str, throttling: float) -> Ledger:
+    """A run of a bridge that is broken, in which nothing happens but throttling."""
+    binaries = broken_binaries(directory, function, wrong)
+    # Short: nothing has to come back three times to show what is lost.
+    times = {"function_timeout_seconds": 3, "visibility_timeout_seconds": 4}
+    return chaos(
+        SEED,
+        60,
+        200,
+        stack=lambda: ChaosStack("broken", binaries=binaries, **times),
+        prepare=lambda stack: stack.emulator({"seed": SEED, "all": {"throttling": throttling}}),
+    )
+
+
+def test_a_bridge_that_ignores_batch_failures_is_found_out(tmp_path: Path) -> None:
+    ledger = broken(tmp_path, "submit", IGNORE_FAILURES, throttling=0.7)
+    verdict = check(ledger)
+    assert verdict.lost, as_text(ledger, verdict)
+    assert all(SQS in request for request in verdict.lost)
+    assert any("does not lie in the dead-letter queue" in problem for problem in verdict.broken)
+
+
+def test_a_bridge_that_drops_notifications_is_found_out(tmp_path: Path) -> None:
+    ledger = broken(tmp_path, "collect", DROP_LAST, throttling=0)
+    verdict = check(ledger)
+    assert verdict.lost, as_text(ledger, verdict)
+    assert not verdict.broken

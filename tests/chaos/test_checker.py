@@ -1,0 +1,191 @@
+"""The checker finds every kind of lie in a ledger, and explains every kind of duplicate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos import causes, checker
+from chaos.checker import check
+from chaos.evidence import INVOKE, PUBLISH, SEND
+from chaos.faults import DROPPED_AFTER
+from chaos.ledger import (
+    FAILING,
+    HTTP,
+    HTTP_KEY,
+    REFUSED,
+    SQS,
+    TURNED_DOWN,
+    UNKNOWN,
+    VALID,
+    Call,
+    DeadLetter,
+    Kill,
+    Ledger,
+    Request,
+    Result,
+    load,
+)
+from chaos.report import as_text
+
+AT = "s3://bucket/output/a.out"
+AGAIN = "s3://bucket/output/b.out"
+
+
+def request(**more) -> Request:
+    return Request(**{"id": "r", "way": SQS, "kind": "small", "validity": VALID, "whole": "w", "output": "o"} | more)
+
+
+def result(location: str | None = AT, status: str = "Completed", output: str | None = "o") -> Result:
+    return Result("r", status, location, output)
+
+
+def call(operation: str, at: float, sdk: str, location: str | None = AT, **more) -> Call:
+    service, status = {INVOKE: ("sagemaker", 202), PUBLISH: ("sns", 200), SEND: ("sqs", 200)}[operation]
+    given = {"fault": None, "forwarded": True, "status": status} | more
+    return Call(at, service, operation, sdk, [["r", location]], **given)
+
+
+def path(location: str = AT, at: float = 1, name: str = "") -> list[Call]:
+    """One request's way through everything without a fault."""
+    operations = (INVOKE, PUBLISH, SEND)
+    return [call(operation, at + n, f"{operation}{name}", location) for n, operation in enumerate(operations)]
+
+
+def test_a_request_with_its_result_is_accounted_for() -> None:
+    verdict = check(Ledger(requests=[request()], results=[result()], calls=path()))
+    assert verdict.is_kept
+    assert verdict.ends == {checker.ANSWERED: 1}
+    assert not verdict.duplicates
+
+
+@pytest.mark.parametrize(
+    ("letters", "end"),
+    [
+        ({"request_dead_letters": [DeadLetter("r", "w")]}, checker.IN_REQUEST_QUEUE),
+        ({"notification_dead_letters": [DeadLetter("r", "whole", AT)]}, checker.IN_NOTIFICATION_QUEUE),
+        ({"calls": [call(INVOKE, 1, "i")]}, checker.NOT_NOTIFIED),
+    ],
+)
+def test_a_request_without_a_result_is_accounted_for_where_it_lies(letters: dict, end: str) -> None:
+    verdict = check(Ledger(requests=[request()], **letters))
+    assert verdict.is_kept
+    assert verdict.ends == {end: 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ({"way": HTTP, "sent": TURNED_DOWN, "status": 503}, checker.NOT_ACCEPTED),
+        ({"way": HTTP, "sent": UNKNOWN}, checker.UNKNOWN_TO_CALLER),
+    ],
+)
+def test_what_http_did_not_accept_is_not_lost(more: dict, end: str) -> None:
+    assert check(Ledger(requests=[request(**more)])).ends == {end: 1}
+
+
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        Ledger(requests=[request()]),
+        Ledger(requests=[request(way=HTTP, status=202)]),
+        # An ignored batch failure: SageMaker throttled, and the message did not come back.
+        Ledger(requests=[request()], calls=[call(INVOKE, 1, "i", None, status=400)]),
+        # A dropped notification: SNS took it, and nothing came of it.
+        Ledger(requests=[request()], calls=path()[:2]),
+        # What lies in a dead-letter queue is somebody else's.
+        Ledger(requests=[request()], notification_dead_letters=[DeadLetter("r", "", AT)]),
+    ],
+)
+def test_what_is_nowhere_is_lost(ledger: Ledger) -> None:
+    verdict = check(ledger)
+    assert verdict.lost == [f"r: {ledger.requests[0].way}, small"]
+    assert not verdict.is_kept
+    assert "LOST" in as_text(ledger, verdict)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "problem"),
+    [
+        (Ledger(requests=[request()], results=[result(output="another")]), "another output than its own"),
+        (Ledger(requests=[request()], results=[result(None, "Rejected", None)]), "and was rejected"),
+        (Ledger(requests=[request(validity=FAILING)], results=[result()]), "model that fails"),
+        (
+            Ledger(requests=[request()], results=[result()], request_dead_letters=[DeadLetter("r", "x")]),
+            "not lie whole",
+        ),
+        (Ledger(requests=[request(validity=REFUSED)], results=[result(None, "Rejected", None)]), "does not lie in"),
+        (Ledger(requests=[request(validity=REFUSED)], results=[result()]), "has a result ['Completed']"),
+        (Ledger(requests=[request(validity=REFUSED, way=HTTP, status=202)]), "was answered 202"),
+        (Ledger(results=[result()]), "nobody made"),
+        (Ledger(request_dead_letters=[DeadLetter("r", "w")]), "nobody made"),
+        (Ledger(requests=[request(), request()], results=[result()]), "same id"),
+    ],
+)
+def test_a_promise_that_was_not_kept_is_said(ledger: Ledger, problem: str) -> None:
+    verdict = check(ledger)
+    assert any(problem in sentence for sentence in verdict.broken), verdict.broken
+    assert not verdict.is_kept
+
+
+def sdk_tried_again(operation: str) -> list[Call]:
+    """Its first try had its effect, the answer was lost."""
+    first, *rest = (c for c in path() if c.operation == operation)
+    again = Call(**vars(first) | {"at": first.at + 0.5})
+    first.fault = DROPPED_AFTER
+    return [c for c in path() if c.operation != operation] + [first, again, *rest]
+
+
+DUPLICATES = {
+    causes.SENT_BY_SDK: ([result(), result()], sdk_tried_again(SEND), {}),
+    causes.PUBLISHED_BY_SDK: ([result(), result()], [*sdk_tried_again(PUBLISH), call(SEND, 4, "other")], {}),
+    causes.PUBLISHED_TWICE: ([result(), result()], [*path(), call(PUBLISH, 2.5, "p2"), call(SEND, 4, "s2")], {}),
+    causes.SENT_AFTER_KILL: ([result(), result()], [*path(), call(SEND, 9, "s2")], {"kill": ("collect", 5)}),
+    causes.SENT_AFTER_TIMEOUT: ([result(), result()], [*path(), call(SEND, 9, "s2")], {}),
+    causes.SENT_AFTER_LOST_ANSWER: (
+        [result(), result()],
+        [*path()[:2], call(SEND, 3, "s", fault=DROPPED_AFTER), call(SEND, 9, "s2")],
+        {},
+    ),
+    causes.INVOKED_AFTER_KILL: ([result(), result(AGAIN)], [*path(), *path(AGAIN, 9, "2")], {"kill": ("submit", 5)}),
+    causes.INVOKED_AFTER_TIMEOUT: ([result(), result(AGAIN)], [*path(), *path(AGAIN, 9, "2")], {}),
+    causes.INVOKED_AFTER_LOST_ANSWER: (
+        [result(), result(AGAIN)],
+        [call(INVOKE, 1, "i", None, status=None), *path()[1:], *path(AGAIN, 9, "2")],
+        {},
+    ),
+    causes.INVOKED_BY_SDK: (
+        [result(), result(AGAIN)],
+        [call(INVOKE, 0.5, "Invoke2", None, status=None), call(INVOKE, 1, "Invoke2"), *path(AGAIN, 9)[1:], *path()[1:]],
+        {},
+    ),
+    causes.INVOKED_BY_CALLER: (
+        [result(), result(AGAIN)],
+        [*path(), *path(AGAIN, 9, "2")],
+        {"request": {"way": HTTP_KEY, "tries": 2, "status": 202}},
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", DUPLICATES)
+def test_each_duplicate_is_put_down_to_its_cause(cause: str) -> None:
+    results, calls, more = DUPLICATES[cause]
+    kills = [Kill(more["kill"][1], more["kill"][0], "SIGKILL")] if "kill" in more else []
+    ledger = Ledger(requests=[request(**more.get("request", {}))], results=results, calls=calls, kills=kills)
+    verdict = check(ledger)
+    assert verdict.duplicates == {cause: 1}
+    assert verdict.is_kept
+
+
+@pytest.mark.parametrize("results", [[result(), result()], [result(), result(AGAIN)]])
+def test_a_duplicate_that_nothing_explains_is_said(results: list[Result]) -> None:
+    verdict = check(Ledger(requests=[request()], results=results, calls=path()))
+    assert verdict.unexplained == ["r: 1 of 2 results"]
+    assert not verdict.is_kept
+
+
+def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
+    ledger = Ledger(7, [request()], [result()], [DeadLetter("r", "w")], [], path(), [Kill(1, "submit", "SIGTERM")])
+    ledger.save(tmp_path / "ledger.json")
+    assert load(tmp_path / "ledger.json") == ledger
