@@ -71,7 +71,7 @@ def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tu
     causes: Counter[str] = Counter()
     unexplained = 0
     by_location = Counter(result.location for result in results)
-    invocations = [location for location in by_location if location is not None]
+    invocations = [name_of(location) for location in by_location if location is not None]
     again = again_invoked(request, invocations, evidence)
     causes.update(again)
     # A rejection is no invocation: it may stand beside one only by a mistake, which is reported as such.
@@ -83,13 +83,13 @@ def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tu
     return causes, unexplained
 
 
-def again_invoked(request: Request, locations: list[str], evidence: Evidence) -> list[str]:
-    """A cause for each invocation beyond the first, of those that led to results at these locations."""
+def again_invoked(request: Request, names: list[str], evidence: Evidence) -> list[str]:
+    """A cause for each invocation beyond the first, of those that led to results of these names."""
     calls = evidence.invocations.get(request.id, [])
-    seen = [call for call in calls if located(call) in locations]
+    seen = [call for call in calls if located(call) in names]
     # Where the connection broke, the proxy does not know whether the call was accepted. The results tell how many were.
     unseen = [call for call in calls if located(call) is None]
-    accepted = sorted([*seen, *unseen[: max(len(locations) - len(seen), 0)]], key=lambda call: call.at)
+    accepted = sorted([*seen, *unseen[: max(len(names) - len(seen), 0)]], key=lambda call: call.at)
     return [invocation_cause(request, before, call, calls, evidence) for before, call in pairs(accepted)]
 
 
@@ -127,8 +127,14 @@ def again_sent(subject: Subject, count: int, evidence: Evidence) -> list[str]:
 
 
 def located(call: Call) -> str | None:
-    """Where SageMaker said that the output will be."""
-    return call.subjects[0][1]
+    """The name of the output that SageMaker promised."""
+    location = call.subjects[0][1]
+    return location and name_of(location)
+
+
+def name_of(location: str) -> str:
+    """What an invocation's output has in common with its failure output: `b/output/x.out`, `b/failure/x-error.out`."""
+    return location.rsplit("/", 1)[-1].removesuffix(".out").removesuffix("-error")
 
 
 def not_answered(call: Call) -> bool:

@@ -178,6 +178,17 @@ def test_each_duplicate_is_put_down_to_its_cause(cause: str) -> None:
     assert verdict.is_kept
 
 
+def test_an_invocation_that_failed_is_known_by_the_name_of_its_failure_output() -> None:
+    outputs = ["s3://bucket/output/a.out", "s3://bucket/output/b.out"]
+    failures = ["s3://bucket/failure/a-error.out", "s3://bucket/failure/b-error.out"]
+    calls = [call(INVOKE, 1, "same", outputs[0], fault=DROPPED_AFTER), call(INVOKE, 2, "same", outputs[1])]
+    calls += [call(SEND, 5 + n, f"s{n}", location) for n, location in enumerate(failures)]
+    results = [result(location, "Failed") for location in failures]
+    verdict = check(Ledger(requests=[request(validity=FAILING)], results=results, calls=calls))
+    assert verdict.duplicates == {causes.INVOKED_BY_SDK: 1}
+    assert verdict.is_kept
+
+
 @pytest.mark.parametrize("results", [[result(), result()], [result(), result(AGAIN)]])
 def test_a_duplicate_that_nothing_explains_is_said(results: list[Result]) -> None:
     verdict = check(Ledger(requests=[request()], results=results, calls=path()))
