@@ -13,7 +13,9 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -186,18 +188,27 @@ async def control(state: State, reader: asyncio.StreamReader, writer: asyncio.St
     writer.close()
 
 
+async def listen(
+    port: int, handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+) -> asyncio.Server:
+    """A server whose connections are held on to: asyncio itself only has weak references to what it runs.
+
+    A call that is forgotten while AWS is at work on it would have an effect that no log tells of.
+    """
+    running: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(handle(reader, writer))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    return await asyncio.start_server(connected, "127.0.0.1", port, limit=HEAD_LIMIT_BYTES)
+
+
 async def serve(state: State, control_port: int, ways: list[tuple[str, int, str]]) -> None:
     """Listens until it is ended."""
-    servers = [
-        await asyncio.start_server(
-            lambda reader, writer, service=service, address=address: pass_on(state, service, address, reader, writer),
-            "127.0.0.1",
-            port,
-            limit=HEAD_LIMIT_BYTES,
-        )
-        for service, port, address in ways
-    ]
-    servers.append(await asyncio.start_server(lambda r, w: control(state, r, w), "127.0.0.1", control_port))
+    servers = [await listen(port, partial(pass_on, state, service, address)) for service, port, address in ways]
+    servers.append(await listen(control_port, partial(control, state)))
     print("listening", flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
