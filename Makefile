@@ -11,6 +11,10 @@ ARCHITECTURE ?= arm64
 SEED ?= 1 2 3
 REQUESTS ?= 5000
 RATE ?= 50
+# Of make load: how long, requests a second, and messages that wait before any is taken.
+MINUTES ?= 10
+LOAD ?= 20
+BACKLOG ?= 20000
 
 LOCAL := .venv/local
 LINT := .venv/lint
@@ -24,7 +28,7 @@ PYTHON_SOURCES = $(wildcard local tests bench examples chaos)
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos up down build deploy debug-binaries
+.PHONY: help demo test lint bench chaos load up down build deploy debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +61,9 @@ bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a ba
 
 chaos: $(LOCAL)/.stamp debug-binaries ## thousands of requests under all faults, each accounted for: SEED=1 REQUESTS=5000 RATE=50
 	@$(LOCAL)/bin/python -m chaos.run $(foreach seed,$(SEED),--seed $(seed)) --requests $(REQUESTS) --rate $(RATE)
+
+load: $(LOCAL)/.stamp debug-binaries ## a sustained run and a backlog, functions' memory sampled: MINUTES=10 LOAD=20 BACKLOG=20000
+	@$(LOCAL)/bin/python -m chaos.load --minutes $(MINUTES) --rate $(LOAD) --backlog $(BACKLOG)
 
 up: $(LOCAL)/.stamp debug-binaries ## leave a local bridge running, with commands to try
 	@$(LOCAL)/bin/python -m local.up

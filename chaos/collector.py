@@ -63,8 +63,7 @@ class Collector:
 
     def end(self) -> tuple[list[Result], list[DeadLetter], list[DeadLetter]]:
         """Results, dead requests, dead notifications."""
-        self._end.set()
-        self._thread.join()
+        self.stop()
         if self._error:
             raise self._error
         for result in self.results.values():
@@ -74,6 +73,11 @@ class Collector:
         requests = [dead_request(message) for message in self._all("RequestDeadLetterQueueUrl")]
         notifications = [dead_notification(message) for message in self._all("NotificationDeadLetterQueueUrl")]
         return list(self.results.values()), requests, notifications
+
+    def stop(self) -> None:
+        """Takes no more results."""
+        self._end.set()
+        self._thread.join()
 
     def stored(self, location: str) -> str:
         """Digest of an output in S3."""

@@ -77,8 +77,7 @@ class Disturber:
 
     def end(self) -> dict[str, int]:
         """Mends everything; tells how often each fault happened."""
-        self._end.set()
-        self._thread.join()
+        self.stop()
         injected = {f"emulator: {name}": count for name, count in self.stack.emulator()["injected"].items()}
         injected |= {f"proxy: {name}": count for name, count in self.stack.proxy()["injected"].items()}
         injected |= self.events
@@ -87,6 +86,11 @@ class Disturber:
         if self._error:
             raise self._error
         return dict(sorted(injected.items()))
+
+    def stop(self) -> None:
+        """Disturbs no more; faults stay as they are."""
+        self._end.set()
+        self._thread.join()
 
     def _run(self) -> None:
         choices: tuple[tuple[Callable[[], None], int], ...] = (

@@ -52,16 +52,20 @@ def chaos(
         try:
             sent = Driver(running, seed, rate).run(sendings(seed, requests))
             ledger.seconds["driven"] = time.monotonic() - begun
-        finally:
             if disturber:
                 ledger.injected = disturber.end()
                 ledger.kills = disturber.kills
             mended = time.monotonic()
-            is_quiet = collector.wait_until_quiet(QUIET_TIMEOUT_SECONDS)
+            if not collector.wait_until_quiet(QUIET_TIMEOUT_SECONDS):
+                raise TimeoutError(f"seed {seed}: {collector.under_way()} messages under way, too soon for an account")
             ledger.seconds["drained"] = time.monotonic() - mended
             ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = collector.end()
-        if not is_quiet:
-            raise TimeoutError(f"seed {seed}: {collector.under_way()} messages under way, too soon for an account")
+        except BaseException:
+            # No wait for what nobody wants to know any more.
+            collector.stop()
+            if disturber:
+                disturber.stop()
+            raise
         ledger.requests = [sending.record for sending in sent]
         ledger.calls = read_calls(running.proxy_log)
     return ledger
