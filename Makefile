@@ -15,10 +15,14 @@ RATE ?= 50
 MINUTES ?= 10
 LOAD ?= 20
 BACKLOG ?= 20000
+# Of make fuzz, for each target.
+FUZZ_SECONDS ?= 30
+FUZZ_VERSION := 0.13.2
 
 LOCAL := .venv/local
 LINT := .venv/lint
 BUILD := .venv/build
+FUZZ := .venv/fuzz
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
@@ -28,7 +32,7 @@ PYTHON_SOURCES = $(wildcard local tests bench examples chaos)
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load up down build deploy debug-binaries
+.PHONY: help demo test lint bench chaos load fuzz up down build deploy debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +68,17 @@ chaos: $(LOCAL)/.stamp debug-binaries ## thousands of requests under all faults,
 
 load: $(LOCAL)/.stamp debug-binaries ## a sustained run and a backlog, functions' memory sampled: MINUTES=10 LOAD=20 BACKLOG=20000
 	@$(LOCAL)/bin/python -m chaos.load --minutes $(MINUTES) --rate $(LOAD) --backlog $(BACKLOG)
+
+# The stable compiler, told to let the fuzzer's instrumentation pass. No sanitizer: the bridge has no unsafe code.
+fuzz: $(FUZZ)/bin/cargo-fuzz ## each fuzz target for a while, beginning with events/: FUZZ_SECONDS=30
+	for target in submit_event:submit submit_message:submit collect_event:collect notification:notifications; do \
+		name=$${target%:*} && mkdir -p fuzz/corpus/$$name && \
+		RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/$(FUZZ)/bin:$$PATH" $(CARGO) fuzz run --sanitizer none $$name \
+			fuzz/corpus/$$name events/$${target#*:} -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 || exit 1; \
+	done
+
+$(FUZZ)/bin/cargo-fuzz:
+	$(CARGO) install --locked --root $(FUZZ) --version $(FUZZ_VERSION) cargo-fuzz
 
 up: $(LOCAL)/.stamp debug-binaries ## leave a local bridge running, with commands to try
 	@$(LOCAL)/bin/python -m local.up
