@@ -7,9 +7,11 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::checksum_config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_types::sdk_config::SharedCredentialsProvider;
@@ -107,11 +109,17 @@ fn only_plain_http(is_plain: impl Fn(&str) -> Option<bool>) -> bool {
         .all(|name| is_plain(name).unwrap_or(default))
 }
 
+/// One pool of connections for all clients, and the root certificates read once, now. The SDK's own HTTP clients read them for
+/// each service's client, and once more with the first request.
 fn http_client(plain: bool) -> SharedHttpClient {
-    if plain {
-        return Builder::new().build_http();
-    }
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    let connector = Connector::builder().connector_settings(settings);
+    let connector = SharedHttpConnector::new(if plain {
+        connector.build_http()
+    } else {
+        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    });
+    http_client_fn(move |_, _| connector.clone())
 }
 
 #[cfg(test)]
