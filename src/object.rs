@@ -54,6 +54,7 @@ impl Object {
     /// A [`Fault`] when the answer breaks off.
     pub(crate) async fn read(self) -> Result<Vec<u8>, Fault> {
         let body = self.inner.body.collect().await;
-        Ok(body.map_err(|error| Fault::unavailable(format!("GetObject broke off: {error}")))?.to_vec())
+        // Not `to_vec`, which copies byte by byte.
+        Ok(body.map_err(|error| Fault::unavailable(format!("GetObject broke off: {error}")))?.into_bytes().into())
     }
 }
