@@ -105,13 +105,9 @@ class ChaosStack(LocalStack):
 
     def _deploy(self) -> None:
         super()._deploy()
-        functions = self.client("lambda")
-        for name in map(self.resource, ("SubmitFunction", "CollectFunction")):
-            variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            ways = {"AWS_ENDPOINT_URL_S3": self.proxied("s3"), "AWS_ENDPOINT_URL_SQS": self.proxied("sqs")}
-            functions.update_function_configuration(
-                FunctionName=name, Environment={"Variables": variables | ways}, Timeout=self.function_timeout_seconds
-            )
+        ways = {"AWS_ENDPOINT_URL_S3": self.proxied("s3"), "AWS_ENDPOINT_URL_SQS": self.proxied("sqs")}
+        for function in ("SubmitFunction", "CollectFunction"):
+            self._configure(function, ways, Timeout=self.function_timeout_seconds)
 
     def _emulator_environment(self) -> dict[str, str]:
         ways = {"AWS_ENDPOINT_URL_SNS": self.proxied("sns"), "AWS_MAX_ATTEMPTS": str(EMULATOR_MAX_ATTEMPTS)}

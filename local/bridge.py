@@ -18,6 +18,12 @@ REGION = "us-east-1"
 ROOT_KEY = "test"
 
 
+def aws_client(service: str, url: str, **options: Any) -> Any:
+    """A boto3 client with the root key for the service at an address."""
+    keys = {"aws_access_key_id": ROOT_KEY, "aws_secret_access_key": ROOT_KEY}
+    return boto3.client(service, endpoint_url=url, region_name=REGION, **keys, **options)
+
+
 class Bridge:
     """The bridge at `http://127.0.0.1:port` whose stack `name` has these `outputs` (those of template.yaml)."""
 
@@ -37,15 +43,7 @@ class Bridge:
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this AWS with the root key."""
         config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, max_pool_connections=64)
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=ROOT_KEY,
-            aws_secret_access_key=ROOT_KEY,
-            config=config,
-            **options,
-        )
+        return aws_client(service, self.url, config=config, **options)
 
     @property
     def bucket(self) -> str:

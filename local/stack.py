@@ -251,11 +251,14 @@ class LocalStack(Bridge):
 
         On AWS the gateway's own host name leads to the API; here a name would have to be resolved.
         """
-        functions = self.client("lambda")
-        name = self.resource("SubmitFunction")
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        environment = {"Variables": {**variables, "BRIDGE_API_URL": self.http_url}}
-        functions.update_function_configuration(FunctionName=name, Environment=environment)
+        self._configure("SubmitFunction", {"BRIDGE_API_URL": self.http_url})
+
+    def _configure(self, function: str, variables: Mapping[str, str], **changes: Any) -> None:
+        """Gives a function of the stack further environment variables, and other `changes` of its configuration."""
+        functions, name = self.client("lambda"), self.resource(function)
+        given = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        environment = {"Variables": {**given, **variables}}
+        functions.update_function_configuration(FunctionName=name, Environment=environment, **changes)
 
     def _shorten_visibility_timeouts(self) -> None:
         if self.visibility_timeout_seconds is None:

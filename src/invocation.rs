@@ -120,7 +120,8 @@ impl HeaderText {
     }
 }
 
-fn is_printable_ascii(text: &str) -> bool {
+/// Whether a header can carry it: letters, digits, punctuation and spaces.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
     text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 

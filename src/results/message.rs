@@ -124,7 +124,13 @@ pub(crate) fn json_body(value: &impl Serialize) -> Result<String, Fault> {
 /// The SHA-256 of a text in lower-case hexadecimals, 64 characters.
 #[must_use]
 pub(crate) fn identity_of(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Bytes in lower-case hexadecimals.
+#[must_use]
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An inference id as SQS takes it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.

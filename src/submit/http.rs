@@ -23,6 +23,7 @@ use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{
     ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
+    is_printable_ascii,
 };
 
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
@@ -162,8 +163,7 @@ impl Submit {
                            among the locations that callers may name";
             return Err(Fault::validation(problem));
         }
-        let is_printable = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        if !is_printable || !(1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len()) {
+        if !is_printable_ascii(key) || !(1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len()) {
             let problem =
                 format!("Idempotency-Key must be 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters");
             return Err(Fault::validation(problem));

@@ -20,6 +20,7 @@ use crate::fault::{Fault, json_problem};
 use crate::invocation::{PARAMETERS, ParameterSource};
 use crate::location::{S3Prefix, S3Uri};
 use crate::object::Object;
+use crate::results::hex;
 
 /// How long an answer is given again.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -77,10 +78,6 @@ pub(super) fn hash_of(texts: &[&str]) -> String {
         hash.update(text);
     }
     hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One request, as its object in S3 remembers it. Times are milliseconds since 1970.

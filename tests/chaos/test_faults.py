@@ -12,7 +12,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlencode
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -22,6 +21,7 @@ from chaos.faults import FAULTS, REFUSALS, check_plan, lot
 from chaos.ledger import Call, read_calls
 from chaos.requests import sendings
 from chaos.stack import exchange
+from local.bridge import aws_client
 from local.processes import Process, ReservedPort
 
 NOTIFICATION = {"inferenceId": "i", "responseParameters": {"outputLocation": "s3://b/o"}}
@@ -145,19 +145,14 @@ CALLS = {
 @pytest.mark.parametrize("service", CALLS)
 def test_an_sdk_understands_each_refusal(service: str, tmp_path: Path) -> None:
     with proxied(service, tmp_path) as (address, control, _log):
-        client = boto3.client(
-            "sagemaker-runtime" if service == "sagemaker" else service,
-            endpoint_url=f"http://{address}",
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
-        )
+        config = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"})
+        name = "sagemaker-runtime" if service == "sagemaker" else service
+        aws = aws_client(name, f"http://{address}", config=config)
         codes = []
         for fault in REFUSALS:
             exchange(control, {"services": {service: {fault: 1}}})
             with pytest.raises(ClientError) as refused:
-                CALLS[service](client)
+                CALLS[service](aws)
             codes.append(refused.value.response["Error"]["Code"])
         assert codes[0].startswith("ExpiredToken")
         assert codes[1].startswith(("Throttling", "SlowDown"))

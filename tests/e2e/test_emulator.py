@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import boto3
 import pytest
 
-from local.bridge import REGION, ROOT_KEY, body_json
+from local.bridge import aws_client, body_json
 from local.stack import LocalStack
 
 
 @pytest.fixture
 def runtime(direct: LocalStack):
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=direct.emulator_url,
-        region_name=REGION,
-        aws_access_key_id=ROOT_KEY,
-        aws_secret_access_key=ROOT_KEY,
-    )
+    return aws_client("sagemaker-runtime", direct.emulator_url)
 
 
 def test_it_is_invoked_inline_and_by_location_and_its_notifications_become_results(direct: LocalStack, runtime) -> None:

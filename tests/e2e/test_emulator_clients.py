@@ -9,10 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
 
-from local.bridge import REGION, ROOT_KEY, Bridge
+from local.bridge import REGION, ROOT_KEY, Bridge, aws_client
 from local.stack import ROOT, LocalStack
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/summarizer:latest"
@@ -121,10 +120,4 @@ def test_its_control_plane_errors_are_those_that_boto3_models(direct: LocalStack
 
 
 def direct_client(stack: LocalStack):
-    return boto3.client(
-        "sagemaker",
-        endpoint_url=stack.emulator_url,
-        region_name=REGION,
-        aws_access_key_id=ROOT_KEY,
-        aws_secret_access_key=ROOT_KEY,
-    )
+    return aws_client("sagemaker", stack.emulator_url)

@@ -6,9 +6,7 @@ import json
 import os
 from pathlib import Path
 
-import boto3
-
-from local.bridge import REGION, ROOT_KEY, wait_for
+from local.bridge import REGION, ROOT_KEY, aws_client, wait_for
 from local.processes import Process, ReservedPort
 from local.stack import BINARIES, EMULATOR, LocalStack
 
@@ -29,8 +27,7 @@ def test_a_queue_gets_notifications_in_snss_envelope(direct: LocalStack, tmp_pat
     process = Process(EMULATOR, command, environment, tmp_path / "emulator.log")
     try:
         process.wait_until(lambda: b" listening on http://" in process.log.read_bytes(), 30)
-        keys = {"aws_access_key_id": ROOT_KEY, "aws_secret_access_key": ROOT_KEY}
-        runtime = boto3.client("sagemaker-runtime", endpoint_url=url, region_name=REGION, **keys)
+        runtime = aws_client("sagemaker-runtime", url)
         runtime.invoke_endpoint_async(EndpointName="demo", Body=b"x", InferenceId="straight")
         received: list[dict] = []
 

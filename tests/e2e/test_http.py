@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from local.bridge import REGION, ROOT_KEY, body_json
+from local.bridge import aws_client, body_json
 from local.processes import ReservedPort
 from local.stack import LocalStack
 
@@ -18,14 +17,7 @@ LARGE = b"x" * 200_000
 
 def sagemaker_runtime(stack: LocalStack, **config) -> object:
     """boto3's own client, pointed at the bridge."""
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=stack.http_url,
-        region_name=REGION,
-        aws_access_key_id=ROOT_KEY,
-        aws_secret_access_key=ROOT_KEY,
-        config=Config(retries={"max_attempts": 1}, **config),
-    )
+    return aws_client("sagemaker-runtime", stack.http_url, config=Config(retries={"max_attempts": 1}, **config))
 
 
 def test_boto3_s_own_client_calls_the_bridge_as_if_it_were_sagemaker(queued: LocalStack) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
-from local.bridge import REGION, ROOT_KEY
+from local.bridge import REGION, aws_client
 from local.processes import Process, ReservedPort
 from local.signals import interruptible
 from local.stack import BINARIES, EMULATOR
@@ -37,14 +36,7 @@ class Emulator:
 
     def client(self, service: str) -> Any:
         """A boto3 client whose only peculiarity is its endpoint URL."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=ROOT_KEY,
-            aws_secret_access_key=ROOT_KEY,
-            config=Config(retries={"max_attempts": 1}),
-        )
+        return aws_client(service, self.url, config=Config(retries={"max_attempts": 1}))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ use super::response::{BODY_LIMIT_BYTES, Response};
 use super::token::Token;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-use crate::invocation::InferenceId;
+use crate::invocation::{InferenceId, is_printable_ascii};
 use crate::location::S3Uri;
 use crate::object::Object;
 use crate::submit::Submit;
@@ -186,8 +186,8 @@ fn is_media_type(text: &str) -> bool {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     };
     let essence = text.split(';').next().unwrap_or_default().trim();
-    let is_printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    is_printable && essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+    is_printable_ascii(text)
+        && essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }
 
 /// The seconds of the first `wait` in a `Prefer` header; `None` for any other preference, and for one that is no number: what

@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
+use crate::invocation::is_printable_ascii;
 
 /// Largest response that Lambda hands to a gateway, in bytes of its JSON.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -90,7 +91,7 @@ impl Response {
 
     /// Adds a header, if it has a value that a header can carry: one from S3 or SageMaker may have none such.
     pub(super) fn with(mut self, name: &'static str, value: Option<&str>) -> Self {
-        let value = value.filter(|value| value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()));
+        let value = value.filter(|value| is_printable_ascii(value));
         self.headers.extend(value.map(|value| (name, value.to_owned())));
         self
     }
