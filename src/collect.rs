@@ -21,9 +21,17 @@ use crate::config::CollectConfig;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::notification::Notification;
-use crate::results::{ResultMessage, ResultsQueue, attribute};
+use crate::results::{BATCH_LIMIT_MESSAGES, ResultMessage, ResultsQueue, attribute};
 use crate::telemetry;
 use event::{Delivery, Event};
+
+/// The responses that may be in memory at once while they are fetched, in bytes.
+const RESPONSES_LIMIT_BYTES: usize = 8 * 1_048_576;
+/// Groups of results on their way to the results queue at once, each of as many as one call may take.
+const SENDS_AT_ONCE: usize = 2;
+
+/// A result, or why there is none, and the message id of its notification. A mere test has none.
+type Made = (String, Result<Option<ResultMessage>, Fault>);
 
 /// The handler of the function `collect`.
 pub struct Collect {
@@ -79,17 +87,30 @@ impl Collect {
         }
     }
 
-    /// Passes on notifications; gives back those that could not be, by their message ids.
+    /// Passes on notifications; gives back those that could not be, by their message ids. Results are sent while others are
+    /// still fetched, so that a batch of large ones never lies in memory as a whole.
     async fn pass_on(&self, deliveries: Vec<Delivery<'_>>, deadline: Deadline) -> Vec<(String, Fault)> {
         let start = Instant::now();
-        let made: Vec<(String, Result<Option<ResultMessage>, Fault>)> = stream::iter(deliveries)
+        stream::iter(deliveries)
             .map(async |delivery| {
                 let result = deadline.run(Box::pin(self.result_of(&delivery))).await;
                 (delivery.id, result)
             })
-            .buffer_unordered(self.config.max_concurrency.get())
-            .collect()
-            .await;
+            .buffer_unordered(self.fetches_at_once())
+            .chunks(BATCH_LIMIT_MESSAGES)
+            .map(|made| self.send(made, deadline, start))
+            .buffer_unordered(SENDS_AT_ONCE)
+            .concat()
+            .await
+    }
+
+    fn fetches_at_once(&self) -> usize {
+        let fit = RESPONSES_LIMIT_BYTES / self.config.result_body_limit_bytes.max(1);
+        self.config.max_concurrency.get().min(fit).max(1)
+    }
+
+    /// Sends results; gives back what could not be made or sent.
+    async fn send(&self, made: Vec<Made>, deadline: Deadline, start: Instant) -> Vec<(String, Fault)> {
         let mut failed = Vec::new();
         let (mut ids, mut messages) = (Vec::new(), Vec::new());
         for (id, result) in made {

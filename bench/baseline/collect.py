@@ -2,25 +2,37 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
+from botocore.config import Config
 
 RESULT_BODY_LIMIT_BYTES = 262_144
 
-S3 = boto3.client("s3")
-SQS = boto3.client("sqs")
+CONFIG = Config(max_pool_connections=64)
+S3 = boto3.client("s3", config=CONFIG)
+SQS = boto3.client("sqs", config=CONFIG)
+POOL = ThreadPoolExecutor(64)
+
+
+def pass_on(message):
+    """One notification to one result."""
+    notification = json.loads(message)
+    location = notification.get("responseParameters", {}).get("outputLocation")
+    if location:
+        bucket, key = location.removeprefix("s3://").split("/", 1)
+        output = S3.get_object(Bucket=bucket, Key=key)
+        if output["ContentLength"] <= RESULT_BODY_LIMIT_BYTES:
+            notification["responseBody"] = {"content": output["Body"].read().decode(), "encoding": "UTF8"}
+        else:
+            output["Body"].close()
+    SQS.send_message(QueueUrl=os.environ["BRIDGE_RESULTS_QUEUE_URL"], MessageBody=json.dumps(notification))
 
 
 def handler(event):
-    """An SNS event to results."""
-    for record in event["Records"]:
-        notification = json.loads(record["Sns"]["Message"])
-        location = notification.get("responseParameters", {}).get("outputLocation")
-        if location:
-            bucket, key = location.removeprefix("s3://").split("/", 1)
-            output = S3.get_object(Bucket=bucket, Key=key)
-            if output["ContentLength"] <= RESULT_BODY_LIMIT_BYTES:
-                notification["responseBody"] = {"content": output["Body"].read().decode(), "encoding": "UTF8"}
-            else:
-                output["Body"].close()
-        SQS.send_message(QueueUrl=os.environ["BRIDGE_RESULTS_QUEUE_URL"], MessageBody=json.dumps(notification))
+    """An event of SNS, or of SQS with the notifications that SNS put there, to results."""
+    records = event["Records"]
+    if "Sns" in records[0]:
+        pass_on(records[0]["Sns"]["Message"])
+    else:
+        list(POOL.map(pass_on, [record["body"] for record in records]))

@@ -57,7 +57,7 @@ impl Backend {
     /// Services that take this long.
     pub(crate) fn new(latencies: Latencies) -> Self {
         let output = |bytes: usize| (format!("/bucket/output/{bytes}.out"), Bytes::from(payload(bytes)));
-        Self { latencies, outputs: [2_000, 200_000, 5_000_000].map(output).into() }
+        Self { latencies, outputs: [2_000, 200_000, 250_000, 5_000_000].map(output).into() }
     }
 
     async fn respond(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {

@@ -28,6 +28,12 @@ pub(crate) fn all() -> Vec<Case> {
         collect("SNS, 2 KB output", 2_000),
         collect("SNS, 200 KB output", 200_000),
         collect("SNS, 5 MB output", 5_000_000),
+        Case {
+            function: "collect",
+            name: "SQS, 100 x 250 KB output",
+            messages: 100,
+            event: notifications(100, 250_000).to_string(),
+        },
     ]
 }
 
@@ -84,6 +90,20 @@ fn sns(bytes: usize) -> Value {
     });
     let sns = json!({"MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e", "Message": notification.to_string()});
     json!({"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
+}
+
+/// Notifications by way of a queue, as SNS's raw message delivery puts them there.
+fn notifications(count: u32, bytes: usize) -> Value {
+    let sns = sns(bytes);
+    let record = |index: u32| {
+        json!({
+            "messageId": format!("059f36b4-87a3-44ab-83d2-{index:012}"),
+            "body": sns.pointer("/Records/0/Sns/Message"),
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:notifications",
+        })
+    };
+    json!({"Records": (0..count).map(record).collect::<Vec<_>>()})
 }
 
 /// JSON of `bytes` bytes, as requests mostly are: quotes are escaped in the event.

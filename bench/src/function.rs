@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::runtime::Handle;
 use crate::Result;
 use crate::cases::Case;
 use crate::runtime_api::RuntimeApi;
+use crate::share::Share;
 
 /// Starts of a process in one run, one right after the other: whoever comes first finds the processor's caches full of another
 /// program, and pays for it.
@@ -56,6 +58,8 @@ pub(crate) struct Surroundings {
     pub(crate) bundle: Option<PathBuf>,
     /// Another build of the bridge, to be measured in Python's place.
     pub(crate) against: Option<PathBuf>,
+    /// What invocations get of a processor. Init always gets all of it, as on Lambda.
+    pub(crate) share: Option<Arc<Share>>,
 }
 
 /// What the processes of one run did with a case.
@@ -132,6 +136,7 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
         let function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
         let init = function.api.ready()? - begin;
         let init_cpu = function.cpu()?;
+        around.share.as_ref().map_or(Ok(()), |share| share.hold(function.process.id()))?;
         let first = function.api.invoke(event.clone())?;
         Ok((function, init, init_cpu, first))
     };

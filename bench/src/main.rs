@@ -2,7 +2,8 @@
 //! HTTP calls without SDK or signing. All three handle the same events, in turn, under one stand-in of Lambda's runtime API.
 //!
 //! `make bench` runs it from the project's directory; `bench --runs 1` is quicker, `bench --only "1,000" --against DIRECTORY`
-//! compares two builds of the bridge. Only ratios mean anything beyond the machine.
+//! compares two builds of the bridge, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
+//! functions of so much memory. Only ratios mean anything beyond the machine.
 
 mod backend;
 mod cases;
@@ -13,6 +14,7 @@ mod plot;
 mod report;
 mod runtime_api;
 mod server;
+mod share;
 mod targets;
 mod tls;
 
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use backend::{Backend, Latencies};
 use figures::Figures;
 use function::{Subject, Surroundings, run};
+use share::Share;
 use tls::Tls;
 use tokio::runtime::Handle;
 
@@ -63,6 +66,8 @@ struct Options {
     only: Option<String>,
     /// Directory of another build of the bridge.
     against: Option<PathBuf>,
+    /// The memory whose share of a processor invocations get.
+    memory_mb: Option<u32>,
 }
 
 fn main() -> Result<()> {
@@ -70,7 +75,8 @@ fn main() -> Result<()> {
     let runs = options.runs.unwrap_or(RUNS);
     let runtime = server::runtime()?;
     let tls = Tls::new(Path::new("target"))?;
-    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, options.against.clone(), &runtime));
+    let share = options.memory_mb.map(Share::of_memory).transpose()?.map(Arc::new);
+    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, &options, share.clone(), &runtime));
     let mut cases = cases::all();
     cases.retain(|case| options.only.as_ref().is_none_or(|part| case.name.contains(part)));
     let mut figures = Figures::default();
@@ -92,7 +98,7 @@ fn main() -> Result<()> {
             }
         }
     }
-    if options.only.is_some() || options.against.is_some() {
+    if options.only.is_some() || options.against.is_some() || share.is_some() {
         return report::print(&figures, &cases);
     }
     let _ = writeln!(stderr(), "counting instructions");
@@ -108,24 +114,31 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             ("--runs", Some(runs)) => options.runs = Some(runs.parse()?),
             ("--only", Some(part)) => options.only = Some(part),
             ("--against", Some(directory)) => options.against = Some(directory.into()),
+            ("--memory-mb", Some(mb)) => options.memory_mb = Some(mb.parse()?),
             _ => {
-                return Err(
-                    "usage: bench [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD]".into()
-                );
+                let usage = "usage: bench [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD] [--memory-mb N]";
+                return Err(usage.into());
             }
         }
     }
     Ok(options)
 }
 
-fn surroundings(mode: Mode, tls: &Tls, against: Option<PathBuf>, runtime: &Handle) -> Result<Surroundings> {
+fn surroundings(
+    mode: Mode,
+    tls: &Tls,
+    options: &Options,
+    share: Option<Arc<Share>>,
+    runtime: &Handle,
+) -> Result<Surroundings> {
     let latencies = if mode == Mode::Latencies { Latencies::REALISTIC } else { Latencies::default() };
     let backend = Arc::new(Backend::new(latencies));
+    let against = options.against.clone();
     Ok(if mode == Mode::Tls {
         let address = server::serve(runtime, backend, Some(tls.acceptor.clone()))?;
-        Surroundings { backend: format!("https://{address}"), bundle: Some(tls.bundle.clone()), against }
+        Surroundings { backend: format!("https://{address}"), bundle: Some(tls.bundle.clone()), against, share }
     } else {
         let address = server::serve(runtime, backend, None)?;
-        Surroundings { backend: format!("http://{address}"), bundle: None, against }
+        Surroundings { backend: format!("http://{address}"), bundle: None, against, share }
     })
 }

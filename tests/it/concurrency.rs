@@ -69,3 +69,32 @@ async fn collect_has_as_many_notifications_in_flight_as_configured() {
         assert_eq!((in_flight.most(), aws.sent().len()), (expected, 12));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn collect_fetches_no_more_at_once_than_memory_has_room_for() {
+    let notification = sample("notifications/completed.json").to_string();
+    let (aws, in_flight) = (Aws::default(), InFlight::default());
+    let counted = in_flight.clone();
+    let s3 = http_client::s3(move |_| counted.hold("{}"));
+    let collect =
+        Collect::with_clients(collect_result::config(&[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")]), s3, aws.sqs());
+    collect.handle(event(&batch(&notification))).await.unwrap();
+    assert_eq!((in_flight.most(), aws.sent().len()), (8, 12), "8 MiB hold eight outputs of a megabyte");
+}
+
+#[tokio::test(start_paused = true)]
+async fn collect_sends_results_while_it_fetches_others() {
+    let notification = sample("notifications/completed.json").to_string();
+    let (aws, fetched) = (Aws::default(), Arc::new(AtomicUsize::new(0)));
+    let sent_before_the_last = Arc::new(AtomicUsize::new(0));
+    let (seen, sent) = (aws.clone(), Arc::clone(&sent_before_the_last));
+    let s3 = http_client::s3(move |_| {
+        if fetched.fetch_add(1, Ordering::SeqCst) == 11 {
+            sent.store(seen.sent().len(), Ordering::SeqCst);
+        }
+        InFlight::default().hold("{}")
+    });
+    let collect = Collect::with_clients(collect_result::config(&[("BRIDGE_MAX_CONCURRENCY", "1")]), s3, aws.sqs());
+    collect.handle(event(&batch(&notification))).await.unwrap();
+    assert_eq!((sent_before_the_last.load(Ordering::SeqCst), aws.sent().len()), (10, 12));
+}

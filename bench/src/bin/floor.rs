@@ -44,6 +44,8 @@ struct Record<'a> {
     body: Option<Cow<'a, str>>,
     #[serde(rename = "Sns")]
     sns: Option<Sns>,
+    #[serde(rename = "eventSourceARN", borrow)]
+    queue: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +93,9 @@ impl Floor {
             .map(|record| async move {
                 match record.sns {
                     Some(sns) => self.pass_on(&sns.message).await,
+                    None if record.queue.is_some_and(|queue| queue.ends_with(":notifications")) => {
+                        self.pass_on(&record.body.unwrap_or_default()).await
+                    }
                     None => self
                         .invoke(record.message_id.unwrap_or_default(), record.body.unwrap_or_default())
                         .await
