@@ -173,7 +173,7 @@ const FIXED_ENVIRONMENT: [(&str, &str); 15] = [
     ("MALLOC_TRIM_THRESHOLD_", "67108864"),
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
-    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
     ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
     ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
     ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),

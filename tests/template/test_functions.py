@@ -39,6 +39,7 @@ def test_cargo_lambda_builds_one_binary_for_each_function(direct: dict[str, Any]
         "provided.al2023",
     )
     assert properties["Architectures"] == [{"Ref": "Architecture"}]
+    assert properties["MemorySize"] == {"Ref": "MemorySize"}
     assert "ReservedConcurrentExecutions" not in properties
 
 

@@ -44,6 +44,7 @@ DEFAULTS = {
     "Deduplicate": "false",
     "ResultFormat": "notification",
     "Architecture": "arm64",
+    "MemorySize": 256,
     "LogRetentionInDays": 30,
 }
 # Parameter, values that it takes, values that it refuses.
