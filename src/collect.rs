@@ -55,8 +55,7 @@ impl Collect {
     #[must_use]
     pub fn new(config: CollectConfig, sdk: &SdkConfig) -> Self {
         let (s3, sqs) = (aws::s3(sdk), aws::sqs(sdk));
-        // Each result needs SQS, and the first client reads the root certificates: at the start, where Lambda gives more of a
-        // processor and nobody waits yet.
+        // Each result needs SQS: at the start, where Lambda gives more of a processor and nobody waits yet.
         Lazy::force(&sqs);
         Self::with_clients(config, s3, sqs)
     }
