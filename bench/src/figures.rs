@@ -1,9 +1,11 @@
 //! What was measured, and what it comes to: medians over runs, and medians of ratios run by run, since a noisy machine is noisy
 //! for everybody.
 
+use std::time::Duration;
+
 use crate::Mode;
 use crate::cases::Case;
-use crate::function::{Run, Subject};
+use crate::function::{Run, Start, Subject};
 
 /// All runs, in their order.
 #[derive(Default)]
@@ -46,15 +48,15 @@ impl Cell<'_> {
 
 /// Figures of a run, in the units of tables.
 pub(crate) fn init_ms(run: &Run) -> f64 {
-    run.init.as_secs_f64() * 1e3
+    median_ms(&run.starts, |start| start.init)
 }
 
 pub(crate) fn init_cpu_ms(run: &Run) -> f64 {
-    run.init_cpu.as_secs_f64() * 1e3
+    median_ms(&run.starts, |start| start.init_cpu)
 }
 
 pub(crate) fn first_ms(run: &Run) -> f64 {
-    run.first.as_secs_f64() * 1e3
+    median_ms(&run.starts, |start| start.first)
 }
 
 pub(crate) fn start_ms(run: &Run) -> f64 {
@@ -71,6 +73,10 @@ pub(crate) fn cpu_us(run: &Run) -> f64 {
 
 pub(crate) fn memory_mb(run: &Run) -> f64 {
     run.memory_bytes / 1e6
+}
+
+fn median_ms(starts: &[Start], figure: fn(&Start) -> Duration) -> f64 {
+    percentile(starts.iter().map(|start| figure(start).as_secs_f64() * 1e3).collect(), 50)
 }
 
 fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {

@@ -62,12 +62,16 @@ pub(crate) struct Surroundings {
     pub(crate) share: Option<Arc<Share>>,
 }
 
-/// What the processes of one run did with a case.
-pub(crate) struct Run {
-    /// Medians over the starts.
+/// How a process began.
+pub(crate) struct Start {
     pub(crate) init: Duration,
     pub(crate) init_cpu: Duration,
     pub(crate) first: Duration,
+}
+
+/// What the processes of one run did with a case.
+pub(crate) struct Run {
+    pub(crate) starts: Vec<Start>,
     pub(crate) warm: Vec<Duration>,
     /// CPU of a warm invocation's message.
     pub(crate) cpu: Duration,
@@ -138,32 +142,18 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
         let init_cpu = function.cpu()?;
         around.share.as_ref().map_or(Ok(()), |share| share.hold(function.process.id()))?;
         let first = function.api.invoke(event.clone())?;
-        Ok((function, init, init_cpu, first))
+        Ok((function, Start { init, init_cpu, first }))
     };
-    let mut starts =
-        (1..STARTS).map(|_| start().map(|(_, init, cpu, first)| (init, cpu, first))).collect::<Result<Vec<_>>>()?;
-    let (function, init, init_cpu, first) = start()?;
-    starts.push((init, init_cpu, first));
+    let mut starts = (1..STARTS).map(|_| start().map(|(_, start)| start)).collect::<Result<Vec<_>>>()?;
+    let (function, last) = start()?;
+    starts.push(last);
     let (mut warm, cpu_before, warm_start) = (Vec::new(), function.cpu()?, Instant::now());
     while warm.len() < WARM_AT_LEAST || (warm.len() < WARM_AT_MOST && warm_start.elapsed() < WARM_TIME) {
         warm.push(function.api.invoke(event.clone())?);
     }
     let messages = u32::try_from(warm.len())? * case.messages;
     let cpu = (function.cpu()? - cpu_before) / messages;
-    Ok(Run {
-        init: median(starts.iter().map(|start| start.0)),
-        init_cpu: median(starts.iter().map(|start| start.1)),
-        first: median(starts.iter().map(|start| start.2)),
-        warm,
-        cpu,
-        memory_bytes: function.peak_memory_bytes()?,
-    })
-}
-
-fn median(times: impl Iterator<Item = Duration>) -> Duration {
-    let mut times: Vec<_> = times.collect();
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    Ok(Run { starts, warm, cpu, memory_bytes: function.peak_memory_bytes()? })
 }
 
 /// What every function gets: AWS's own variables, and the bridge's.

@@ -38,6 +38,17 @@ fn now_ms() -> u64 {
     u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
+/// Asserts that a request and its repetition are both accepted and invoke once, whatever mishaps S3's writes meet.
+async fn assert_invoked_once(mishaps: &[Option<Mishap>]) {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    let submit = handler(&aws, &bucket, &[]);
+    bucket.next_puts(mishaps);
+    for _ in 0..2 {
+        assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
+    }
+    assert_eq!(aws.invoked().len(), 1);
+}
+
 #[tokio::test]
 async fn the_same_request_with_the_same_key_invokes_once_and_gets_the_same_answer() {
     let (aws, bucket) = (Aws::default(), Bucket::default());
@@ -185,13 +196,7 @@ async fn of_fifty_at_once_one_invokes_and_the_others_are_answered_or_told_to_com
 async fn a_claim_whose_answer_was_lost_or_that_met_another_write_is_made_all_the_same() {
     use Mishap::{AnswerLost, Conflict};
     for mishaps in [&[Some(AnswerLost)][..], &[Some(Conflict)], &[Some(Conflict), Some(AnswerLost)]] {
-        let (aws, bucket) = (Aws::default(), Bucket::default());
-        let submit = handler(&aws, &bucket, &[]);
-        bucket.next_puts(mishaps);
-        for _ in 0..2 {
-            assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
-        }
-        assert_eq!(aws.invoked().len(), 1);
+        assert_invoked_once(mishaps).await;
     }
 }
 
@@ -216,13 +221,7 @@ async fn a_take_over_whose_answer_was_lost_is_made_all_the_same() {
 async fn an_answer_is_recorded_although_the_first_write_of_it_failed() {
     use Mishap::{AnswerLost, Conflict};
     for mishaps in [&[None, Some(Conflict)][..], &[None, Some(AnswerLost)], &[None, Some(Conflict), Some(Conflict)]] {
-        let (aws, bucket) = (Aws::default(), Bucket::default());
-        let submit = handler(&aws, &bucket, &[]);
-        bucket.next_puts(mishaps);
-        for _ in 0..2 {
-            assert_eq!(answer(&submit, &keyed("{}", "k")).await["statusCode"], 202);
-        }
-        assert_eq!(aws.invoked().len(), 1);
+        assert_invoked_once(mishaps).await;
     }
 }
 

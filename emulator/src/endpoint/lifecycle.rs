@@ -65,7 +65,8 @@ impl Endpoint {
         if needs_no_wait(&deployment, scaling) {
             endpoint.with(|core| core.deploy(Arc::clone(&deployment)));
         } else if origin == Origin::Created {
-            tokio::spawn(Arc::clone(&endpoint).create(Arc::clone(&deployment)));
+            let (waiting, otherwise) = (EndpointStatus::Creating, EndpointStatus::Failed);
+            tokio::spawn(Arc::clone(&endpoint).replace(Arc::clone(&deployment), waiting, otherwise));
         }
         if origin == Origin::Created {
             tokio::spawn(Arc::clone(&endpoint).test_topics(deployment));
@@ -87,7 +88,8 @@ impl Endpoint {
             self.with(|core| core.deploy(deployment));
             self.changed.notify_one();
         } else {
-            tokio::spawn(Arc::clone(self).replace(deployment));
+            let (waiting, otherwise) = (EndpointStatus::Updating, EndpointStatus::InService);
+            tokio::spawn(Arc::clone(self).replace(deployment, waiting, otherwise));
         }
     }
 
@@ -119,30 +121,20 @@ impl Endpoint {
         self.changed.notify_one();
     }
 
-    /// Waits for the first instances of a created endpoint.
-    async fn create(self: Arc<Self>, deployment: Arc<Deployment>) {
+    /// Waits for the instances of a deployment, as long as the endpoint is `waiting` for them; without them it is `otherwise`: a
+    /// new endpoint has failed, an updated one keeps the former instances.
+    async fn replace(self: Arc<Self>, deployment: Arc<Deployment>, waiting: EndpointStatus, otherwise: EndpointStatus) {
         let is_ready = self.is_ready(&deployment).await;
-        self.with(|core| match (core.status, is_ready) {
-            (EndpointStatus::Creating, true) => core.deploy(deployment),
-            (EndpointStatus::Creating, false) => {
-                core.status = EndpointStatus::Failed;
+        self.with(|core| {
+            if core.status != waiting {
+                return;
+            }
+            if is_ready {
+                core.deploy(deployment);
+            } else {
+                core.status = otherwise;
                 core.failure_reason = Some(unhealthy(&deployment));
             }
-            _ => {}
-        });
-        self.changed.notify_one();
-    }
-
-    /// Waits for the instances of an update; without them the former ones stay.
-    async fn replace(self: Arc<Self>, deployment: Arc<Deployment>) {
-        let is_ready = self.is_ready(&deployment).await;
-        self.with(|core| match (core.status, is_ready) {
-            (EndpointStatus::Updating, true) => core.deploy(deployment),
-            (EndpointStatus::Updating, false) => {
-                core.status = EndpointStatus::InService;
-                core.failure_reason = Some(unhealthy(&deployment));
-            }
-            _ => {}
         });
         self.changed.notify_one();
     }
