@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Mode;
 use crate::cases::Case;
-use crate::function::{Run, Start, Subject};
+use crate::function::{Run, Subject};
 
 /// All runs, in their order.
 #[derive(Default)]
@@ -42,21 +42,21 @@ impl Cell<'_> {
 
     /// A percentile of the warm invocations of all runs, in ms.
     pub(crate) fn warm_ms(&self, percent: usize) -> f64 {
-        percentile(self.0.iter().flat_map(|run| &run.warm).map(|time| time.as_secs_f64() * 1e3).collect(), percent)
+        percentile(self.0.iter().flat_map(|run| &run.warm).copied().map(ms).collect(), percent)
     }
 }
 
 /// Figures of a run, in the units of tables.
 pub(crate) fn init_ms(run: &Run) -> f64 {
-    median_ms(&run.starts, |start| start.init)
+    ms(run.init)
 }
 
 pub(crate) fn init_cpu_ms(run: &Run) -> f64 {
-    median_ms(&run.starts, |start| start.init_cpu)
+    ms(run.init_cpu)
 }
 
 pub(crate) fn first_ms(run: &Run) -> f64 {
-    median_ms(&run.starts, |start| start.first)
+    ms(run.first)
 }
 
 pub(crate) fn start_ms(run: &Run) -> f64 {
@@ -64,7 +64,7 @@ pub(crate) fn start_ms(run: &Run) -> f64 {
 }
 
 pub(crate) fn warm_ms(run: &Run) -> f64 {
-    percentile(run.warm.iter().map(|time| time.as_secs_f64() * 1e3).collect(), 50)
+    percentile(run.warm.iter().copied().map(ms).collect(), 50)
 }
 
 pub(crate) fn cpu_us(run: &Run) -> f64 {
@@ -75,8 +75,8 @@ pub(crate) fn memory_mb(run: &Run) -> f64 {
     run.memory_bytes / 1e6
 }
 
-fn median_ms(starts: &[Start], figure: fn(&Start) -> Duration) -> f64 {
-    percentile(starts.iter().map(|start| figure(start).as_secs_f64() * 1e3).collect(), 50)
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {

@@ -15,13 +15,11 @@ use crate::cases::Case;
 use crate::runtime_api::RuntimeApi;
 use crate::share::Share;
 
-/// Starts of a process in one run, one right after the other: whoever comes first finds the processor's caches full of another
-/// program, and pays for it.
-const STARTS: usize = 5;
-/// Warm invocations of a case in one run: as many as fit into the time, within these bounds.
-const WARM_TIME: Duration = Duration::from_millis(500);
-const WARM_AT_LEAST: usize = 3;
-const WARM_AT_MOST: usize = 300;
+/// Warm invocations in one run: as many as fit into the time, within these bounds. A run is short because a shared machine's speed
+/// changes within seconds, and those who are compared should meet the same one.
+const WARM_TIME: Duration = Duration::from_millis(100);
+const WARM_AT_LEAST: usize = 2;
+const WARM_AT_MOST: usize = 60;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +60,11 @@ pub(crate) struct Surroundings {
     pub(crate) share: Option<Arc<Share>>,
 }
 
-/// How a process began.
-pub(crate) struct Start {
+/// What a process did with a case.
+pub(crate) struct Run {
     pub(crate) init: Duration,
     pub(crate) init_cpu: Duration,
     pub(crate) first: Duration,
-}
-
-/// What the processes of one run did with a case.
-pub(crate) struct Run {
-    pub(crate) starts: Vec<Start>,
     pub(crate) warm: Vec<Duration>,
     /// CPU of a warm invocation's message.
     pub(crate) cpu: Duration,
@@ -132,28 +125,22 @@ impl Function {
     }
 }
 
-/// Starts a function some times and has the last one handle a case's event again and again.
+/// Starts a function and has it handle a case's event again and again.
 pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle) -> Result<Run> {
     let event = Bytes::from(case.event.clone());
-    let start = || -> Result<_> {
-        let begin = Instant::now();
-        let function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
-        let init = function.api.ready()? - begin;
-        let init_cpu = function.cpu()?;
-        around.share.as_ref().map_or(Ok(()), |share| share.hold(function.process.id()))?;
-        let first = function.api.invoke(event.clone())?;
-        Ok((function, Start { init, init_cpu, first }))
-    };
-    let mut starts = (1..STARTS).map(|_| start().map(|(_, start)| start)).collect::<Result<Vec<_>>>()?;
-    let (function, last) = start()?;
-    starts.push(last);
+    let begin = Instant::now();
+    let function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
+    let init = function.api.ready()? - begin;
+    let init_cpu = function.cpu()?;
+    around.share.as_ref().map_or(Ok(()), |share| share.hold(function.process.id()))?;
+    let first = function.api.invoke(event.clone())?;
     let (mut warm, cpu_before, warm_start) = (Vec::new(), function.cpu()?, Instant::now());
     while warm.len() < WARM_AT_LEAST || (warm.len() < WARM_AT_MOST && warm_start.elapsed() < WARM_TIME) {
         warm.push(function.api.invoke(event.clone())?);
     }
     let messages = u32::try_from(warm.len())? * case.messages;
     let cpu = (function.cpu()? - cpu_before) / messages;
-    Ok(Run { starts, warm, cpu, memory_bytes: function.peak_memory_bytes()? })
+    Ok(Run { init, init_cpu, first, warm, cpu, memory_bytes: function.peak_memory_bytes()? })
 }
 
 /// What every function gets: AWS's own variables, and the bridge's.

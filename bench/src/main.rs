@@ -1,7 +1,7 @@
 //! Measures the release binaries beside the Python functions that one would write instead, and beside a bare floor: the same
 //! HTTP calls without SDK or signing. All three handle the same events, in turn, under one stand-in of Lambda's runtime API.
 //!
-//! `make bench` runs it from the project's directory; `bench --runs 1` is quicker, `bench --only "1,000" --against DIRECTORY`
+//! `make bench` runs it from the project's directory; `bench --runs 3` is quicker, `bench --only "1,000" --against DIRECTORY`
 //! compares two builds of the bridge, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
 //! functions of so much memory. Only ratios mean anything beyond the machine.
 
@@ -33,7 +33,7 @@ use tokio::runtime::Handle;
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Runs of everything, when the command line does not say.
-const RUNS: u32 = 5;
+const RUNS: u32 = 15;
 
 /// A way to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +83,10 @@ fn main() -> Result<()> {
     for number in 1..=runs {
         for (mode, around) in Mode::ALL.into_iter().zip(&around) {
             let around = around.as_ref().map_err(ToString::to_string)?;
+            let _ = writeln!(stderr(), "run {number} of {runs}: {}", mode.name());
             for case in &cases {
-                let _ = writeln!(stderr(), "run {number} of {runs}: {}: {}", mode.name(), case.name);
                 let mut subjects = Subject::ALL;
-                // Nobody always comes after the same one.
+                // Nobody always comes after the same one, whose program the processor's caches are full of.
                 if number % 2 == 0 {
                     subjects.reverse();
                 }

@@ -66,7 +66,11 @@ pub(crate) fn print(figures: &Figures, cases: &[Case]) -> Result<()> {
 fn targets_table(figures: &Figures) -> String {
     let mut text = "\n| asked | target | figure | |\n|---|---|---|---|\n".to_owned();
     for target in targets::all(figures) {
-        let met = if target.is_met { "met" } else { "**missed**" };
+        let met = match (target.is_met, target.otherwise) {
+            (true, _) => "met",
+            (false, Some(otherwise)) => otherwise,
+            (false, None) => "**missed**",
+        };
         text += &format!("| {} | {} | {} | {met} |\n", target.what, target.asked, number(target.figure));
     }
     text
