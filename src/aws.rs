@@ -10,9 +10,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::checksum_config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_types::sdk_config::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -99,6 +103,19 @@ fn lazy<T: 'static>(service: &'static str, config: &SdkConfig, new: fn(&SdkConfi
         tracing::debug!(service, duration_us, "client built");
         client
     }))
+}
+
+/// An HTTP client that sends nothing and answers every request with an empty JSON object.
+pub(crate) fn silent_http_client() -> SharedHttpClient {
+    #[derive(Debug)]
+    struct Silent;
+    impl HttpConnector for Silent {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let answer = StatusCode::try_from(200).map(|status| HttpResponse::new(status, SdkBody::from("{}")));
+            HttpConnectorFuture::ready(answer.map_err(|error| ConnectorError::other(error.into(), None)))
+        }
+    }
+    http_client_fn(|_, _| SharedHttpConnector::new(Silent))
 }
 
 /// Whether every service is reached by plain HTTP, as on a local AWS: then reading the root certificates would be for nothing.

@@ -117,6 +117,23 @@ impl Submit {
         Self { config, sagemaker, s3, results }
     }
 
+    /// Primes the process for its first request: goes through an invocation with an HTTP client that sends nothing, so that the SDK's
+    /// code is paged in and its credentials are read by then. Lambda gives init a whole processor, invocations a share of one
+    /// (docs/performance.md has the figures).
+    ///
+    /// # Errors
+    /// A [`Fault`] when the SDK cannot make a request, as it then cannot for an event either.
+    pub async fn prime(&self) -> Result<(), Fault> {
+        let invocation = self
+            .sagemaker
+            .invoke_endpoint_async()
+            .endpoint_name(self.config.endpoint_name.clone())
+            .content_type(self.config.content_type.clone())
+            .body(Blob::new("{}"));
+        let silent = aws_sdk_sagemakerruntime::Config::builder().http_client(aws::silent_http_client());
+        invocation.customize().config_override(silent).send().await.map(drop).map_err(Fault::from_invoke)
+    }
+
     /// Answers one event: a batch from SQS or a request from API Gateway or a function URL.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let config = SubmitConfig::from_env()?;
     let submit = Submit::new(config, &aws::sdk_config());
+    if let Err(fault) = submit.prime().await {
+        tracing::warn!(error = fault.details(), "not primed");
+    }
     let submit = &submit;
     run(service_fn(async move |event: LambdaEvent<Box<RawValue>>| submit.handle(event).await)).await
 }

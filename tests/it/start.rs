@@ -1,6 +1,14 @@
 //! The binaries' start: a bad configuration stops it and says all that is wrong.
 
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sagemaker_async_bridge::submit::Submit;
+use serde_json::json;
+
+use crate::aws::Aws;
+use crate::{http_client, submit_sqs};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -68,4 +76,21 @@ fn a_bad_configuration_fails_the_start_and_names_every_variable() {
             assert!(said.contains(name), "{name} is not in: {said}");
         }
     }
+}
+
+#[tokio::test]
+async fn priming_goes_the_whole_way_of_a_call_and_sends_nothing() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = sent.clone();
+    let sagemaker = http_client::sagemaker(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { http_client::ok(r#"{"InferenceId":"i"}"#) }
+    });
+    let aws = Aws::default();
+    let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs());
+    submit.prime().await.unwrap();
+    assert_eq!(sent.load(Ordering::SeqCst), 0);
+    let batch = json!({"Records": [{"messageId": "m", "body": "{}"}]});
+    assert!(submit_sqs::returned(&submit, &batch).await.is_empty());
+    assert_eq!(sent.load(Ordering::SeqCst), 1);
 }
