@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::Result;
 use crate::cases::Case;
 use crate::runtime_api::RuntimeApi;
-use crate::share::Share;
+use crate::share::{Group, Share};
 
 /// Warm invocations in one run: as many as fit into the time, within these bounds. A run is short because a shared machine's speed
 /// changes within seconds, and those who are compared should meet the same one.
@@ -57,7 +56,7 @@ pub(crate) struct Surroundings {
     /// Another build of the bridge, to be measured in Python's place.
     pub(crate) against: Option<PathBuf>,
     /// What invocations get of a processor. Init always gets all of it, as on Lambda.
-    pub(crate) share: Option<Arc<Share>>,
+    pub(crate) share: Option<Share>,
 }
 
 /// What a process did with a case.
@@ -76,6 +75,8 @@ pub(crate) struct Run {
 pub(crate) struct Function {
     pub(crate) process: Child,
     pub(crate) api: RuntimeApi,
+    /// Dropped after the process was waited for, as a group has to be.
+    group: Option<Group>,
 }
 
 impl Drop for Function {
@@ -105,7 +106,7 @@ impl Function {
         if let Some(mut stdout) = process.stdout.take() {
             std::thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
         }
-        Ok(Self { process, api })
+        Ok(Self { process, api, group: None })
     }
 
     fn cpu(&self) -> Result<Duration> {
@@ -129,10 +130,10 @@ impl Function {
 pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle) -> Result<Run> {
     let event = Bytes::from(case.event.clone());
     let begin = Instant::now();
-    let function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
+    let mut function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
     let init = function.api.ready()? - begin;
     let init_cpu = function.cpu()?;
-    around.share.as_ref().map_or(Ok(()), |share| share.hold(function.process.id()))?;
+    function.group = around.share.map(|share| share.hold(function.process.id())).transpose()?;
     let first = function.api.invoke(event.clone())?;
     let (mut warm, cpu_before, warm_start) = (Vec::new(), function.cpu()?, Instant::now());
     while warm.len() < WARM_AT_LEAST || (warm.len() < WARM_AT_MOST && warm_start.elapsed() < WARM_TIME) {

@@ -75,8 +75,8 @@ fn main() -> Result<()> {
     let runs = options.runs.unwrap_or(RUNS);
     let runtime = server::runtime()?;
     let tls = Tls::new(Path::new("target"))?;
-    let share = options.memory_mb.map(Share::of_memory).transpose()?.map(Arc::new);
-    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, &options, share.clone(), &runtime));
+    let share = options.memory_mb.map(Share::of_memory);
+    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, &options, share, &runtime));
     let mut cases = cases::all();
     cases.retain(|case| options.only.as_ref().is_none_or(|part| case.name.contains(part)));
     let mut figures = Figures::default();
@@ -128,7 +128,7 @@ fn surroundings(
     mode: Mode,
     tls: &Tls,
     options: &Options,
-    share: Option<Arc<Share>>,
+    share: Option<Share>,
     runtime: &Handle,
 ) -> Result<Surroundings> {
     let latencies = if mode == Mode::Latencies { Latencies::REALISTIC } else { Latencies::default() };
