@@ -66,12 +66,7 @@ pub(crate) fn print(figures: &Figures, cases: &[Case]) -> Result<()> {
 fn targets_table(figures: &Figures) -> String {
     let mut text = "\n| asked | target | figure | |\n|---|---|---|---|\n".to_owned();
     for target in targets::all(figures) {
-        let met = match (target.is_met, target.otherwise) {
-            (true, _) => "met",
-            (false, Some(otherwise)) => otherwise,
-            (false, None) => "**missed**",
-        };
-        text += &format!("| {} | {} | {} | {met} |\n", target.what, target.asked, number(target.figure));
+        text += &format!("| {} | {} | {} | {} |\n", target.what, target.asked, number(target.figure), target.verdict);
     }
     text
 }
@@ -116,7 +111,7 @@ fn instructions_table(text: &mut String, counts: &[(&Case, [Instructions; 2])]) 
         return Ok(writeln!(text, "\nNo instruction counts: valgrind is not installed.")?);
     }
     writeln!(text, "\nThousands of instructions (callgrind): bridge / floor\n")?;
-    writeln!(text, "| event | init | first invocation, the rest | a message, warm |\n|---|---|---|---|")?;
+    writeln!(text, "| event | init | first invocation, after init | a message, warm |\n|---|---|---|---|")?;
     for (case, [bridge, floor]) in counts {
         let both = |of: fn(&Instructions) -> u64| format!("{} / {}", of(bridge), of(floor));
         let cells = [both(|of| of.init), both(|of| of.first), both(|of| of.message)];

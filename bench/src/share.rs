@@ -39,11 +39,11 @@ impl Share {
         let group = Group(parent.join(format!("bench-{process}")));
         let problem =
             |error| format!("{}: {error}; a share of a processor takes root and control groups", group.0.display());
-        fs::create_dir(&group.0).map_err(problem)?;
+        fs::create_dir_all(&group.0).map_err(problem)?;
         for (name, value) in settings {
             fs::write(group.0.join(name), value).map_err(problem)?;
         }
-        fs::write(group.0.join("cgroup.procs"), process.to_string())?;
+        fs::write(group.0.join("cgroup.procs"), process.to_string()).map_err(problem)?;
         Ok(group)
     }
 }

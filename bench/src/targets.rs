@@ -12,24 +12,29 @@ const THOUSAND: &str = "SQS, 1,000 x 2 KB";
 const SMALL_OUTPUT: &str = "SNS, 2 KB output";
 const LARGE_OUTPUT: &str = "SNS, 5 MB output";
 
+/// Up to here the document says, by function, where the processor time of 1,000 messages goes; more is news.
+const ACCOUNTED_FOR: f64 = 6.0;
+
 /// One promise and its figure.
 pub(crate) struct Target {
     pub(crate) what: &'static str,
     pub(crate) asked: &'static str,
     pub(crate) figure: f64,
-    pub(crate) is_met: bool,
-    /// What was asked for in case that it is not met.
-    pub(crate) otherwise: Option<&'static str>,
+    pub(crate) verdict: &'static str,
 }
 
 impl Target {
     fn at_least(what: &'static str, asked: &'static str, least: f64, figure: f64) -> Self {
-        Self { what, asked, figure, is_met: figure >= least, otherwise: None }
+        Self { what, asked, figure, verdict: verdict(figure >= least) }
     }
 
     fn at_most(what: &'static str, asked: &'static str, most: f64, figure: f64) -> Self {
-        Self { what, asked, figure, is_met: figure <= most, otherwise: None }
+        Self { what, asked, figure, verdict: verdict(figure <= most) }
     }
+}
+
+const fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "**missed**" }
 }
 
 /// Every target.
@@ -42,6 +47,15 @@ pub(crate) fn all(figures: &Figures) -> Vec<Target> {
     };
     let memory = |case| figures.cell(Mode::NoLatency, case, Subject::Bridge).median(memory_mb);
     let plain = Mode::NoLatency;
+    let mut cpu_of_a_thousand = Target::at_most(
+        "CPU of 1,000 messages, against the floor",
+        "<= 3 x, or an account",
+        3.0,
+        floor(plain, THOUSAND, cpu_us),
+    );
+    if cpu_of_a_thousand.figure > 3.0 && cpu_of_a_thousand.figure <= ACCOUNTED_FOR {
+        cpu_of_a_thousand.verdict = "accounted for below";
+    }
     let mut targets = vec![
         Target::at_least("init of submit, against Python", ">= 40 x", 40.0, python(plain, ONE, init_ms)),
         Target::at_least("init of collect, against Python", ">= 40 x", 40.0, python(plain, SMALL_OUTPUT, init_ms)),
@@ -78,15 +92,7 @@ pub(crate) fn all(figures: &Figures) -> Vec<Target> {
             1.15,
             floor(Mode::Latencies, THOUSAND, warm_ms),
         ),
-        Target {
-            otherwise: Some("accounted for below"),
-            ..Target::at_most(
-                "CPU of 1,000 messages, against the floor",
-                "<= 3 x, or an account",
-                3.0,
-                floor(plain, THOUSAND, cpu_us),
-            )
-        },
+        cpu_of_a_thousand,
         Target::at_most(
             "MB more for a 5 MB output than for a 2 KB one",
             "<= 1 MB",

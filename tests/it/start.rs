@@ -4,6 +4,10 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_sdk_sagemakerruntime::Client;
 use sagemaker_async_bridge::submit::Submit;
 use serde_json::json;
 
@@ -78,19 +82,50 @@ fn a_bad_configuration_fails_the_start_and_names_every_variable() {
     }
 }
 
+/// Credentials that count how often they are asked for; none at all if there are to be none.
+#[derive(Debug)]
+struct Counting(Arc<AtomicUsize>, Option<Credentials>);
+
+impl ProvideCredentials for Counting {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        future::ProvideCredentials::ready(self.1.clone().ok_or_else(|| CredentialsError::not_loaded("none")))
+    }
+}
+
+fn with_credentials(sagemaker: &Client, credentials: Counting) -> Client {
+    Client::from_conf(sagemaker.config().to_builder().credentials_provider(credentials).build())
+}
+
 #[tokio::test]
 async fn priming_goes_the_whole_way_of_a_call_and_sends_nothing() {
-    let sent = Arc::new(AtomicUsize::new(0));
+    let (sent, loaded) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = sent.clone();
     let sagemaker = http_client::sagemaker(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { http_client::ok(r#"{"InferenceId":"i"}"#) }
     });
+    let sagemaker = with_credentials(&sagemaker, Counting(loaded.clone(), Some(Credentials::for_tests())));
     let aws = Aws::default();
     let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs());
     submit.prime().await.unwrap();
-    assert_eq!(sent.load(Ordering::SeqCst), 0);
+    assert_eq!((sent.load(Ordering::SeqCst), loaded.load(Ordering::SeqCst)), (0, 1));
     let batch = json!({"Records": [{"messageId": "m", "body": "{}"}]});
     assert!(submit_sqs::returned(&submit, &batch).await.is_empty());
-    assert_eq!(sent.load(Ordering::SeqCst), 1);
+    // Its credentials are the primed ones.
+    assert_eq!((sent.load(Ordering::SeqCst), loaded.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn priming_without_credentials_says_so_and_leaves_the_message_to_come_back() {
+    let sagemaker = http_client::sagemaker(|_| async { http_client::ok(r#"{"InferenceId":"i"}"#) });
+    let sagemaker = with_credentials(&sagemaker, Counting(Arc::default(), None));
+    let aws = Aws::default();
+    let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs());
+    assert!(submit.prime().await.unwrap_err().kind().is_retryable());
+    let batch = json!({"Records": [{"messageId": "m", "body": "{}"}]});
+    assert_eq!(submit_sqs::returned(&submit, &batch).await, ["m"]);
 }
