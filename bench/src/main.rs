@@ -75,8 +75,7 @@ fn main() -> Result<()> {
     let runs = options.runs.unwrap_or(RUNS);
     let runtime = server::runtime()?;
     let tls = Tls::new(Path::new("target"))?;
-    let share = options.memory_mb.map(Share::of_memory);
-    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, &options, share, &runtime));
+    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, &options, &runtime));
     let mut cases = cases::all();
     cases.retain(|case| options.only.as_ref().is_none_or(|part| case.name.contains(part)));
     let mut figures = Figures::default();
@@ -99,7 +98,7 @@ fn main() -> Result<()> {
             }
         }
     }
-    if options.only.is_some() || options.against.is_some() || share.is_some() {
+    if options.only.is_some() || options.against.is_some() || options.memory_mb.is_some() {
         return report::print(&figures, &cases);
     }
     let _ = writeln!(stderr(), "counting instructions");
@@ -125,16 +124,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
-fn surroundings(
-    mode: Mode,
-    tls: &Tls,
-    options: &Options,
-    share: Option<Share>,
-    runtime: &Handle,
-) -> Result<Surroundings> {
+fn surroundings(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> Result<Surroundings> {
     let latencies = if mode == Mode::Latencies { Latencies::REALISTIC } else { Latencies::default() };
     let backend = Arc::new(Backend::new(latencies));
-    let against = options.against.clone();
+    let (against, share) = (options.against.clone(), options.memory_mb.map(Share::of_memory));
     Ok(if mode == Mode::Tls {
         let address = server::serve(runtime, backend, Some(tls.acceptor.clone()))?;
         Surroundings { backend: format!("https://{address}"), bundle: Some(tls.bundle.clone()), against, share }

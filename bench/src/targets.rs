@@ -15,6 +15,8 @@ const LARGE_OUTPUT: &str = "SNS, 5 MB output";
 /// Up to here the document says, by function, where the processor time of 1,000 messages goes; more is news.
 const ACCOUNTED_FOR: f64 = 6.0;
 
+const MISSED: &str = "**missed**";
+
 /// One promise and its figure.
 pub(crate) struct Target {
     pub(crate) what: &'static str,
@@ -31,10 +33,16 @@ impl Target {
     fn at_most(what: &'static str, asked: &'static str, most: f64, figure: f64) -> Self {
         Self { what, asked, figure, verdict: verdict(figure <= most) }
     }
+
+    /// For what the document may give an account of instead: up to `most`.
+    fn or_accounted_for(self, most: f64) -> Self {
+        let is_accounted_for = self.verdict == MISSED && self.figure <= most;
+        Self { verdict: if is_accounted_for { "accounted for below" } else { self.verdict }, ..self }
+    }
 }
 
 const fn verdict(is_met: bool) -> &'static str {
-    if is_met { "met" } else { "**missed**" }
+    if is_met { "met" } else { MISSED }
 }
 
 /// Every target.
@@ -47,15 +55,6 @@ pub(crate) fn all(figures: &Figures) -> Vec<Target> {
     };
     let memory = |case| figures.cell(Mode::NoLatency, case, Subject::Bridge).median(memory_mb);
     let plain = Mode::NoLatency;
-    let mut cpu_of_a_thousand = Target::at_most(
-        "CPU of 1,000 messages, against the floor",
-        "<= 3 x, or an account",
-        3.0,
-        floor(plain, THOUSAND, cpu_us),
-    );
-    if cpu_of_a_thousand.figure > 3.0 && cpu_of_a_thousand.figure <= ACCOUNTED_FOR {
-        cpu_of_a_thousand.verdict = "accounted for below";
-    }
     let mut targets = vec![
         Target::at_least("init of submit, against Python", ">= 40 x", 40.0, python(plain, ONE, init_ms)),
         Target::at_least("init of collect, against Python", ">= 40 x", 40.0, python(plain, SMALL_OUTPUT, init_ms)),
@@ -92,7 +91,13 @@ pub(crate) fn all(figures: &Figures) -> Vec<Target> {
             1.15,
             floor(Mode::Latencies, THOUSAND, warm_ms),
         ),
-        cpu_of_a_thousand,
+        Target::at_most(
+            "CPU of 1,000 messages, against the floor",
+            "<= 3 x, or an account",
+            3.0,
+            floor(plain, THOUSAND, cpu_us),
+        )
+        .or_accounted_for(ACCOUNTED_FOR),
         Target::at_most(
             "MB more for a 5 MB output than for a 2 KB one",
             "<= 1 MB",
@@ -114,4 +119,15 @@ pub(crate) fn all(figures: &Figures) -> Vec<Target> {
 pub(crate) fn binary_mb(directory: &str, name: &str) -> Option<f64> {
     let bytes = u32::try_from(fs::metadata(format!("{directory}{name}")).ok()?.len()).ok()?;
     Some(f64::from(bytes) / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn an_account_stands_for_a_target_within_its_bound_only() {
+        let verdict = |figure| Target::at_most("", "", 3.0, figure).or_accounted_for(6.0).verdict;
+        assert_eq!([2.9, 5.0, 6.1].map(verdict), ["met", "accounted for below", "**missed**"]);
+    }
 }

@@ -96,36 +96,38 @@ impl ProvideCredentials for Counting {
     }
 }
 
-fn with_credentials(sagemaker: &Client, credentials: Counting) -> Client {
-    Client::from_conf(sagemaker.config().to_builder().credentials_provider(credentials).build())
-}
-
-#[tokio::test]
-async fn priming_goes_the_whole_way_of_a_call_and_sends_nothing() {
-    let (sent, loaded) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+/// `submit` with these credentials, and how many requests it has sent to SageMaker.
+fn submit(credentials: Counting) -> (Submit, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
     let counted = sent.clone();
     let sagemaker = http_client::sagemaker(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { http_client::ok(r#"{"InferenceId":"i"}"#) }
     });
-    let sagemaker = with_credentials(&sagemaker, Counting(loaded.clone(), Some(Credentials::for_tests())));
+    let sagemaker = Client::from_conf(sagemaker.config().to_builder().credentials_provider(credentials).build());
     let aws = Aws::default();
-    let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs());
+    (Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs()), sent)
+}
+
+/// The ids of those that come back of a batch of one message, `m`.
+async fn returned(submit: &Submit) -> Vec<String> {
+    submit_sqs::returned(submit, &json!({"Records": [{"messageId": "m", "body": "{}"}]})).await
+}
+
+#[tokio::test]
+async fn priming_goes_the_whole_way_of_a_call_and_sends_nothing() {
+    let loaded = Arc::new(AtomicUsize::new(0));
+    let (submit, sent) = submit(Counting(loaded.clone(), Some(Credentials::for_tests())));
     submit.prime().await.unwrap();
     assert_eq!((sent.load(Ordering::SeqCst), loaded.load(Ordering::SeqCst)), (0, 1));
-    let batch = json!({"Records": [{"messageId": "m", "body": "{}"}]});
-    assert!(submit_sqs::returned(&submit, &batch).await.is_empty());
+    assert!(returned(&submit).await.is_empty());
     // Its credentials are the primed ones.
     assert_eq!((sent.load(Ordering::SeqCst), loaded.load(Ordering::SeqCst)), (1, 1));
 }
 
 #[tokio::test]
 async fn priming_without_credentials_says_so_and_leaves_the_message_to_come_back() {
-    let sagemaker = http_client::sagemaker(|_| async { http_client::ok(r#"{"InferenceId":"i"}"#) });
-    let sagemaker = with_credentials(&sagemaker, Counting(Arc::default(), None));
-    let aws = Aws::default();
-    let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs());
+    let (submit, _) = submit(Counting(Arc::default(), None));
     assert!(submit.prime().await.unwrap_err().kind().is_retryable());
-    let batch = json!({"Records": [{"messageId": "m", "body": "{}"}]});
-    assert_eq!(submit_sqs::returned(&submit, &batch).await, ["m"]);
+    assert_eq!(returned(&submit).await, ["m"]);
 }
