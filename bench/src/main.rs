@@ -84,13 +84,7 @@ fn main() -> Result<()> {
             let around = around.as_ref().map_err(ToString::to_string)?;
             let _ = writeln!(stderr(), "run {number} of {runs}: {}", mode.name());
             for case in &cases {
-                // Each order as often as any other: who comes after a large program finds the processor's caches full of it.
-                let mut subjects = Subject::ALL;
-                subjects.rotate_left(usize::try_from(number / 2)? % Subject::ALL.len());
-                if number % 2 == 0 {
-                    subjects.reverse();
-                }
-                for subject in subjects {
+                for subject in (number * case.runs..(number + 1) * case.runs).flat_map(order) {
                     let measured = run(subject, case, around, &runtime)
                         .map_err(|error| format!("{subject:?}, {}, {}: {error}", mode.name(), case.name))?;
                     figures.add(mode, case, subject, measured);
@@ -105,6 +99,17 @@ fn main() -> Result<()> {
     let [plain, ..] = &around;
     let counts = report::instructions(&cases, plain.as_ref().map_err(ToString::to_string)?, &runtime)?;
     report::write(&figures, &cases, &counts, runs)
+}
+
+/// Those who are compared, in each order as often as in any other: who comes after a large program finds the processor's caches full
+/// of it.
+fn order(number: u32) -> [Subject; 3] {
+    let mut subjects = Subject::ALL;
+    subjects.rotate_left(number as usize / 2 % Subject::ALL.len());
+    if number.is_multiple_of(2) {
+        subjects.reverse();
+    }
+    subjects
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
@@ -135,4 +140,18 @@ fn surroundings(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> R
         let address = server::serve(runtime, backend, None)?;
         Surroundings { backend: format!("http://{address}"), bundle: None, against, share }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Subject, order};
+
+    #[test]
+    fn six_orders_follow_each_other() {
+        let place = |subject| Subject::ALL.iter().position(|other| *other == subject);
+        let orders: BTreeSet<_> = (4..10).map(|number| order(number).map(place)).collect();
+        assert_eq!(orders.len(), 6);
+    }
 }

@@ -44,7 +44,8 @@ pub(crate) fn write(figures: &Figures, cases: &[Case], counts: &[(&Case, [Instru
         mode_table(&mut text, figures, cases, mode)?;
     }
     instructions_table(&mut text, counts)?;
-    sizes(&mut text, runs)?;
+    sizes(&mut text)?;
+    writeln!(text, "Medians of {runs} runs{}; ratios are medians of the ratios run by run.\n", more_often(cases))?;
     stdout().write_all(text.as_bytes())?;
     let document = fs::read_to_string(DOCUMENT)?;
     let (before, rest) = document.split_once(START).ok_or("no mark in the document")?;
@@ -120,15 +121,19 @@ fn instructions_table(text: &mut String, counts: &[(&Case, [Instructions; 2])]) 
     Ok(())
 }
 
-fn sizes(text: &mut String, runs: u32) -> Result<()> {
+fn sizes(text: &mut String) -> Result<()> {
     let size = |name| targets::binary_mb("target/release/", name).map_or_else(|| "?".to_owned(), number);
     let machine = std::env::consts::ARCH;
     let (submit, collect, floor) = (size("submit"), size("collect"), size("floor"));
-    writeln!(
+    Ok(writeln!(
         text,
         "\nBinaries on this machine ({machine}): submit {submit} MB, collect {collect} MB, floor {floor} MB."
-    )?;
-    Ok(writeln!(text, "Medians of {runs} runs; ratios are medians of the ratios run by run.\n")?)
+    )?)
+}
+
+fn more_often(cases: &[Case]) -> String {
+    let more = cases.iter().filter(|case| case.runs > 1);
+    more.map(|case| format!(", {} times as many of {}", case.runs, case.name)).collect()
 }
 
 fn three(figures: &Figures, mode: Mode, case: &str, figure: impl Fn(&Cell) -> f64) -> String {
