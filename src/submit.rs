@@ -124,14 +124,13 @@ impl Submit {
     /// # Errors
     /// A [`Fault`] when the SDK cannot make a request, as it then cannot for an event either.
     pub async fn prime(&self) -> Result<(), Fault> {
-        let invocation = self
-            .sagemaker
+        let config = self.sagemaker.config().to_builder().http_client(aws::silent_http_client()).build();
+        let invocation = aws_sdk_sagemakerruntime::Client::from_conf(config)
             .invoke_endpoint_async()
             .endpoint_name(self.config.endpoint_name.clone())
             .content_type(self.config.content_type.clone())
             .body(Blob::new("{}"));
-        let silent = aws_sdk_sagemakerruntime::Config::builder().http_client(aws::silent_http_client());
-        invocation.customize().config_override(silent).send().await.map(drop).map_err(Fault::from_invoke)
+        invocation.send().await.map(drop).map_err(Fault::from_invoke)
     }
 
     /// Answers one event: a batch from SQS or a request from API Gateway or a function URL.

@@ -145,8 +145,9 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
 }
 
 /// What every function gets: AWS's own variables, and the bridge's.
-const FIXED_ENVIRONMENT: [(&str, &str); 15] = [
-    // As template.yaml sets them for the functions; the floor and Python, which frees little, get the same.
+const FIXED_ENVIRONMENT: [(&str, &str); 16] = [
+    // As template.yaml sets it for the functions; then what says the same to glibc, for the floor and for Python.
+    ("MIMALLOC_PURGE_DELAY", "-1"),
     ("MALLOC_MMAP_THRESHOLD_", "33554432"),
     ("MALLOC_TRIM_THRESHOLD_", "67108864"),
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),

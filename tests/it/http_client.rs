@@ -35,7 +35,7 @@ where
 }
 
 /// A client that answers the request for a URL with what `answer` makes of it.
-fn http_client<F, A>(answer: F) -> SharedHttpClient
+pub fn http_client<F, A>(answer: F) -> SharedHttpClient
 where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = HttpResponse> + Send + 'static,

@@ -4,14 +4,14 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, future};
-use aws_sdk_sagemakerruntime::Client;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use sagemaker_async_bridge::aws;
 use sagemaker_async_bridge::submit::Submit;
 use serde_json::json;
 
-use crate::aws::Aws;
 use crate::{http_client, submit_sqs};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
@@ -100,13 +100,13 @@ impl ProvideCredentials for Counting {
 fn submit(credentials: Counting) -> (Submit, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = sent.clone();
-    let sagemaker = http_client::sagemaker(move |_| {
+    let sagemaker = http_client::http_client(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { http_client::ok(r#"{"InferenceId":"i"}"#) }
     });
-    let sagemaker = Client::from_conf(sagemaker.config().to_builder().credentials_provider(credentials).build());
-    let aws = Aws::default();
-    (Submit::with_clients(submit_sqs::config(&[]), sagemaker, aws.s3(), aws.sqs()), sent)
+    let sdk = aws::sdk_config().into_builder().region(Region::new("eu-west-1")).http_client(sagemaker);
+    let sdk = sdk.credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    (Submit::new(submit_sqs::config(&[]), &sdk), sent)
 }
 
 /// The ids of those that come back of a batch of one message, `m`.
