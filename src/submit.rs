@@ -117,9 +117,8 @@ impl Submit {
         Self { config, sagemaker, s3, results }
     }
 
-    /// Primes the process for its first request: goes through an invocation with an HTTP client that sends nothing, so that the SDK's
-    /// code is paged in and its credentials are read by then. Lambda gives init a whole processor, invocations a share of one
-    /// (docs/performance.md has the figures).
+    /// Primes the process for its first request: goes through an invocation with a client that sends nothing, so that the SDK's code
+    /// is paged in by then. Lambda gives init a whole processor, invocations a share of one (docs/performance.md has the figures).
     ///
     /// # Errors
     /// A [`Fault`] when the SDK cannot make a request, as it then cannot for an event either.

@@ -146,7 +146,7 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
 
 /// What every function gets: AWS's own variables, and the bridge's.
 const FIXED_ENVIRONMENT: [(&str, &str); 16] = [
-    // As template.yaml sets it for the functions; then what says the same to glibc, for the floor and for Python.
+    // As template.yaml sets them, the first for submit, the others for collect; glibc's hold for the floor and for Python as well.
     ("MIMALLOC_PURGE_DELAY", "-1"),
     ("MALLOC_MMAP_THRESHOLD_", "33554432"),
     ("MALLOC_TRIM_THRESHOLD_", "67108864"),

