@@ -45,6 +45,7 @@ test: $(LOCAL)/.stamp ## every test: the library's, then the whole bridge and th
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
 
+# The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
 lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings

@@ -131,6 +131,7 @@ fn sizes(text: &mut String) -> Result<()> {
     )?)
 }
 
+/// Which cases have more than one start in a run, for the end of a sentence.
 fn more_often(cases: &[Case]) -> String {
     let more = cases.iter().filter(|case| case.starts > 1);
     more.map(|case| format!(", with {} starts of `{}` in each", case.starts, case.name)).collect()
