@@ -14,6 +14,8 @@ const START_MARGIN: Duration = Duration::from_secs(3);
 const SEND_MARGIN: Duration = Duration::from_millis(1_500);
 /// Time kept free before the deadline for the function's own answer.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+/// The longest timeout of a function: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// When to stop. Short function timeouts shrink the margins: an eighth, a sixth and a quarter of the time left at most.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +37,15 @@ impl Deadline {
         Self { start_by, work_by, finish_by, end: now + left }
     }
 
-    /// The deadline at a point in time, as the Lambda runtime API tells it.
+    /// The deadline at a point in time, as the Lambda runtime API tells it; or a time left, which `cargo lambda watch` puts in
+    /// its place: always 600,000 ms, read by the runtime as ten minutes past midnight on 1 January 1970
+    /// (<https://github.com/cargo-lambda/cargo-lambda/blob/v1.9.2/crates/cargo-lambda-watch/src/runtime/functions_router.rs>).
     #[must_use]
     pub(crate) fn at(time: SystemTime) -> Self {
+        let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        if since_1970 <= LONGEST_TIMEOUT {
+            return Self::after(since_1970);
+        }
         Self::after(time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
@@ -143,6 +151,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_in_the_past_starts_nothing() {
-        assert!(Deadline::at(SystemTime::UNIX_EPOCH).run(takes(0)).await.is_err());
+        for past in [SystemTime::UNIX_EPOCH, SystemTime::now() - Duration::from_secs(1)] {
+            assert!(Deadline::at(past).run(takes(0)).await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ten_minutes_of_cargo_lambda_watch_are_time_left() {
+        let deadline = Deadline::at(SystemTime::UNIX_EPOCH + Duration::from_millis(600_000));
+        assert_eq!(deadline.run(takes(598)).await.unwrap(), 598);
+        assert!(deadline.run(takes(0)).await.is_err());
     }
 }
