@@ -32,15 +32,15 @@ PYTHON_SOURCES = $(wildcard local tests bench examples chaos)
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load fuzz up down build deploy debug-binaries
+.PHONY: help demo test lint bench chaos load fuzz up down build deploy cargo-lambda debug-binaries
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
@@ -56,6 +56,8 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/ruff format --check $(PYTHON_SOURCES)
 	$(LINT)/bin/openapi-spec-validator openapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
+	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
+	$(LINT)/bin/cfn-lint --ignore-checks W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput
@@ -96,6 +98,9 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 		$(LINT)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 	@echo "built for $(ARCHITECTURE): answer the parameter Architecture with it"
 	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided
+
+cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
+	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
 
 debug-binaries:
 	@echo "building the bridge and the emulator (minutes the first time, else a second)"

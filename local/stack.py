@@ -182,6 +182,10 @@ class LocalStack(Bridge):
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         self._await_deployment()
+        self._adapt()
+
+    def _adapt(self) -> None:
+        """Changes to what was deployed that AWS needs none of."""
         self._allow_plain_http()
         self._allow_message_batches()
         self._tell_api_url()
