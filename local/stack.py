@@ -175,9 +175,11 @@ class LocalStack(Bridge):
         self.report("uploading the functions")
         template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
         self.report("deploying template.yaml")
+        self.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.yaml", Body=template.encode())
         self.cloudformation.create_stack(
             StackName=self.name,
-            TemplateBody=template,
+            # By URL, as `sam deploy` does: passed by value, a template may have 51,200 bytes.
+            TemplateURL=f"{self.url}/{ARTIFACTS_BUCKET}/template.yaml",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters().items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
