@@ -186,6 +186,7 @@ class LocalStack(Bridge):
         self._await_deployment()
         self._allow_plain_http()
         self._allow_message_batches()
+        self._count_concurrency()
         self._tell_api_url()
         self._shorten_visibility_timeouts()
 
@@ -247,6 +248,17 @@ class LocalStack(Bridge):
                 batches = [{**statement, "Action": "sqs:SendMessageBatch"} for statement in sending]
                 batches_document = json.dumps({**document, "Statement": batches})
                 iam.put_role_policy(RoleName=role, PolicyName=f"{policy}-batches", PolicyDocument=batches_document)
+
+    def _count_concurrency(self) -> None:
+        """Gives the event source mappings their MaximumConcurrency once more, as a number.
+
+        CloudFormation converts a Ref of a parameter, which is text, to the property's type. ministack leaves it text,
+        and then its poller cannot compare it.
+        """
+        functions = self.client("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
+            functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
     def _tell_api_url(self) -> None:
         """What the parameter ApiBaseUrl would do: the URL has the API's id in it, known only now.

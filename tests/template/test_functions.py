@@ -13,6 +13,8 @@ from local.stack import ROOT
 
 FUNCTIONS = {"SubmitFunction": "submit", "CollectFunction": "collect"}
 GATEWAY_TIMEOUT_SECONDS = 30
+# Default quota of an account: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ACCOUNT_CONCURRENCY = 1_000
 
 
 def known_variables() -> dict[str, str]:
@@ -41,6 +43,18 @@ def test_cargo_lambda_builds_one_binary_for_each_function(direct: dict[str, Any]
     assert properties["Architectures"] == [{"Ref": "Architecture"}]
     assert properties["MemorySize"] == {"Ref": "MemorySize"}
     assert "ReservedConcurrentExecutions" not in properties
+
+
+def test_concurrency_is_reserved_for_submit_alone_whose_callers_may_wait(template: Template) -> None:
+    resources = template.resources(EndpointName="demo", ReservedConcurrency="100")
+    assert resources["SubmitFunction"]["Properties"]["ReservedConcurrentExecutions"] == {"Ref": "ReservedConcurrency"}
+    assert "ReservedConcurrentExecutions" not in resources["CollectFunction"]["Properties"]
+
+
+def test_waiting_http_callers_hold_little_more_than_half_of_the_default_concurrency(template: Template) -> None:
+    defaults = template.values(EndpointName="demo")
+    at_once = defaults["ThrottlingRateLimit"] * defaults["MaxWaitSeconds"] + defaults["ThrottlingBurstLimit"]
+    assert at_once <= 0.6 * ACCOUNT_CONCURRENCY
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -73,6 +87,8 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_OUTPUT_LOCATIONS": submit["BRIDGE_OUTPUT_LOCATIONS"],
         "BRIDGE_IDEMPOTENCY_LOCATION": {"Fn::Sub": "s3://${Bucket}/idempotency/"},
         "BRIDGE_DEDUPLICATE": {"Ref": "Deduplicate"},
+        "BRIDGE_INLINE_LIMIT_BYTES": {"Ref": "InlineLimitBytes"},
+        "BRIDGE_MAX_WAIT_SECONDS": {"Ref": "MaxWaitSeconds"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
     }
     assert submit["BRIDGE_OUTPUT_LOCATIONS"]["Fn::Sub"] == [
