@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -51,6 +52,22 @@ def test_requests_are_answered_after_each_change_of_the_delivery(changing: Chang
         assert [subscription["Protocol"] for subscription in found] == [protocol]
         result = body_json(changing.wait_for_result(changing.send("{}")))
         assert result["invocationStatus"] == "Completed"
+
+
+def test_limits_of_the_functions_and_queues_are_those_of_the_parameters(changing: Changing) -> None:
+    limits = {"InlineLimitBytes": "0", "MaxWaitSeconds": "0", "MaxConcurrency": "2"}
+    changing.change(HttpAuth="AWS_IAM", MaxReceiveCount="6", **limits)
+    result = body_json(changing.wait_for_result(changing.send("{}")))
+    assert result["requestParameters"]["inputLocation"].startswith(f"s3://{changing.bucket}/input/")
+    answer = changing.http("POST", "/invocations", b"{}", headers={"Prefer": "wait=10"})
+    assert (answer.status, answer.headers.get("preference-applied")) == (202, None)
+    # ReservedConcurrency: the local CloudFormation does not know it; tests/template has it.
+    mappings = changing.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert {mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings} == {2}
+    queue = changing.sqs.get_queue_attributes(
+        QueueUrl=changing.outputs["RequestQueueUrl"], AttributeNames=["RedrivePolicy"]
+    )
+    assert int(json.loads(queue["Attributes"]["RedrivePolicy"])["maxReceiveCount"]) == 6
 
 
 def test_the_http_api_asks_for_what_the_changed_authorization_says(changing: Changing) -> None:
