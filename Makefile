@@ -31,6 +31,11 @@ PYTHON_SOURCES = $(wildcard local tests bench examples chaos)
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
 
+# The answers that `sam deploy --guided` saved, as it takes them on its command line.
+PRINT_SAVED_PARAMETERS = import tomllib; \
+	saved = tomllib.load(open("samconfig.toml", "rb"))["default"]["deploy"]["parameters"].get("parameter_overrides", ""); \
+	print(saved if isinstance(saved, str) else " ".join(saved))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos load fuzz up down build deploy cargo-lambda debug-binaries
 
@@ -93,11 +98,16 @@ down: $(LOCAL)/.stamp ## end what `make up` started
 build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHITECTURE/NAME.zip
 	$(MAKE) --no-print-directory target/dist/arm64 target/dist/x86_64
 
+# sam build has no --locked: the first line fails where a build would change Cargo.lock, so that what is deployed is what
+# `make build` makes. sam deploy takes parameters from its command line instead of the saved ones, not besides them
+# (aws/aws-sam-cli#2380), so both stand there; the last one of a name counts.
 deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for the parameters
+	$(CARGO) metadata --locked --format-version 1 >/dev/null
 	PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(SAM_ENVIRONMENT) \
 		$(LINT)/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
-	@echo "built for $(ARCHITECTURE): answer the parameter Architecture with it"
-	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided
+	@echo "built for $(ARCHITECTURE), which the parameter Architecture has to be: press Enter there"
+	SAM_CLI_TELEMETRY=0 $(LINT)/bin/sam deploy --guided \
+		--parameter-overrides "$$($(LINT)/bin/python -c '$(PRINT_SAVED_PARAMETERS)') Architecture=$(ARCHITECTURE)"
 
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda

@@ -175,9 +175,11 @@ class LocalStack(Bridge):
         self.report("uploading the functions")
         template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
         self.report("deploying template.yaml")
+        self.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.yaml", Body=template.encode())
         self.cloudformation.create_stack(
             StackName=self.name,
-            TemplateBody=template,
+            # By URL, as `sam deploy` does: passed by value, a template may have 51,200 bytes.
+            TemplateURL=f"{self.url}/{ARTIFACTS_BUCKET}/template.yaml",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters().items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
@@ -188,6 +190,7 @@ class LocalStack(Bridge):
         """Changes to what was deployed that AWS needs none of."""
         self._allow_plain_http()
         self._allow_message_batches()
+        self._count_concurrency()
         self._tell_api_url()
         self._shorten_visibility_timeouts()
 
@@ -249,6 +252,17 @@ class LocalStack(Bridge):
                 batches = [{**statement, "Action": "sqs:SendMessageBatch"} for statement in sending]
                 batches_document = json.dumps({**document, "Statement": batches})
                 iam.put_role_policy(RoleName=role, PolicyName=f"{policy}-batches", PolicyDocument=batches_document)
+
+    def _count_concurrency(self) -> None:
+        """Gives the event source mappings their MaximumConcurrency once more, as a number.
+
+        CloudFormation converts a Ref of a parameter, which is text, to the property's type. ministack leaves it text,
+        and then its poller cannot compare it.
+        """
+        functions = self.client("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
+            functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
     def _tell_api_url(self) -> None:
         """What the parameter ApiBaseUrl would do: the URL has the API's id in it, known only now.

@@ -13,6 +13,8 @@ from local.stack import ROOT
 
 FUNCTIONS = {"SubmitFunction": "submit", "CollectFunction": "collect"}
 GATEWAY_TIMEOUT_SECONDS = 30
+# Default quota of an account: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ACCOUNT_CONCURRENCY = 1_000
 
 
 def known_variables() -> dict[str, str]:
@@ -43,6 +45,18 @@ def test_cargo_lambda_builds_one_binary_for_each_function(direct: dict[str, Any]
     assert "ReservedConcurrentExecutions" not in properties
 
 
+def test_concurrency_is_reserved_for_submit_alone_whose_callers_may_wait(template: Template) -> None:
+    resources = template.resources(EndpointName="demo", ReservedConcurrency="100")
+    assert resources["SubmitFunction"]["Properties"]["ReservedConcurrentExecutions"] == {"Ref": "ReservedConcurrency"}
+    assert "ReservedConcurrentExecutions" not in resources["CollectFunction"]["Properties"]
+
+
+def test_waiting_http_callers_hold_little_more_than_half_of_the_default_concurrency(template: Template) -> None:
+    defaults = template.values(EndpointName="demo")
+    at_once = defaults["ThrottlingRateLimit"] * defaults["MaxWaitSeconds"] + defaults["ThrottlingBurstLimit"]
+    assert at_once <= 0.6 * ACCOUNT_CONCURRENCY
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("result_format", ["notification", "raw"])
 def test_every_variable_is_one_that_the_function_reads(template: Template, function: str, result_format: str) -> None:
@@ -54,6 +68,7 @@ def test_every_variable_is_one_that_the_function_reads(template: Template, funct
     assert [name for name in own if known.get(name) not in (FUNCTIONS[function], "both")] == []
 
 
+ROUTE = "AWS::ApiGatewayV2::Route"
 PATHS = [
     "/invocations",
     "/invocations/{token}",
@@ -73,6 +88,8 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_OUTPUT_LOCATIONS": submit["BRIDGE_OUTPUT_LOCATIONS"],
         "BRIDGE_IDEMPOTENCY_LOCATION": {"Fn::Sub": "s3://${Bucket}/idempotency/"},
         "BRIDGE_DEDUPLICATE": {"Ref": "Deduplicate"},
+        "BRIDGE_INLINE_LIMIT_BYTES": {"Ref": "InlineLimitBytes"},
+        "BRIDGE_MAX_WAIT_SECONDS": {"Ref": "MaxWaitSeconds"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
     }
     assert submit["BRIDGE_OUTPUT_LOCATIONS"]["Fn::Sub"] == [
@@ -113,7 +130,7 @@ def test_a_function_logs_to_a_group_of_its_own_for_a_limited_time(direct: dict[s
 
 
 def test_every_route_leads_to_submit_with_the_chosen_authorization(direct: dict[str, Any]) -> None:
-    routes = of_type(direct, "AWS::ApiGatewayV2::Route").values()
+    routes = of_type(direct, ROUTE).values()
     assert {route["RouteKey"] for route in routes} == {f"ANY {path}" for path in PATHS}
     for route in routes:
         assert route["AuthorizationType"] == {"Ref": "HttpAuth"}
@@ -128,7 +145,7 @@ def test_every_route_leads_to_submit_with_the_chosen_authorization(direct: dict[
 
 def test_a_preflight_needs_no_authorization_and_everything_else_does(template: Template) -> None:
     resources = template.resources(EndpointName="demo", CorsAllowOrigins="https://app.example")
-    routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
+    routes = of_type(resources, ROUTE).values()
     by_key = {route["RouteKey"]: route["AuthorizationType"] for route in routes}
     assert by_key == {
         **{f"ANY {path}": {"Ref": "HttpAuth"} for path in PATHS},
@@ -158,7 +175,7 @@ def test_the_stage_throttles(direct: dict[str, Any]) -> None:
 def test_jwt_tokens_are_checked_for_issuer_and_audience(template: Template) -> None:
     given = {"HttpAuth": "JWT", "JwtIssuer": "https://issuer.example", "JwtAudience": "a,b"}
     resources = template.resources(EndpointName="demo", **given)
-    for route in of_type(resources, "AWS::ApiGatewayV2::Route").values():
+    for route in of_type(resources, ROUTE).values():
         assert route["AuthorizerId"] == {"Ref": "JwtAuthorizer"}
     authorizer = resources["JwtAuthorizer"]["Properties"]
     assert authorizer["AuthorizerType"] == "JWT"
@@ -169,6 +186,33 @@ def test_jwt_tokens_are_checked_for_issuer_and_audience(template: Template) -> N
     assert "JwtAuthorizer" not in template.resources(EndpointName="demo")
 
 
+@pytest.mark.parametrize("auth", ["AWS_IAM", "NONE"])
+def test_an_authorizer_that_routes_may_still_refer_to_is_not_deleted_when_the_authorization_changes(
+    template: Template, auth: str
+) -> None:
+    resources = template.resources(
+        EndpointName="demo", HttpAuth=auth, JwtIssuer="https://issuer.example", JwtAudience="a"
+    )
+    assert "JwtAuthorizer" in resources
+    assert not [route for route in of_type(resources, ROUTE).values() if "AuthorizerId" in route]
+
+
+@pytest.mark.parametrize("origins", ["", "*"], ids=["without CORS", "with CORS"])
+def test_no_two_changes_of_the_api_happen_at_once(template: Template, origins: str) -> None:
+    resources = template.resources(EndpointName="demo", CorsAllowOrigins=origins)
+    routes = of_type(resources, ROUTE)
+    after = {name: resources[name].get("DependsOn") for name in routes}
+    last = ["InvocationsRoute"]
+    while following := [name for name, before in after.items() if before == last[-1]]:
+        last += following
+        assert len(following) == 1, "two routes wait for the same one"
+    assert after["InvocationsRoute"] is None, "it waits for the integration, to which it refers"
+    assert sorted(last) == sorted(routes)
+    stage = resources["HttpApiStage"]
+    assert stage["DependsOn"] == "UploadsRoute"
+    assert stage["Metadata"]["After"] == ({"Ref": last[-1]} if origins else "")
+
+
 def test_the_access_log_is_json_without_paths_and_query_strings(direct: dict[str, Any]) -> None:
     stage = direct["HttpApiStage"]["Properties"]
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
@@ -177,11 +221,14 @@ def test_the_access_log_is_json_without_paths_and_query_strings(direct: dict[str
     assert [value for value in logged.values() if re.search(r"path|query|header|request\.", value)] == []
 
 
-def test_delivered_directly_a_notification_is_tried_three_times_then_kept(direct: dict[str, Any]) -> None:
+def test_delivered_directly_a_notification_is_tried_three_times_then_kept(
+    direct: dict[str, Any], queued: dict[str, Any]
+) -> None:
     config = direct["CollectInvokeConfig"]["Properties"]
     assert config["MaximumRetryAttempts"] == 2
     assert config["DestinationConfig"]["OnFailure"] == {"Destination": attribute("NotificationDeadLetterQueue")}
     assert not [name for name in direct if name.startswith("NotificationQueue")]
+    assert queued["CollectInvokeConfig"] == direct["CollectInvokeConfig"], "some may wait when the delivery changes"
 
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:"
@@ -221,6 +268,6 @@ def test_given_topics_are_used_and_only_missing_ones_created(
         assert set(resources[name].get("DependsOn", [])) <= set(resources), "depends on what exists"
 
 
-def test_the_template_is_ascii_and_small_enough_to_be_passed_by_value(text: str) -> None:
+def test_the_template_is_ascii_and_small_enough_to_be_passed_by_url(text: str) -> None:
     assert text.isascii()
-    assert len(text) <= 51_200
+    assert len(text) <= 1_000_000

@@ -32,25 +32,34 @@ DEFAULTS = {
     "OutputKmsKeyArn": "",
     "SuccessTopicArn": "",
     "ErrorTopicArn": "",
+    "InlineLimitBytes": 128000,
     "SageMakerRuntimeEndpointUrl": "",
     "NotificationDelivery": "DIRECT",
     "HttpAuth": "AWS_IAM",
     "JwtIssuer": "",
     "JwtAudience": "",
     "CorsAllowOrigins": "",
-    "ThrottlingRateLimit": 100,
-    "ThrottlingBurstLimit": 200,
+    "MaxWaitSeconds": 20,
+    "ThrottlingRateLimit": 25,
+    "ThrottlingBurstLimit": 50,
     "ApiBaseUrl": "",
     "Deduplicate": "false",
+    "MaxReceiveCount": 5,
+    "MaxConcurrency": 10,
     "ResultFormat": "notification",
     "Architecture": "arm64",
     "MemorySize": 256,
+    "ReservedConcurrency": "",
     "LogRetentionInDays": 30,
 }
 # Parameter, values that it takes, values that it refuses.
 VALUES = [
     ("EndpointName", ["a", "Summarizer-2"], ["", "-a", "a-", "a_b", "a b", "a,b"]),
-    ("AllowedEndpointNames", ["", "a", "a,B-2"], [",a", "a,", "a, b", "a,,b"]),
+    (
+        "AllowedEndpointNames",
+        ["", "a", "a,B-2", ",".join(["a"] * 73)],
+        [",a", "a,", "a, b", "a,,b", ",".join(["a"] * 74)],
+    ),
     (
         "OutputLocation",
         ["", "s3://b-1/", "s3://bucket/p/q/"],
@@ -82,6 +91,7 @@ VALUES = [
     ),
     ("ApiBaseUrl", ["", "https://api.example.com/models"], ["api.example.com", "https://a.example/?x=y"]),
     ("JwtAudience", ["", "a", "a,b"], ["a, b"]),
+    ("ReservedConcurrency", ["", "1", "500"], ["0", "-1", "1.5", "many"]),
 ]
 
 

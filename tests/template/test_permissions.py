@@ -50,11 +50,12 @@ def test_collect_may_read_outputs_send_results_and_keep_failed_invocations(direc
     ]
 
 
-def test_collect_by_queue_takes_notifications_instead(template: Template) -> None:
+def test_collect_by_queue_takes_notifications_too(template: Template) -> None:
     resources = template.resources(EndpointName="demo", NotificationDelivery="QUEUE", ResultFormat="raw")
     assert grants(resources, "CollectRole") == [
         (LOG, [attribute("CollectLogGroup")]),
         (TAKE, [attribute("NotificationQueue")]),
+        (["sqs:SendMessage"], [attribute("NotificationDeadLetterQueue")]),
         READ,
         LIST,
         LIST,

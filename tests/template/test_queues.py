@@ -39,7 +39,7 @@ def test_each_queue_feeds_its_function_and_hides_a_message_for_six_timeouts(
 def test_batches_are_answered_in_part_and_bounded(queued: dict[str, Any]) -> None:
     for entry in of_type(queued, MAPPING).values():
         assert entry["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert 2 <= entry["ScalingConfig"]["MaximumConcurrency"] <= 1000
+        assert entry["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaxConcurrency"}}
         assert entry["BatchSize"] <= 10 or entry["MaximumBatchingWindowInSeconds"] >= 1
 
 
@@ -47,14 +47,24 @@ def test_batches_are_answered_in_part_and_bounded(queued: dict[str, Any]) -> Non
     ("queue", "dead_letters"),
     [("RequestQueue", "RequestDeadLetterQueue"), ("NotificationQueue", "NotificationDeadLetterQueue")],
 )
-def test_what_fails_three_times_is_kept_for_fourteen_days(
-    queued: dict[str, Any], queue: str, dead_letters: str
+def test_what_keeps_failing_is_kept_for_fourteen_days(
+    template: Template, queued: dict[str, Any], queue: str, dead_letters: str
 ) -> None:
     source, target = queued[queue]["Properties"], queued[dead_letters]["Properties"]
-    assert source["RedrivePolicy"] == {"deadLetterTargetArn": attribute(dead_letters), "maxReceiveCount": 3}
+    receipts = {"Ref": "MaxReceiveCount"}
+    assert source["RedrivePolicy"] == {"deadLetterTargetArn": attribute(dead_letters), "maxReceiveCount": receipts}
     assert target["MessageRetentionPeriod"] == 14 * DAY_SECONDS
+    most = template.raw["Parameters"]["MaxReceiveCount"]["MaxValue"] * source["VisibilityTimeout"]
+    assert most < source["MessageRetentionPeriod"] / 2, "a message must not expire on its way to the dead-letter queue"
     # The age of a message counts from its first send, also in the dead-letter queue.
     assert source["MessageRetentionPeriod"] < target["MessageRetentionPeriod"]
+
+
+def test_receipts_that_lambda_throttles_do_not_soon_make_a_dead_letter(template: Template) -> None:
+    # "Set the maxReceiveCount on the queue's redrive policy to at least 5":
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    parameter = template.raw["Parameters"]["MaxReceiveCount"]
+    assert (parameter["Default"], parameter["MinValue"]) == (5, 5)
 
 
 def test_queues_take_a_mebibyte_encrypted(queued: dict[str, Any]) -> None:
