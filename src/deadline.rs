@@ -7,15 +7,15 @@ use tokio::time::Instant;
 
 use crate::fault::Fault;
 
-/// Time kept free before the deadline for what was started to come to its end. A request abandoned half-way may have been
-/// accepted, and would then be invoked, and paid for, twice.
+/// Time that whatever is started has to come to its end. A request abandoned half-way may have been accepted, and would then
+/// be invoked, and paid for, twice.
 const START_MARGIN: Duration = Duration::from_secs(3);
 /// Time kept free before the deadline for what follows the work of a batch: sending its results.
 const SEND_MARGIN: Duration = Duration::from_millis(1_500);
 /// Time kept free before the deadline for the function's own answer.
 const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
-/// When to stop. Short function timeouts shrink the margins: an eighth, a sixth and a quarter of the time left at most.
+/// When to stop. Short function timeouts shrink the margins: to a quarter, a sixth and an eighth of the time left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     start_by: Instant,
@@ -31,7 +31,7 @@ impl Deadline {
         let now = Instant::now();
         let finish_by = now + left.saturating_sub(ANSWER_MARGIN.min(left / 8));
         let work_by = now + left.saturating_sub(SEND_MARGIN.min(left / 6));
-        let start_by = now + left.saturating_sub(START_MARGIN.min(left / 4));
+        let start_by = work_by.checked_sub(START_MARGIN.min(left / 4)).unwrap_or(now);
         Self { start_by, work_by, finish_by, end: now + left }
     }
 
@@ -102,6 +102,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_started_at_the_last_moment_has_the_whole_margin() {
+        let milliseconds = Duration::from_millis;
+        for left in [12, 30, 60, 900].map(Duration::from_secs) {
+            let deadline = Deadline::after(left);
+            tokio::time::advance(left - milliseconds(4_501)).await;
+            let slow = async {
+                tokio::time::sleep(START_MARGIN).await;
+                Ok(())
+            };
+            assert!(deadline.run(slow).await.is_ok(), "{left:?}");
+
+            let deadline = Deadline::after(left);
+            tokio::time::advance(left - milliseconds(4_500)).await;
+            assert!(deadline.run(takes(0)).await.is_err(), "{left:?}: it would have less than the margin");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn work_that_would_pass_the_deadline_is_given_back() {
         let deadline = Deadline::after(Duration::from_secs(30));
         let begin = Instant::now();
@@ -123,7 +141,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_started_in_the_last_seconds() {
         let deadline = Deadline::after(Duration::from_secs(30));
-        tokio::time::advance(Duration::from_secs(28)).await;
+        tokio::time::advance(Duration::from_secs(26)).await;
         let mut started = false;
         let work = async {
             started = true;
@@ -138,7 +156,10 @@ mod tests {
     async fn a_short_function_timeout_leaves_most_of_its_time_for_work() {
         let deadline = Deadline::after(Duration::from_secs(4));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(deadline.run(takes(1)).await.is_ok());
+        assert!(deadline.run(takes(1)).await.is_ok(), "a quarter of the time is margin enough");
+        let deadline = Deadline::after(Duration::from_secs(4));
+        tokio::time::advance(Duration::from_millis(2_400)).await;
+        assert!(deadline.run(takes(0)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
