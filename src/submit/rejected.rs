@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use crate::config::SubmitConfig;
 use crate::fault::Fault;
 use crate::invocation::{
-    ACCEPT, CONTENT_TYPE, CUSTOM_ATTRIBUTES, ENDPOINT_NAME, HeaderText, INFERENCE_ID, INPUT_LOCATION, InferenceId,
-    Parameter, ParameterSource,
+    ACCEPT, CONTENT_TYPE, CUSTOM_ATTRIBUTES, ENDPOINT_NAME, EndpointName, HeaderText, INFERENCE_ID, INPUT_LOCATION,
+    InferenceId, Parameter, ParameterSource,
 };
 use crate::results::{ResultMessage, attribute, identity_of, json_body};
 
@@ -29,12 +29,13 @@ struct Rejected<'a> {
     request_parameters: RequestParameters,
 }
 
-/// What the request gave of these; as in SageMaker's notifications, what it did not give is not there. A value that is itself
-/// what is wrong with the request is left out.
+/// What the request gave of these; as in SageMaker's notifications, what it did not give is not there. A value that is no valid
+/// one is left out: who counts results by endpoint must not blame one that was never asked for.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RequestParameters {
-    endpoint_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accept: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +68,7 @@ pub(super) fn result(
         failure_reason: fault.to_string(),
         inference_id,
         request_parameters: RequestParameters {
-            endpoint_name: given(ENDPOINT_NAME).unwrap_or_else(|| config.endpoint_name.as_str().to_owned()),
+            endpoint_name: endpoint_name(request, config),
             accept: given(ACCEPT),
             content_type: given(CONTENT_TYPE),
             custom_attributes: given(CUSTOM_ATTRIBUTES),
@@ -78,8 +79,16 @@ pub(super) fn result(
     let message = ResultMessage::new(body, inference_id, identity_of(&format!("{STATUS} {message_id}")))
         .with(attribute::INFERENCE_ID, Some(inference_id))
         .with(attribute::INVOCATION_STATUS, Some(STATUS))
-        .with(attribute::ENDPOINT_NAME, Some(&rejected.request_parameters.endpoint_name));
+        .with(attribute::ENDPOINT_NAME, rejected.request_parameters.endpoint_name.as_deref());
     Some(message)
+}
+
+/// The endpoint that was asked for, by name or by naming none.
+fn endpoint_name(request: &impl ParameterSource, config: &SubmitConfig) -> Option<String> {
+    match request.get(ENDPOINT_NAME).ok()? {
+        Some(name) => name.parse::<EndpointName>().ok().map(String::from),
+        None => Some(config.endpoint_name.as_str().to_owned()),
+    }
 }
 
 /// The time as SageMaker's notifications give it, in milliseconds.
