@@ -18,6 +18,9 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use sagemaker_async_bridge::aws::Lazy;
 
+/// What SageMaker says of a request that it refuses.
+pub const REFUSAL: &str = "1 validation error detected: Value at 'accept' failed to satisfy constraint";
+
 pub type Seen<T> = Arc<Mutex<Vec<T>>>;
 
 /// What the mocked services were asked.
@@ -78,8 +81,8 @@ impl Aws {
         });
         let refused = mock!(Client::invoke_endpoint_async).match_requests(|input| body_of(input) == b"refuse");
         let refused = refused.then_error(|| {
-            let meta = ErrorMetadata::builder().code("ValidationError").message("Endpoint x not found.").build();
-            let error = ValidationError::builder().message("Endpoint x not found.").meta(meta).build();
+            let meta = ErrorMetadata::builder().code("ValidationError").message(REFUSAL).build();
+            let error = ValidationError::builder().message(REFUSAL).meta(meta).build();
             InvokeEndpointAsyncError::ValidationError(error)
         });
         let seen = self.invoked.clone();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{handler, message, returned, string};
-use crate::aws::Aws;
+use crate::aws::{Aws, REFUSAL};
 use crate::{event, sample};
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn what_sagemaker_refuses_is_rejected_in_its_own_words() {
     let batch = json!({"Records": [message("a", "refuse", json!({}))]});
     assert_eq!(returned(&handler(&aws, &[]), &batch).await, ["a"]);
     let result: Value = serde_json::from_str(aws.sent()[0].message_body()).unwrap();
-    assert_eq!(result["failureReason"], "ValidationError: Endpoint x not found.");
+    assert_eq!(result["failureReason"], format!("ValidationError: {REFUSAL}"));
 }
 
 #[tokio::test]
