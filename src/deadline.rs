@@ -74,6 +74,17 @@ impl Deadline {
         if Instant::now() >= self.start_by {
             return Err(Fault::deadline());
         }
+        self.go_on(work).await
+    }
+
+    /// Goes on with what was started, also when nothing new would be, so long that its batch's results can still be sent.
+    ///
+    /// # Errors
+    /// The work's own fault, or [`Fault::deadline`].
+    pub(crate) async fn go_on<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        if Instant::now() >= self.work_by {
+            return Err(Fault::deadline());
+        }
         tokio::time::timeout_at(self.work_by, work).await.unwrap_or_else(|_| Err(Fault::deadline()))
     }
 
@@ -150,6 +161,21 @@ mod tests {
         assert!(deadline.run(work).await.is_err());
         assert!(!started);
         assert!(deadline.finish(takes(1)).await.is_ok(), "what was started may still end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_started_goes_on_until_only_results_can_be_sent() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        tokio::time::advance(Duration::from_secs(27)).await;
+        assert!(deadline.go_on(takes(1)).await.is_ok());
+        assert!(deadline.go_on(takes(1)).await.is_err());
+        let mut begun = false;
+        let work = async {
+            begun = true;
+            Ok(())
+        };
+        assert!(deadline.go_on(work).await.is_err());
+        assert!(!begun, "no call is begun that nobody waits for");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::{
     InvokeEndpointAsyncError, InvokeEndpointAsyncInput, InvokeEndpointAsyncOutput,
 };
 use aws_sdk_sagemakerruntime::types::error::ValidationError;
+use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageInput, SendMessageOutput};
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
@@ -33,6 +34,10 @@ pub struct Aws {
     /// Copy source and the copy's location.
     pub copied: Seen<(String, String)>,
     pub sent: Seen<SendMessageBatchRequestEntry>,
+    /// Each `SendMessage`: dead letters.
+    pub dead_letters: Seen<SendMessageInput>,
+    /// The operations of SQS, in order.
+    pub sqs_calls: Seen<&'static str>,
     /// Size of each `SendMessageBatch`.
     pub batches: Seen<usize>,
     /// Location, length, and the bytes unless reading them is to fail.
@@ -66,6 +71,10 @@ impl Aws {
 
     pub fn invoked(&self) -> Vec<InvokeEndpointAsyncInput> {
         self.invoked.lock().unwrap().clone()
+    }
+
+    pub fn dead_letters(&self) -> Vec<SendMessageInput> {
+        self.dead_letters.lock().unwrap().clone()
     }
 
     pub fn sent(&self) -> Vec<SendMessageBatchRequestEntry> {
@@ -154,10 +163,24 @@ impl Aws {
         })
     }
 
-    /// SQS: refuses a message whose body holds `refuse-result`, takes every other.
+    /// SQS: refuses a message whose body holds `refuse-result`, or as a dead letter `refuse-dead-letter`, takes every other.
     pub fn sqs(&self) -> Lazy<aws_sdk_sqs::Client> {
-        let (seen, batches) = (self.sent.clone(), self.batches.clone());
+        let (calls, dead_letters) = (self.sqs_calls.clone(), self.dead_letters.clone());
+        let refused = mock!(aws_sdk_sqs::Client::send_message)
+            .match_requests(|input| input.message_body().unwrap().contains("refuse-dead-letter"))
+            .then_error(|| {
+                SendMessageError::generic(
+                    ErrorMetadata::builder().code("AWS.SimpleQueueService.NonExistentQueue").build(),
+                )
+            });
+        let taken = mock!(aws_sdk_sqs::Client::send_message).then_compute_output(move |input| {
+            remember(&calls, "SendMessage");
+            remember(&dead_letters, input.clone());
+            SendMessageOutput::builder().message_id("dead-letter").build()
+        });
+        let (calls, seen, batches) = (self.sqs_calls.clone(), self.sent.clone(), self.batches.clone());
         let rule = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| {
+            remember(&calls, "SendMessageBatch");
             remember(&batches, input.entries().len());
             seen.lock().unwrap().extend(input.entries().iter().cloned());
             let (mut good, mut bad) = (vec![], vec![]);
@@ -173,6 +196,6 @@ impl Aws {
             }
             SendMessageBatchOutput::builder().set_successful(Some(good)).set_failed(Some(bad)).build().unwrap()
         });
-        lazy(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]))
+        lazy(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&refused, &taken, &rule]))
     }
 }

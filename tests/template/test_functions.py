@@ -73,6 +73,7 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_OUTPUT_LOCATIONS": submit["BRIDGE_OUTPUT_LOCATIONS"],
         "BRIDGE_IDEMPOTENCY_LOCATION": {"Fn::Sub": "s3://${Bucket}/idempotency/"},
         "BRIDGE_DEDUPLICATE": {"Ref": "Deduplicate"},
+        "BRIDGE_DEAD_LETTER_QUEUE_URL": {"Ref": "RequestDeadLetterQueue"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
     }
     assert submit["BRIDGE_OUTPUT_LOCATIONS"]["Fn::Sub"] == [
