@@ -7,13 +7,14 @@ apart: the first comes from a lost answer, the second from a message that was de
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chaos.evidence import INVOKE, PUBLISH, SEND
-from chaos.faults import DROPPED_AFTER
-from chaos.ledger import HTTP_KEY, Call, Ledger, Request, Result
+from chaos.evidence import INVOKE, KEEP, PUBLISH, SEND
+from chaos.faults import DELAYED, DROPPED_AFTER
+from chaos.ledger import HTTP_KEY, Call, DeadLetter, Ledger, Request, Result
 
 INVOKED_BY_SDK = "invoked again: SageMaker's answer was lost, the SDK tried again"
 INVOKED_AFTER_KILL = "invoked again: the message came back, a function had been killed"
@@ -26,6 +27,12 @@ SENT_BY_SDK = "sent again: SQS's answer was lost, the SDK tried again"
 SENT_AFTER_KILL = "sent again: the notification came back, a function had been killed"
 SENT_AFTER_LOST_ANSWER = "sent again: the notification came back, SQS's answer had been lost"
 SENT_AFTER_TIMEOUT = "sent again: the notification came back, the function's time had run out"
+REJECTED_NOT_KEPT = "rejected again: the message came back, the dead-letter queue had not taken it"
+REJECTED_AFTER_KILL = "rejected again: the message came back, a function had been killed"
+KEPT_BY_SDK = "dead letter again: SQS's answer was lost, the SDK tried again"
+KEPT_AFTER_KILL = "dead letter again: the message came back, a function had been killed"
+KEPT_AFTER_LOST_ANSWER = "dead letter again: the message came back, SQS's answer had been lost"
+KEPT_AFTER_TIMEOUT = "dead letter again: the message came back, the function's time had run out"
 
 Subject = tuple[str, str | None]
 
@@ -37,12 +44,14 @@ class Evidence:
     invocations: dict[str, list[Call]]
     publishes: dict[Subject, list[Call]]
     sends: dict[Subject, list[Call]]
+    keeps: dict[str, list[Call]]
+    """Dead letters of `submit`'s, by a request's digest."""
     kills: list[tuple[float, str]]
 
     @classmethod
     def of(cls, ledger: Ledger) -> Evidence:
         """Sorted out of a ledger."""
-        evidence = cls(defaultdict(list), defaultdict(list), defaultdict(list), [])
+        evidence = cls(defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list), [])
         evidence.kills = sorted((kill.at, kill.function) for kill in ledger.kills)
         for call in sorted(ledger.calls, key=lambda call: call.at):
             if not call.forwarded:
@@ -54,6 +63,8 @@ class Evidence:
                     evidence.publishes[(inference_id or "", location)].append(call)
                 elif call.operation == SEND and call.status == 200:
                     evidence.sends[(inference_id or "", location)].append(call)
+                elif call.operation == KEEP and call.status == 200:
+                    evidence.keeps[location or ""].append(call)
         return evidence
 
     def was_accepted_but_not_notified(self, inference_id: str) -> bool:
@@ -77,7 +88,10 @@ def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tu
     # A rejection is no invocation: it may stand beside one only by a mistake, which is reported as such.
     unexplained += max(len(invocations) - 1, 0) - len(again)
     for location, count in by_location.items():
-        further = again_sent((request.id, location), count, evidence)
+        if location is None:
+            further = again_rejected(request, count, evidence)
+        else:
+            further = again_sent((request.id, location), count, evidence)
         causes.update(further)
         unexplained += count - 1 - len(further)
     return causes, unexplained
@@ -106,7 +120,7 @@ def invocation_cause(request: Request, before: Call, call: Call, calls: list[Cal
 
 
 def again_sent(subject: Subject, count: int, evidence: Evidence) -> list[str]:
-    """A cause for each result beyond the first of one invocation, or of one rejection."""
+    """A cause for each result beyond the first of one invocation."""
     sends = evidence.sends.get(subject, [])[:count]
     publishes = evidence.publishes.get(subject, [])
     # Each notification may have a result of its own; what SageMaker said twice is told twice.
@@ -119,11 +133,55 @@ def again_sent(subject: Subject, count: int, evidence: Evidence) -> list[str]:
             causes.append(SENT_BY_SDK)
         elif notified:
             causes.append(notified.pop(0))
-        elif evidence.was_killed("collect" if subject[1] else "submit", before.at, call.at):
+        elif evidence.was_killed("collect", before.at, call.at):
             causes.append(SENT_AFTER_KILL)
         else:
             causes.append(SENT_AFTER_LOST_ANSWER if not_answered(before) else SENT_AFTER_TIMEOUT)
     return causes
+
+
+def again_rejected(request: Request, count: int, evidence: Evidence) -> list[str]:
+    """A cause for each rejection beyond the first: a message that lies in the dead-letter queue must not come back."""
+    sends = evidence.sends.get((request.id, None), [])[:count]
+    kept_at = min((call.at for call in evidence.keeps.get(request.whole, []) if was_confirmed(call)), default=None)
+    causes = []
+    for before, call in pairs(sends):
+        if before.sdkCall == call.sdkCall:
+            causes.append(SENT_BY_SDK)
+        elif kept_at is None or before.at < kept_at:
+            causes.append(REJECTED_NOT_KEPT)
+        elif evidence.was_killed("submit", before.at, call.at):
+            causes.append(REJECTED_AFTER_KILL)
+    return causes
+
+
+def causes_of_dead_letters(request: Request, letters: list[DeadLetter], evidence: Evidence) -> tuple[Counter[str], int]:
+    """The causes of all dead letters beyond the first, and how many have none."""
+    calls = evidence.keeps.get(request.whole, [])
+    again: list[tuple[Call, Call | None]] = list(pairs(calls))
+    if calls and any(letter.reason is None for letter in letters):
+        # SQS moved the message too, which it does once: it had come back although a dead letter of it was there.
+        again.append((calls[-1], None))
+    causes = [cause for before, call in again if (cause := kept_again(before, call, calls, evidence))]
+    further = max(len(letters) - 1, 0)
+    return Counter(causes[:further]), max(further - len(causes), 0)
+
+
+def kept_again(before: Call, call: Call | None, calls: list[Call], evidence: Evidence) -> str | None:
+    """Why a message became a dead letter by `call`, or by SQS, though `before` had made it one."""
+    if call and before.sdkCall == call.sdkCall:
+        return KEPT_BY_SDK
+    if evidence.was_killed("submit", before.at, call.at if call else math.inf):
+        return KEPT_AFTER_KILL
+    last_try = [other for other in calls if other.sdkCall == before.sdkCall][-1]
+    if not_answered(last_try):
+        return KEPT_AFTER_LOST_ANSWER
+    return KEPT_AFTER_TIMEOUT if last_try.fault == DELAYED else None
+
+
+def was_confirmed(call: Call) -> bool:
+    """Whether its caller was told that a call had its effect, in time."""
+    return call.status == 200 and call.fault is None
 
 
 def located(call: Call) -> str | None:

@@ -1,16 +1,17 @@
 """Accounts for every single request of a ledger: a pure function, so that ledgers made up by tests go through it too.
 
-The promise: every accepted request ends in at least one result, or lies whole in a dead-letter queue.
+The promise: every accepted request ends in at least one result, or lies whole in a dead-letter queue. One that is
+rejected lies there, and is not answered otherwise.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from chaos.causes import Evidence, causes_of
+from chaos.causes import Evidence, causes_of, causes_of_dead_letters
 from chaos.ledger import ACCEPTED, FAILING, REFUSED, SQS, TURNED_DOWN, VALID, DeadLetter, Ledger, Request, Result
 
 Entry = TypeVar("Entry", Result, DeadLetter)
@@ -37,6 +38,8 @@ class Verdict:
     results: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
     """Results beyond a request's first, by cause."""
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    """Dead letters beyond a request's first, by cause."""
     unexplained: list[str] = field(default_factory=list)
     """Duplicates without a cause."""
     notes: Counter[str] = field(default_factory=Counter)
@@ -52,7 +55,7 @@ def check(ledger: Ledger) -> Verdict:
     """Accounts for every request."""
     verdict = Verdict(results=len(ledger.results))
     results = by_id(ledger.results)
-    requests_dead = by_id(ledger.request_dead_letters)
+    requests_dead = by_id(known_by_digest(ledger))
     notifications_dead = by_id(ledger.notification_dead_letters)
     evidence = Evidence.of(ledger)
     known = {request.id for request in ledger.requests}
@@ -73,7 +76,21 @@ def check(ledger: Ledger) -> Verdict:
         verdict.duplicates.update(causes)
         if unexplained:
             verdict.unexplained.append(f"{request.id}: {unexplained} of {len(own)} results")
+        causes, unexplained = causes_of_dead_letters(request, letters, evidence)
+        verdict.dead_letters.update(causes)
+        if unexplained:
+            verdict.unexplained.append(f"{request.id}: {unexplained} of {len(letters)} dead letters")
     return verdict
+
+
+def known_by_digest(ledger: Ledger) -> list[DeadLetter]:
+    """Dead requests, those of requests without an inference id by the id that such a request has."""
+    known = {request.id for request in ledger.requests}
+    owners = {request.whole: request.id for request in ledger.requests if request.way == SQS}
+    return [
+        letter if letter.id in known else replace(letter, id=owners.get(letter.whole, letter.id))
+        for letter in ledger.request_dead_letters
+    ]
 
 
 def by_id(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -108,17 +125,8 @@ def end_of(
 
 def problems(request: Request, results: list[Result], letters: list[DeadLetter]) -> list[str]:
     """Promises to this request that were not kept."""
-    found = []
     statuses = {result.status for result in results}
-    if request.validity == REFUSED:
-        if statuses - {"Rejected"}:
-            found.append(f"was to be refused, and has a result {sorted(statuses)}")
-        if request.way == SQS and not letters:
-            found.append("was to be refused, and does not lie in the dead-letter queue")
-        if request.way != SQS and request.sent == ACCEPTED:
-            found.append(f"was to be refused, and was answered {request.status}")
-    elif "Rejected" in statuses:
-        found.append("is a valid request, and was rejected")
+    found = rejection_problems(request, statuses, letters)
     if request.validity == FAILING and "Completed" in statuses:
         found.append("went to a model that fails, and is completed")
     if any(letter.whole != request.whole for letter in letters):
@@ -128,6 +136,23 @@ def problems(request: Request, results: list[Result], letters: list[DeadLetter])
     ):
         found.append("has a result with another output than its own")
     return [f"{request.id}: {problem}" for problem in found]
+
+
+def rejection_problems(request: Request, statuses: set[str], letters: list[DeadLetter]) -> list[str]:
+    """Promises about what is refused: it is rejected, lies in the dead-letter queue, and nothing else comes of it."""
+    found = []
+    is_rejected = "Rejected" in statuses
+    if is_rejected and statuses != {"Rejected"}:
+        found.append(f"was both {' and '.join(sorted(statuses, reverse=True))}")
+    if is_rejected and request.validity != REFUSED:
+        found.append("is a valid request, and was rejected")
+    if request.way == SQS and not letters and (is_rejected or request.validity == REFUSED):
+        found.append("was refused, or was to be, and does not lie in the dead-letter queue")
+    if request.validity == REFUSED and statuses - {"Rejected"}:
+        found.append(f"was to be refused, and has a result {sorted(statuses)}")
+    if request.validity == REFUSED and request.way != SQS and request.sent == ACCEPTED:
+        found.append(f"was to be refused, and was answered {request.status}")
+    return found
 
 
 def note(verdict: Verdict, request: Request, results: list[Result], letters: list[DeadLetter]) -> None:
@@ -143,5 +168,7 @@ def note(verdict: Verdict, request: Request, results: list[Result], letters: lis
     if request.validity == REFUSED and request.way == SQS:
         told = any(result.status == "Rejected" for result in results)
         verdict.notes["refused by SQS, the sender told" if told else "refused by SQS, the sender not told"] += 1
+        if letters and all(letter.reason is None for letter in letters):
+            verdict.notes["refused by SQS, moved to the dead-letter queue after as many receipts as are allowed"] += 1
     if len(results) > 1:
         verdict.notes["requests with more than one result"] += 1

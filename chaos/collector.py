@@ -11,8 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaos.evidence import of_notification
-from chaos.ledger import DeadLetter, Result
-from chaos.requests import digest, whole
+from chaos.ledger import REASON, DeadLetter, Result, digest, whole
 from chaos.stack import ChaosStack, exchange
 from local.cases import decoded, read_location
 
@@ -113,7 +112,8 @@ def result_of(message: Mapping[str, Any]) -> Result:
 def dead_request(message: Mapping[str, Any]) -> DeadLetter:
     """A request as it lies in its dead-letter queue."""
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    return DeadLetter(attributes.get("InferenceId", message["MessageId"]), whole(message["Body"], attributes))
+    inference_id = attributes.get("InferenceId", message["MessageId"])
+    return DeadLetter(inference_id, whole(message["Body"], attributes), reason=attributes.get(REASON))
 
 
 def dead_notification(message: Mapping[str, Any]) -> DeadLetter:

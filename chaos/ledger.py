@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ VALID, FAILING, REFUSED = "valid", "failing model", "to be refused"
 # What its sender knows after having sent it.
 ACCEPTED, TURNED_DOWN, UNKNOWN = "accepted", "turned down", "unknown"
 SQS, HTTP, HTTP_KEY = "SQS", "HTTP", "HTTP with Idempotency-Key"
+# What `submit` adds to the attributes of a message that it puts into the dead-letter queue.
+REASON = "FailureReason"
 
 
 @dataclass
@@ -48,11 +52,17 @@ class Result:
 
 @dataclass
 class DeadLetter:
-    """A message of a dead-letter queue; `whole` as in `Request`, for a notification whether it still is one."""
+    """A message of a dead-letter queue; `whole` as in `Request`, for a notification whether it still is one.
+
+    `id`: its inference id. A request that named none is known by `whole` alone once `submit` has put it there, because
+    it is a new message then.
+    """
 
     id: str
     whole: str
     location: str | None = None
+    reason: str | None = None
+    """Of a request: what `submit` said. None: SQS moved it there."""
 
 
 @dataclass
@@ -113,6 +123,17 @@ def load(path: Path) -> Ledger:
     for name, kind in kinds.items():
         document[name] = [kind(**entry) for entry in document[name]]
     return Ledger(**document)
+
+
+def whole(body: str, attributes: Mapping[str, str]) -> str:
+    """Digest of a message: body and attributes, but for the one that a rejection adds."""
+    sent = sorted((name, value) for name, value in attributes.items() if name != REASON)
+    return digest(json.dumps([body, sent]).encode())
+
+
+def digest(content: bytes) -> str:
+    """A short name for bytes."""
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def read_calls(path: Path) -> list[Call]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chaos.faults import fraction
-from chaos.ledger import FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request
+from chaos.ledger import FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request, digest, whole
 from chaos.stack import ECHO, FORBIDDEN
 from chaos.stack import FAILING as FAILING_ENDPOINT
 from local.cases import POINTER_CLASS
@@ -143,13 +142,3 @@ def complete(sending: Sending, bucket: str) -> None:
 def pointer_key(sending: Sending) -> str:
     """Where a pointer's object lies: under the prefix that is allowed."""
     return f"input/pointers/{sending.record.id}"
-
-
-def whole(body: str, attributes: Mapping[str, str]) -> str:
-    """Digest of a message: body and attributes."""
-    return digest(json.dumps([body, sorted(attributes.items())]).encode())
-
-
-def digest(content: bytes) -> str:
-    """A short name for bytes."""
-    return hashlib.sha256(content).hexdigest()[:24]

@@ -107,7 +107,7 @@ class ChaosStack(LocalStack):
         super()._deploy()
         ways = {"AWS_ENDPOINT_URL_S3": self.proxied("s3"), "AWS_ENDPOINT_URL_SQS": self.proxied("sqs")}
         for function in ("SubmitFunction", "CollectFunction"):
-            self._configure(function, ways, Timeout=self.function_timeout_seconds)
+            self.configure(function, ways, Timeout=self.function_timeout_seconds)
 
     def _emulator_environment(self) -> dict[str, str]:
         ways = {"AWS_ENDPOINT_URL_SNS": self.proxied("sns"), "AWS_MAX_ATTEMPTS": str(EMULATOR_MAX_ATTEMPTS)}

@@ -91,17 +91,19 @@ def settled(bridge: Bridge, sent: Sent) -> bool:
 
 
 def dead_letter_arrived(bridge: Bridge, sent: Sent) -> bool:
-    """Takes the dead-letter queue's messages; the rejected request must be there with the body that was sent."""
+    """Takes the dead-letter queue's messages; the rejected request must be there as it was sent, with the reason."""
     for message in bridge.receive("RequestDeadLetterQueueUrl", wait_seconds=0):
-        if message["MessageId"] == sent.inference_id:
-            intact = message["Body"].encode() == sent.case.payload
-            problems = [] if intact else ["the dead letter's body is not what was sent"]
-            sent.outcome = replace(
-                sent.outcome,
-                output_at=f"RequestDeadLetterQueue {sent.outcome.output_at}",
-                problems=sent.outcome.problems + problems,
-            )
-            return True
+        problems = []
+        if message["Body"].encode() != sent.case.payload:
+            problems.append("the dead letter's body is not what was sent")
+        if set(message.get("MessageAttributes", {})) != {"ContentEncoding", "FailureReason"}:
+            problems.append("the dead letter's attributes are not what was sent and the reason")
+        sent.outcome = replace(
+            sent.outcome,
+            output_at=f"RequestDeadLetterQueue {sent.outcome.output_at}",
+            problems=sent.outcome.problems + problems,
+        )
+        return True
     return False
 
 

@@ -269,9 +269,9 @@ class LocalStack(Bridge):
 
         On AWS the gateway's own host name leads to the API; here a name would have to be resolved.
         """
-        self._configure("SubmitFunction", {"BRIDGE_API_URL": self.http_url})
+        self.configure("SubmitFunction", {"BRIDGE_API_URL": self.http_url})
 
-    def _configure(self, function: str, variables: Mapping[str, str], **changes: Any) -> None:
+    def configure(self, function: str, variables: Mapping[str, str], **changes: Any) -> None:
         """Gives a function of the stack further environment variables, and other `changes` of its configuration."""
         functions, name = self.client("lambda"), self.resource(function)
         given = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]

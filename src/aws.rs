@@ -1,6 +1,6 @@
 //! AWS clients: one configuration and one HTTP client for all, each service client built when it is first used.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -92,6 +92,13 @@ pub fn s3(config: &SdkConfig) -> Lazy<aws_sdk_s3::Client> {
 #[must_use]
 pub fn sqs(config: &SdkConfig) -> Lazy<aws_sdk_sqs::Client> {
     lazy("sqs", config, aws_sdk_sqs::Client::new)
+}
+
+/// Another handle of the same client, built with it.
+#[must_use]
+pub(crate) fn another<T: Clone + Send + Sync + 'static>(client: &Arc<Lazy<T>>) -> Lazy<T> {
+    let client = Arc::clone(client);
+    LazyLock::new(Box::new(move || T::clone(&client)))
 }
 
 fn lazy<T: 'static>(service: &'static str, config: &SdkConfig, new: fn(&SdkConfig) -> T) -> Lazy<T> {

@@ -15,7 +15,7 @@ use crate::location::S3Prefix;
 use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 18] = [
+pub const VARIABLES: [(&str, &str, &str); 19] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "submit", "`BRIDGE_ENDPOINT_NAME`"),
     (INPUT_LOCATION, "submit", "required"),
@@ -30,6 +30,7 @@ pub const VARIABLES: [(&str, &str, &str); 18] = [
     (API_URL, "submit", "the gateway's own"),
     (IDEMPOTENCY_LOCATION, "submit", "`idempotency/` in the bucket of `BRIDGE_INPUT_LOCATION`"),
     (DEDUPLICATE, "submit", "`false`"),
+    (DEAD_LETTER_QUEUE_URL, "submit", "unset"),
     (RESULTS_QUEUE_URL, "both", "required in collect"),
     (RESULT_BODY_LIMIT, "collect", "262144"),
     (RESULT_FORMAT, "collect", "`notification`"),
@@ -50,6 +51,7 @@ const OUTPUT_LOCATIONS: &str = "BRIDGE_OUTPUT_LOCATIONS";
 const API_URL: &str = "BRIDGE_API_URL";
 const IDEMPOTENCY_LOCATION: &str = "BRIDGE_IDEMPOTENCY_LOCATION";
 const DEDUPLICATE: &str = "BRIDGE_DEDUPLICATE";
+const DEAD_LETTER_QUEUE_URL: &str = "BRIDGE_DEAD_LETTER_QUEUE_URL";
 const RESULTS_QUEUE_URL: &str = "BRIDGE_RESULTS_QUEUE_URL";
 const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
 const RESULT_FORMAT: &str = "BRIDGE_RESULT_FORMAT";
@@ -91,6 +93,8 @@ pub struct SubmitConfig {
     pub idempotency_location: Option<S3Prefix>,
     /// Whether accepted SQS messages are remembered there too, so that a redelivery is not invoked again.
     pub deduplicate: bool,
+    /// Where a message that can never succeed is put at once; `None`: it comes back until its queue's redrive policy takes it.
+    pub dead_letter_queue_url: Option<QueueUrl>,
     /// Where `Rejected` results go.
     pub results_queue_url: Option<QueueUrl>,
 }
@@ -129,6 +133,14 @@ impl QueueUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether this is the queue of that ARN, as far as account and name tell.
+    #[must_use]
+    pub fn is_of_arn(&self, arn: &str) -> bool {
+        let mut parts = arn.rsplit(':');
+        let (Some(name), Some(account)) = (parts.next(), parts.next()) else { return false };
+        self.0.ends_with(&format!("/{account}/{name}"))
     }
 
     /// Whether this is a FIFO queue: SQS demands that the names of those end in `.fifo`.
@@ -215,7 +227,11 @@ impl SubmitConfig {
         let api_url = variables.optional(API_URL, HttpUrl::from_str);
         let idempotency_location = variables.optional(IDEMPOTENCY_LOCATION, S3Prefix::from_str);
         let deduplicate = variables.flag(DEDUPLICATE);
+        let dead_letter_queue_url = variables.optional(DEAD_LETTER_QUEUE_URL, QueueUrl::from_str);
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
+        if dead_letter_queue_url.is_some() && dead_letter_queue_url == results_queue_url {
+            variables.problems.push(format!("{DEAD_LETTER_QUEUE_URL}: must be another queue than {RESULTS_QUEUE_URL}"));
+        }
 
         let (Some(endpoint_name), Some(input_location)) = (endpoint_name, input_location) else {
             return Err(ConfigErrors(variables.problems));
@@ -259,6 +275,7 @@ impl SubmitConfig {
             api_url,
             idempotency_location,
             deduplicate,
+            dead_letter_queue_url,
             results_queue_url,
         })
     }

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::fault::Fault;
 
-/// Time kept free before the deadline for what was started to come to its end. A request abandoned half-way may have been
-/// accepted, and would then be invoked, and paid for, twice.
+/// Time that whatever is started has to come to its end. A request abandoned half-way may have been accepted, and would then
+/// be invoked, and paid for, twice.
 const START_MARGIN: Duration = Duration::from_secs(3);
 /// Time kept free before the deadline for what follows the work of a batch: sending its results.
 const SEND_MARGIN: Duration = Duration::from_millis(1_500);
@@ -17,7 +17,7 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 /// The longest timeout of a function: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(900);
 
-/// When to stop. Short function timeouts shrink the margins: an eighth, a sixth and a quarter of the time left at most.
+/// When to stop. Short function timeouts shrink the margins: to a quarter, a sixth and an eighth of the time left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     start_by: Instant,
@@ -33,7 +33,7 @@ impl Deadline {
         let now = Instant::now();
         let finish_by = now + left.saturating_sub(ANSWER_MARGIN.min(left / 8));
         let work_by = now + left.saturating_sub(SEND_MARGIN.min(left / 6));
-        let start_by = now + left.saturating_sub(START_MARGIN.min(left / 4));
+        let start_by = work_by.checked_sub(START_MARGIN.min(left / 4)).unwrap_or(now);
         Self { start_by, work_by, finish_by, end: now + left }
     }
 
@@ -82,6 +82,17 @@ impl Deadline {
         if Instant::now() >= self.start_by {
             return Err(Fault::deadline());
         }
+        self.go_on(work).await
+    }
+
+    /// Goes on with what was started, also when nothing new would be, so long that its batch's results can still be sent.
+    ///
+    /// # Errors
+    /// The work's own fault, or [`Fault::deadline`].
+    pub(crate) async fn go_on<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        if Instant::now() >= self.work_by {
+            return Err(Fault::deadline());
+        }
         tokio::time::timeout_at(self.work_by, work).await.unwrap_or_else(|_| Err(Fault::deadline()))
     }
 
@@ -110,6 +121,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_started_at_the_last_moment_has_the_whole_margin() {
+        let milliseconds = Duration::from_millis;
+        for left in [12, 30, 60, 900].map(Duration::from_secs) {
+            let deadline = Deadline::after(left);
+            tokio::time::advance(left - milliseconds(4_501)).await;
+            let slow = async {
+                tokio::time::sleep(START_MARGIN).await;
+                Ok(())
+            };
+            assert!(deadline.run(slow).await.is_ok(), "{left:?}");
+
+            let deadline = Deadline::after(left);
+            tokio::time::advance(left - milliseconds(4_500)).await;
+            assert!(deadline.run(takes(0)).await.is_err(), "{left:?}: it would have less than the margin");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn work_that_would_pass_the_deadline_is_given_back() {
         let deadline = Deadline::after(Duration::from_secs(30));
         let begin = Instant::now();
@@ -131,7 +160,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_started_in_the_last_seconds() {
         let deadline = Deadline::after(Duration::from_secs(30));
-        tokio::time::advance(Duration::from_secs(28)).await;
+        tokio::time::advance(Duration::from_secs(26)).await;
         let mut started = false;
         let work = async {
             started = true;
@@ -143,10 +172,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_was_started_goes_on_until_only_results_can_be_sent() {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        tokio::time::advance(Duration::from_secs(27)).await;
+        assert!(deadline.go_on(takes(1)).await.is_ok());
+        assert!(deadline.go_on(takes(1)).await.is_err());
+        let mut begun = false;
+        let work = async {
+            begun = true;
+            Ok(())
+        };
+        assert!(deadline.go_on(work).await.is_err());
+        assert!(!begun, "no call is begun that nobody waits for");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_short_function_timeout_leaves_most_of_its_time_for_work() {
         let deadline = Deadline::after(Duration::from_secs(4));
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(deadline.run(takes(1)).await.is_ok());
+        assert!(deadline.run(takes(1)).await.is_ok(), "a quarter of the time is margin enough");
+        let deadline = Deadline::after(Duration::from_secs(4));
+        tokio::time::advance(Duration::from_millis(2_400)).await;
+        assert!(deadline.run(takes(0)).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The one place that decides what a fault is: whether trying again can help, and what a caller is told.
 
+mod words;
+
 use std::error::Error;
 use std::fmt;
 
@@ -21,7 +23,7 @@ pub enum FaultKind {
     PayloadTooLarge,
     /// SageMaker, S3 or SQS asks for fewer requests.
     Throttling,
-    /// A service, or the way to it, is not there at the moment; also: the function's time is used up.
+    /// A service, the endpoint, or the way to them is not there at the moment; also: the function's time is used up.
     ServiceUnavailable,
     /// The first request with the same idempotency key is still being accepted.
     Conflict,
@@ -155,7 +157,15 @@ impl Fault {
             Some(InvokeEndpointAsyncError::ServiceUnavailable(_)) => Some(FaultKind::ServiceUnavailable),
             _ => None,
         };
-        Self::from_sdk("InvokeEndpointAsync", modelled, error)
+        let fault = Self::from_sdk("InvokeEndpointAsync", modelled, error);
+        let is_refusal = fault.kind == FaultKind::Validation;
+        match words::endpoint_problem(&fault.message).filter(|_| is_refusal) {
+            Some(problem) => {
+                let message = format!("{problem}: its operator has to fix that, then send the request again");
+                Self { kind: FaultKind::ServiceUnavailable, message, ..fault }
+            }
+            None => fault,
+        }
     }
 
     /// What S3 or SQS answered to `operation`.

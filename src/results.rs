@@ -10,7 +10,9 @@ use crate::aws::Lazy;
 use crate::config::QueueUrl;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-pub(crate) use message::{MESSAGE_LIMIT_BYTES, ResultMessage, attribute, hex, identity_of, is_sqs_char, json_body};
+pub(crate) use message::{
+    MESSAGE_LIMIT_BYTES, ResultMessage, attribute, attribute_text, hex, identity_of, is_sqs_char, json_body,
+};
 
 /// Messages in one `SendMessageBatch`.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>

@@ -3,12 +3,14 @@
 //! `sqs` and `http` turn their events into [`Invocation`]s and the outcomes into their own answers; what happens between
 //! the two, one call of `InvokeEndpointAsync`, is here.
 
+mod dead_letter;
 mod event;
 pub mod http;
 mod once;
 mod rejected;
 mod sqs;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -29,6 +31,7 @@ use crate::location::S3Uri;
 use crate::object::Object;
 use crate::results::ResultsQueue;
 use crate::telemetry;
+use dead_letter::DeadLetterQueue;
 use event::Event;
 use once::{Once, Records, Verdict};
 
@@ -43,6 +46,7 @@ pub struct Submit {
     config: SubmitConfig,
     sagemaker: aws_sdk_sagemakerruntime::Client,
     s3: Lazy<aws_sdk_s3::Client>,
+    dead_letters: Option<DeadLetterQueue>,
     results: Option<ResultsQueue>,
 }
 
@@ -113,8 +117,12 @@ impl Submit {
         s3: Lazy<aws_sdk_s3::Client>,
         sqs: Lazy<aws_sdk_sqs::Client>,
     ) -> Self {
-        let results = config.results_queue_url.clone().map(|url| ResultsQueue::new(sqs, url, config.max_concurrency));
-        Self { config, sagemaker, s3, results }
+        let (sqs, at_once) = (Arc::new(sqs), config.max_concurrency);
+        let dead_letters = config.dead_letter_queue_url.clone();
+        let dead_letters = dead_letters.map(|url| DeadLetterQueue::new(aws::another(&sqs), url, at_once));
+        let results = config.results_queue_url.clone();
+        let results = results.map(|url| ResultsQueue::new(aws::another(&sqs), url, at_once));
+        Self { config, sagemaker, s3, dead_letters, results }
     }
 
     /// Primes the process for its first request: goes through an invocation with a client that sends nothing, so that the SDK's code

@@ -32,7 +32,7 @@ fn only_the_required_variables_are_needed() {
     assert_eq!((config.max_concurrency.get(), config.max_wait_seconds), (64, 20));
     assert!(config.output_locations.is_empty() && config.results_queue_url.is_none());
     assert_eq!(config.idempotency_location, Some("s3://bucket/idempotency/".parse().unwrap()));
-    assert!(config.api_url.is_none() && !config.deduplicate);
+    assert!(config.api_url.is_none() && !config.deduplicate && config.dead_letter_queue_url.is_none());
 
     let config = collect(&[]).unwrap();
     assert_eq!(config.result_format, ResultFormat::Notification);
@@ -56,7 +56,7 @@ fn records_are_never_kept_where_callers_can_name_locations() {
 
 #[test]
 fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
-    let cases: [(Pairs, &str); 21] = [
+    let cases: [(Pairs, &str); 23] = [
         (&[(ENDPOINT_NAME, "-x")], "BRIDGE_ENDPOINT_NAME: must be"),
         (&[(ALLOWED_ENDPOINTS, "a,b_c")], "BRIDGE_ALLOWED_ENDPOINTS: `b_c` must be"),
         (&[(INPUT_LOCATION, "bucket/input")], "BRIDGE_INPUT_LOCATION: must be s3://"),
@@ -74,6 +74,11 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
         (&[(API_URL, "api.example.com")], "BRIDGE_API_URL: must be a URL"),
         (&[(API_URL, "https://api.example.com/?stage=x")], "BRIDGE_API_URL: must be a URL without query"),
         (&[(DEDUPLICATE, "yes")], "BRIDGE_DEDUPLICATE: must be `true` or `false`"),
+        (&[(DEAD_LETTER_QUEUE_URL, "dead-letters")], "BRIDGE_DEAD_LETTER_QUEUE_URL: must be the URL"),
+        (
+            &[(DEAD_LETTER_QUEUE_URL, "https://x/1/q"), (RESULTS_QUEUE_URL, "https://x/1/q")],
+            "BRIDGE_DEAD_LETTER_QUEUE_URL: must be another queue than BRIDGE_RESULTS_QUEUE_URL",
+        ),
         (&[(INPUT_LOCATION, "s3://bucket/")], ""),
         (
             &[(OUTPUT_LOCATIONS, "s3://bucket/"), (DEDUPLICATE, "true")],
@@ -111,6 +116,17 @@ fn all_problems_are_reported_at_once() {
         assert!(errors.to_string().contains(name), "{errors}");
     }
     assert_eq!(format!("{errors:?}"), errors.to_string());
+}
+
+#[test]
+fn a_queue_is_known_by_its_arn() {
+    let url: QueueUrl = "https://sqs.eu-west-1.amazonaws.com/123456789012/requests".parse().unwrap();
+    assert!(url.is_of_arn("arn:aws:sqs:eu-west-1:123456789012:requests"));
+    for other in
+        ["arn:aws:sqs:eu-west-1:123456789012:quests", "arn:aws:sqs:eu-west-1:210987654321:requests", "requests", ""]
+    {
+        assert!(!url.is_of_arn(other), "{other}");
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn what_never_reached_aws_or_got_no_answer_is_retryable() {
 fn modelled_errors_keep_their_names_and_validation_its_words() {
     use aws_sdk_sagemakerruntime::types::error::{InternalFailure, ServiceUnavailable, ValidationError};
     let response = || HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
-    let words = "Endpoint x of account 1 not found.";
+    let words = "One of Body and InputLocation must be provided.";
     let meta = ErrorMetadata::builder().code("ValidationError").message(words).build();
     let error = ValidationError::builder().message(words).meta(meta).build();
     let error = InvokeEndpointAsyncError::ValidationError(error);
@@ -79,6 +79,69 @@ fn modelled_errors_keep_their_names_and_validation_its_words() {
     let error = InvokeEndpointAsyncError::ServiceUnavailable(ServiceUnavailable::builder().build());
     let fault = Fault::from_invoke(SdkError::service_error(error, response()));
     assert_eq!(fault.kind(), FaultKind::ServiceUnavailable);
+}
+
+fn refused(words: &str) -> Fault {
+    let metadata = ErrorMetadata::builder().code("ValidationError").message(words).build();
+    let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+    Fault::from_invoke(SdkError::service_error(InvokeEndpointAsyncError::generic(metadata), response))
+}
+
+#[test]
+fn a_validation_error_that_speaks_of_the_endpoint_is_retried_and_says_who_has_to_fix_it() {
+    let cases = [
+        ("Endpoint summarizer of account 123456789012 not found.", "does not exist, or is not in service"),
+        ("endpoint huggingface-****** of account ******* Not Found", "does not exist, or is not in service"),
+        ("Endpoint summarizer does not support this inference type.", "is not asynchronous"),
+        (
+            "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress \
+             (if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API.",
+            "scaled down to nothing",
+        ),
+        (
+            "Inference Component Name header is required for endpoints to which you plan to deploy inference \
+             components. Please include Inference Component Name header or consider using SageMaker models.",
+            "serves inference components",
+        ),
+    ];
+    for (words, expected) in cases {
+        let fault = refused(words);
+        assert_eq!(fault.kind(), FaultKind::ServiceUnavailable, "{words}");
+        let message = fault.message();
+        assert!(message.contains(expected) && message.contains("its operator has to fix that"), "{message}");
+        assert!(!message.contains("123456789012"), "no caller needs the account: {message}");
+        assert!(fault.details().contains(words), "the log has SageMaker's own words: {}", fault.details());
+    }
+}
+
+#[test]
+fn a_validation_error_that_repeats_such_words_of_a_caller_stays_the_callers() {
+    let of_callers = [
+        "1 validation error detected: Value 'Endpoint x of account y not found.' at 'filename' failed to satisfy \
+         constraint: Member must satisfy regular expression pattern: ^(?!.*\\..*\\.)[a-zA-Z0-9][a-zA-Z0-9-_\\.]*$",
+        "InferenceId Endpoint x of account y not found. is not allowed",
+        "Endpoint x of account y not found. is no content type that the model takes",
+        "Endpoint x y of account z not found.",
+        "Endpoint x does not support this inference type. of content",
+        "Endpoint x does not support the content type text/csv.",
+        "Accept: Inference Component has no capacity to process this request.",
+        "Endpoint",
+        "",
+        "…",
+    ];
+    for words in of_callers {
+        let fault = refused(words);
+        assert_eq!((fault.kind(), fault.message()), (FaultKind::Validation, words));
+    }
+}
+
+#[test]
+fn words_of_another_error_than_a_validation_error_change_nothing() {
+    let words = "Endpoint summarizer of account 123456789012 not found.";
+    let metadata = ErrorMetadata::builder().code("ThrottlingException").message(words).build();
+    let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+    let error = SdkError::service_error(InvokeEndpointAsyncError::generic(metadata), response);
+    assert_eq!(Fault::from_invoke(error).kind(), FaultKind::Throttling);
 }
 
 #[test]

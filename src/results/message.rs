@@ -66,8 +66,7 @@ impl ResultMessage {
     }
 
     fn with_typed(mut self, name: &'static str, data_type: &'static str, value: &str) -> Self {
-        let mut value = value.replace(|character| !is_sqs_char(character), "\u{FFFD}");
-        value.truncate(value.floor_char_boundary(ATTRIBUTE_LIMIT_BYTES));
+        let value = attribute_text(value);
         if !value.is_empty() {
             self.attributes.insert(name, (data_type, value));
         }
@@ -104,6 +103,14 @@ impl ResultMessage {
         }
         entry.build().map_err(|error| Fault::internal(error.to_string()))
     }
+}
+
+/// A text as the value of an attribute: without the characters that SQS does not take, and not overlong.
+#[must_use]
+pub(crate) fn attribute_text(value: &str) -> String {
+    let mut value = value.replace(|character| !is_sqs_char(character), "\u{FFFD}");
+    value.truncate(value.floor_char_boundary(ATTRIBUTE_LIMIT_BYTES));
+    value
 }
 
 /// A value as JSON that SQS takes: JSON itself leaves some characters unescaped that SQS refuses.

@@ -6,19 +6,23 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use futures_util::{StreamExt, stream};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, future};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use super::once::{Key, Once};
-use super::{Origin, Submit, rejected};
+use super::rejected::Rejection;
+use super::{Origin, Submit};
 use crate::batch::{self, CONTENT_ENCODING, SqsBatchResponse};
+use crate::config::QueueUrl;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
 use crate::location::S3Uri;
 use crate::pointer::{self, SIZE_ATTRIBUTES};
-use crate::results::ResultMessage;
 
 /// The fields of a message that matter, none of them read yet.
 #[derive(Deserialize)]
@@ -37,15 +41,18 @@ pub(super) struct Record<'a> {
 }
 
 /// One message, and its id, without which it could not be given back.
-struct Message<'a> {
-    id: String,
+pub(super) struct Message<'a> {
+    pub(super) id: String,
     body: Option<&'a RawValue>,
+    /// What SQS adds, and the queue's ARN; not read yet.
+    system: Option<&'a RawValue>,
+    source: Option<&'a RawValue>,
     /// `None` when they are no JSON object.
     attributes: Option<Fields<'a>>,
-    is_first_receipt: bool,
+    pub(super) is_first_receipt: bool,
 }
 
-type Fields<'a> = HashMap<String, &'a RawValue>;
+pub(super) type Fields<'a> = HashMap<String, &'a RawValue>;
 
 /// A message attribute, of which only a text is of use.
 #[derive(Deserialize)]
@@ -55,10 +62,13 @@ struct Attribute<'a> {
     string_value: Cow<'a, str>,
 }
 
-/// A message that must come back, and what its sender is told.
-struct Returned {
-    id: String,
-    rejected: Option<ResultMessage>,
+/// What the messages of a batch share.
+pub(super) struct Batch {
+    pub(super) deadline: Deadline,
+    /// Takes what senders are to be told.
+    pub(super) rejections: UnboundedSender<Rejection>,
+    /// One for each message that may be in flight at once. Nothing that only a rejection waits for takes one.
+    flights: Semaphore,
 }
 
 impl Submit {
@@ -72,57 +82,53 @@ impl Submit {
         deadline: Deadline,
     ) -> Result<SqsBatchResponse, Fault> {
         let groups = groups(records).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
-        let returned: Vec<Vec<Returned>> = stream::iter(groups)
-            .map(|group| self.invoke_group(group, deadline))
-            .buffer_unordered(self.config.max_concurrency.get())
-            .collect()
-            .await;
-        let (ids, rejected): (Vec<_>, Vec<_>) =
-            returned.into_iter().flatten().map(|message| (message.id, message.rejected)).unzip();
-        self.send_rejected(rejected.into_iter().flatten().collect(), deadline).await;
-        Ok(ids.into_iter().collect())
+        let (rejections, told) = mpsc::unbounded_channel();
+        let batch = Batch { deadline, rejections, flights: Semaphore::new(self.config.max_concurrency.get()) };
+        let invoke = async move {
+            let groups = groups.into_iter().map(|group| self.invoke_group(group, &batch));
+            groups.collect::<FuturesUnordered<_>>().concat().await
+        };
+        let (returned, ()) = future::join(invoke, self.tell_senders(told, deadline)).await;
+        Ok(returned.into_iter().collect())
     }
 
-    /// Invokes for one message after the other, and for none after one that failed: that keeps a FIFO group's order.
-    async fn invoke_group(&self, group: Vec<Message<'_>>, deadline: Deadline) -> Vec<Returned> {
+    /// Invokes for one message after the other, and for none after one that comes back: that keeps a FIFO group's order. Gives back
+    /// the ids of those that do.
+    async fn invoke_group(&self, group: Vec<Message<'_>>, batch: &Batch) -> Vec<String> {
         let mut returned = Vec::new();
         for message in group {
             if returned.is_empty() {
-                returned.extend(self.invoke_message(message, deadline).await);
+                if self.invoke_message(&message, batch).await {
+                    returned.push(message.id);
+                }
             } else {
                 tracing::warn!(sqs.message_id = message.id, "returned: a message before it in its group failed");
-                returned.push(self.return_unsent(message));
+                self.return_unsent(&message, batch);
+                returned.push(message.id);
             }
         }
         returned
     }
 
-    async fn invoke_message(&self, message: Message<'_>, deadline: Deadline) -> Option<Returned> {
-        let invocation = self.invocation(&message);
+    /// Invokes for a message; tells whether it must come back.
+    async fn invoke_message(&self, message: &Message<'_>, batch: &Batch) -> bool {
+        let flight = batch.flights.acquire().await;
+        let invocation = self.invocation(message);
         let once = self
             .config
             .deduplicate
             .then(|| Once::Message { key: Key::of_message(&message.id), is_redelivered: !message.is_first_receipt });
         let origin = Origin::SqsMessage(&message.id);
-        let fault = self.accept(invocation, origin, once.as_ref(), deadline).await.err()?;
-        let rejected = self.rejected(&message, &fault);
-        Some(Returned { id: message.id, rejected })
+        let outcome = self.accept(invocation, origin, once.as_ref(), batch.deadline).await;
+        drop(flight);
+        match outcome {
+            Ok(_) => false,
+            Err(fault) if fault.kind().is_retryable() => true,
+            Err(fault) => Box::pin(self.reject(message, &fault, batch)).await,
+        }
     }
 
-    /// Returns a message that was not sent, and tells its sender already now if it never can be: this receipt is its first one,
-    /// the next will not be.
-    fn return_unsent(&self, message: Message<'_>) -> Returned {
-        let rejected = self.invocation(&message).err().and_then(|fault| self.rejected(&message, &fault));
-        Returned { id: message.id, rejected }
-    }
-
-    /// The result for a sender whose request can never succeed, on the message's first receipt.
-    fn rejected(&self, message: &Message<'_>, fault: &Fault) -> Option<ResultMessage> {
-        let tell = self.results.is_some() && !fault.kind().is_retryable() && message.is_first_receipt;
-        tell.then(|| rejected::result(message, &message.id, &self.config, fault)).flatten()
-    }
-
-    fn invocation(&self, message: &Message<'_>) -> Result<Invocation, Fault> {
+    pub(super) fn invocation(&self, message: &Message<'_>) -> Result<Invocation, Fault> {
         let mut parameters = Parameters::read(message, &self.config)?;
         if parameters.inference_id.is_none() {
             // A redelivery keeps the id, so that a consumer of results can tell a repetition.
@@ -139,15 +145,6 @@ impl Submit {
         };
         Ok(Invocation { parameters, input })
     }
-
-    /// Tells senders that their requests can never succeed. The messages come back all the same, so that the dead-letter queue
-    /// keeps them; a result that cannot be sent is logged and nothing more.
-    async fn send_rejected(&self, rejected: Vec<ResultMessage>, deadline: Deadline) {
-        let Some(results) = self.results.as_ref().filter(|_| !rejected.is_empty()) else { return };
-        for fault in results.send(rejected, deadline).await.into_iter().filter_map(Result::err) {
-            tracing::error!(error = fault.details(), "rejected result not sent");
-        }
-    }
 }
 
 /// Messages that must be invoked one after the other: those of one group from a FIFO queue, each by itself from any other. A
@@ -162,6 +159,8 @@ fn groups(records: Vec<Record<'_>>) -> Result<Vec<Vec<Message<'_>>>, Fault> {
         let message = Message {
             id: batch::message_id(record.message_id)?,
             body: record.body,
+            system: record.attributes,
+            source: record.event_source_arn,
             attributes: record.message_attributes.map_or_else(|| Some(Fields::new()), fields),
             is_first_receipt: count.is_none_or(|count| matches!(count.get(), r#""1""# | "1")),
         };
@@ -185,18 +184,31 @@ impl ParameterSource for Message<'_> {
 }
 
 impl<'a> Message<'a> {
-    fn attribute(&self, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+    /// Its message attributes by their names, none of them read yet.
+    pub(super) fn attributes(&self) -> Result<&Fields<'a>, Fault> {
         let attributes = self.attributes.as_ref();
-        let attributes =
-            attributes.ok_or_else(|| Fault::validation("messageAttributes must be names with message attributes"))?;
-        let Some(attribute) = attributes.get(name) else { return Ok(None) };
+        attributes.ok_or_else(|| Fault::validation("messageAttributes must be names with message attributes"))
+    }
+
+    /// Its message group, on a queue of either kind.
+    pub(super) fn group_id(&self) -> Option<String> {
+        self.system.and_then(fields)?.get("MessageGroupId").and_then(|id| batch::text(id)).map(Cow::into_owned)
+    }
+
+    /// Whether it came from this queue.
+    pub(super) fn is_from(&self, queue: &QueueUrl) -> bool {
+        self.source.and_then(batch::text).is_some_and(|arn| queue.is_of_arn(&arn))
+    }
+
+    fn attribute(&self, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+        let Some(attribute) = self.attributes()?.get(name) else { return Ok(None) };
         match serde_json::from_str(attribute.get()) {
             Ok(Attribute { string_value }) => Ok(Some(string_value)),
             Err(_) => Err(Fault::validation(format!("{name} must be a message attribute of type String or Number"))),
         }
     }
 
-    fn body(&self) -> Result<Cow<'a, str>, Fault> {
+    pub(super) fn body(&self) -> Result<Cow<'a, str>, Fault> {
         let Some(body) = self.body else { return Ok(Cow::Borrowed("")) };
         batch::text(body).ok_or_else(|| Fault::validation("the message's body must be a text"))
     }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from chaos import causes, checker
 from chaos.checker import check
-from chaos.evidence import INVOKE, PUBLISH, SEND
-from chaos.faults import DROPPED_AFTER
+from chaos.evidence import INVOKE, KEEP, PUBLISH, SEND, subjects
+from chaos.faults import DELAYED, DROPPED_AFTER
 from chaos.ledger import (
     FAILING,
     HTTP,
@@ -26,6 +27,7 @@ from chaos.ledger import (
     Request,
     Result,
     load,
+    whole,
 )
 from chaos.report import as_text
 
@@ -116,6 +118,20 @@ def test_what_is_nowhere_is_lost(ledger: Ledger) -> None:
             "not lie whole",
         ),
         (Ledger(requests=[request(validity=REFUSED)], results=[result(None, "Rejected", None)]), "does not lie in"),
+        (Ledger(requests=[request(validity=REFUSED)]), "does not lie in"),
+        (Ledger(requests=[request()], results=[result(None, "Rejected", None)]), "does not lie in"),
+        (
+            Ledger(requests=[request(validity=REFUSED)], request_dead_letters=[DeadLetter("r", "x", reason="no")]),
+            "does not lie whole",
+        ),
+        (
+            Ledger(
+                requests=[request(validity=REFUSED)],
+                results=[result(None, "Rejected", None), result()],
+                request_dead_letters=[DeadLetter("r", "w", reason="no")],
+            ),
+            "was both Rejected and Completed",
+        ),
         (Ledger(requests=[request(validity=REFUSED)], results=[result()]), "has a result ['Completed']"),
         (Ledger(requests=[request(validity=REFUSED, way=HTTP, status=202)]), "was answered 202"),
         (Ledger(results=[result()]), "nobody made"),
@@ -178,6 +194,114 @@ def test_each_duplicate_is_put_down_to_its_cause(cause: str) -> None:
     assert verdict.is_kept
 
 
+REJECTED = result(None, "Rejected", None)
+BY_SUBMIT, BY_SQS = DeadLetter("r", "w", reason="ValidationError: no"), DeadLetter("r", "w")
+
+
+def kept(at: float, sdk: str, **more) -> Call:
+    """A dead letter that SQS took."""
+    given = {"fault": None, "forwarded": True, "status": 200} | more
+    return Call(at, "sqs", KEEP, sdk, [["", "w"]], **given)
+
+
+def told(at: float, sdk: str) -> Call:
+    return call(SEND, at, sdk, None)
+
+
+def rejected(results: int, letters: list[DeadLetter], calls: list[Call], kill: float | None = None) -> Ledger:
+    """A refused request with so many rejections, and these dead letters."""
+    kills = [] if kill is None else [Kill(kill, "submit", "SIGKILL")]
+    refused = [request(validity=REFUSED)]
+    return Ledger(
+        requests=refused, results=[REJECTED] * results, request_dead_letters=letters, calls=calls, kills=kills
+    )
+
+
+def test_a_rejected_request_lies_in_the_dead_letter_queue_once_and_its_sender_is_told_once() -> None:
+    verdict = check(rejected(1, [BY_SUBMIT], [kept(1, "k"), told(2, "t")]))
+    assert verdict.is_kept
+    assert verdict.ends == {checker.IN_REQUEST_QUEUE: 1}
+    assert not verdict.duplicates + verdict.dead_letters
+
+
+DEAD_LETTERS = {
+    causes.KEPT_BY_SDK: rejected(1, [BY_SUBMIT] * 2, [kept(1, "k", fault=DROPPED_AFTER), kept(1.5, "k"), told(2, "t")]),
+    causes.KEPT_AFTER_KILL: rejected(0, [BY_SUBMIT] * 2, [kept(1, "k"), kept(9, "k2")], kill=5),
+    causes.KEPT_AFTER_LOST_ANSWER: rejected(0, [BY_SUBMIT] * 2, [kept(1, "k", fault=DROPPED_AFTER), kept(9, "k2")]),
+    causes.KEPT_AFTER_TIMEOUT: rejected(0, [BY_SUBMIT] * 2, [kept(1, "k", fault=DELAYED), kept(9, "k2")]),
+}
+
+
+@pytest.mark.parametrize("cause", DEAD_LETTERS)
+def test_each_further_dead_letter_is_put_down_to_its_cause(cause: str) -> None:
+    verdict = check(DEAD_LETTERS[cause])
+    assert verdict.dead_letters == {cause: 1}
+    assert verdict.is_kept, verdict
+    assert cause in as_text(DEAD_LETTERS[cause], verdict)
+
+
+def test_a_message_that_sqs_moved_after_submit_had_kept_it_needs_a_cause() -> None:
+    letters = [BY_SUBMIT, BY_SQS]
+    assert check(rejected(0, letters, [kept(1, "k")], kill=5)).dead_letters == {causes.KEPT_AFTER_KILL: 1}
+    assert check(rejected(0, letters, [kept(1, "k")])).unexplained == ["r: 1 of 2 dead letters"]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        # A bridge that gives a message back although SQS has confirmed its dead letter.
+        [kept(1, "k"), kept(9, "k2")],
+        # A kill before, or of the other function, explains nothing.
+        [kept(6, "k"), kept(9, "k2")],
+        # There are more dead letters than anybody put there.
+        [kept(1, "k")],
+    ],
+)
+def test_a_further_dead_letter_that_nothing_explains_is_said(calls: list[Call]) -> None:
+    ledger = rejected(0, [BY_SUBMIT] * 2, calls, kill=5 if calls[0].at == 6 else None)
+    ledger.kills.append(Kill(7, "collect", "SIGKILL"))
+    assert check(ledger).unexplained == ["r: 1 of 2 dead letters"]
+
+
+REJECTIONS = {
+    # Told at the first receipt, because the dead-letter queue took nothing; told again when it did.
+    causes.REJECTED_NOT_KEPT: rejected(2, [BY_SUBMIT], [told(1, "t"), kept(9, "k"), told(10, "t2")]),
+    causes.REJECTED_AFTER_KILL: rejected(
+        2, [BY_SUBMIT] * 2, [kept(1, "k"), told(2, "t"), kept(9, "k2"), told(10, "t2")], kill=5
+    ),
+    causes.SENT_BY_SDK: rejected(2, [BY_SUBMIT], [kept(1, "k"), told(2, "t"), told(2.5, "t")]),
+}
+
+
+@pytest.mark.parametrize("cause", REJECTIONS)
+def test_each_further_rejection_is_put_down_to_its_cause(cause: str) -> None:
+    verdict = check(REJECTIONS[cause])
+    assert verdict.duplicates == {cause: 1}
+    assert verdict.is_kept, verdict
+
+
+def test_a_sender_who_is_told_twice_without_a_cause_is_said() -> None:
+    verdict = check(rejected(2, [BY_SUBMIT], [kept(1, "k"), told(2, "t"), told(9, "t2")]))
+    assert verdict.unexplained == ["r: 1 of 2 results"]
+
+
+def test_a_dead_letter_of_a_request_without_an_inference_id_is_known_by_what_it_holds() -> None:
+    ledger = rejected(1, [DeadLetter("a new message", "w", reason="no")], [kept(1, "k"), told(2, "t")])
+    assert check(ledger).is_kept
+    ledger.request_dead_letters = [DeadLetter("a new message", "another", reason="no")]
+    assert len(check(ledger).broken) == 2, "nobody made it, and what was made lies nowhere"
+
+
+def test_the_call_that_keeps_a_request_is_known_by_what_was_sent() -> None:
+    text = {"DataType": "String", "StringValue": "base64"}
+    reason = {"DataType": "String", "StringValue": "ValidationError: no"}
+    message = {"QueueUrl": "q", "MessageBody": "%", "MessageAttributes": {"ContentEncoding": text}}
+    expected = (KEEP, [("", whole("%", {"ContentEncoding": "base64"}))])
+    assert subjects("sqs", "POST", {}, json.dumps(message).encode()) == expected
+    message["MessageAttributes"]["FailureReason"] = reason
+    assert subjects("sqs", "POST", {}, json.dumps(message).encode()) == expected
+
+
 def test_an_invocation_that_failed_is_known_by_the_name_of_its_failure_output() -> None:
     outputs = ["s3://bucket/output/a.out", "s3://bucket/output/b.out"]
     failures = ["s3://bucket/failure/a-error.out", "s3://bucket/failure/b-error.out"]
@@ -197,6 +321,8 @@ def test_a_duplicate_that_nothing_explains_is_said(results: list[Result]) -> Non
 
 
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
-    ledger = Ledger(7, [request()], [result()], [DeadLetter("r", "w")], [], path(), [Kill(1, "submit", "SIGTERM")])
+    ledger = Ledger(
+        7, [request()], [result()], [DeadLetter("r", "w", None, "no")], [], path(), [Kill(1, "submit", "SIGTERM")]
+    )
     ledger.save(tmp_path / "ledger.json")
     assert load(tmp_path / "ledger.json") == ledger

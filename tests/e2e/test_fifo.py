@@ -18,9 +18,11 @@ def stack() -> Iterator[LocalStack]:
         yield stack
 
 
-def create_queue(stack: LocalStack, name: str, role: str, actions: list[str]) -> tuple[str, str]:
+def create_queue(
+    stack: LocalStack, name: str, role: str, actions: list[str], visibility_timeout_seconds: int = 5
+) -> tuple[str, str]:
     """A FIFO queue that a function's role may use; its URL and ARN."""
-    attributes = {"FifoQueue": "true", "VisibilityTimeout": "5"}
+    attributes = {"FifoQueue": "true", "VisibilityTimeout": str(visibility_timeout_seconds)}
     url = stack.sqs.create_queue(QueueName=f"{name}.fifo", Attributes=attributes)["QueueUrl"]
     arn = stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     allowed = {"Effect": "Allow", "Action": actions, "Resource": arn}
@@ -48,11 +50,7 @@ def take_all(stack: LocalStack, url: str, count: int) -> list[dict[str, Any]]:
 
 def test_on_a_fifo_results_queue_a_repeated_notification_is_one_result(stack: LocalStack) -> None:
     url, _ = create_queue(stack, "results", "CollectRole", ["sqs:SendMessage", "sqs:SendMessageBatch"])
-    functions = stack.client("lambda")
-    name = stack.resource("CollectFunction")
-    environment = functions.get_function_configuration(FunctionName=name)["Environment"]
-    environment["Variables"]["BRIDGE_RESULTS_QUEUE_URL"] = url
-    functions.update_function_configuration(FunctionName=name, Environment=environment)
+    stack.configure("CollectFunction", {"BRIDGE_RESULTS_QUEUE_URL": url})
     first = {"invocationStatus": "Failed", "failureReason": "r", "inferenceId": "order 4711"}
     second = {**first, "eventTime": "2026-06-20T10:00:03.814Z"}
     for notification in (first, first, second):
@@ -62,31 +60,61 @@ def test_on_a_fifo_results_queue_a_repeated_notification_is_one_result(stack: Lo
     assert len({result["Attributes"]["MessageGroupId"] for result in results}) == 1
 
 
-def test_from_a_fifo_request_queue_each_group_keeps_its_order_behind_a_failure(stack: LocalStack) -> None:
+def feed_submit(stack: LocalStack, visibility_timeout_seconds: int = 5) -> str:
+    """A FIFO request queue whose messages `submit` takes; its URL."""
     receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-    url, arn = create_queue(stack, "requests", "SubmitRole", receive)
-    # Bad at first and for good: what stands behind it in its group must not overtake it; the other group is free.
-    sent = [("a", "1", {}), ("b", "2", {"ContentEncoding": "base64"}), ("b", "3", {}), ("a", "4", {})]
-    for group, body, attributes in sent:
-        stack.sqs.send_message(
-            QueueUrl=url,
-            MessageBody=body,
-            MessageGroupId=group,
-            MessageDeduplicationId=body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in {"InferenceId": f"fifo-{body}", **attributes}.items()
-            },
-        )
+    url, arn = create_queue(stack, "requests", "SubmitRole", receive, visibility_timeout_seconds)
     stack.client("lambda").create_event_source_mapping(
         EventSourceArn=arn,
         FunctionName=stack.resource("SubmitFunction"),
         BatchSize=10,
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
-    for inference_id in ("fifo-1", "fifo-4", "fifo-2"):
+    return url
+
+
+def send(stack: LocalStack, url: str, group: str, body: str, **attributes: str) -> None:
+    """Sends a request of a group under the inference id `fifo-BODY`."""
+    given = {"InferenceId": f"fifo-{body}", **attributes}
+    stack.sqs.send_message(
+        QueueUrl=url,
+        MessageBody=body,
+        MessageGroupId=group,
+        MessageDeduplicationId=body,
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in given.items()},
+    )
+
+
+def test_from_a_fifo_request_queue_a_group_goes_on_behind_a_rejected_message(stack: LocalStack) -> None:
+    dead_letters, _ = create_queue(stack, "dead-letters", "SubmitRole", ["sqs:SendMessage"])
+    stack.configure("SubmitFunction", {"BRIDGE_DEAD_LETTER_QUEUE_URL": dead_letters})
+    url = feed_submit(stack)
+    send(stack, url, "a", "1")
+    send(stack, url, "b", "2", ContentEncoding="base64")
+    send(stack, url, "b", "3")
+    send(stack, url, "a", "4")
+    for inference_id in ("fifo-1", "fifo-2", "fifo-3", "fifo-4"):
         stack.wait_for_result(inference_id)
-    assert json.loads(stack.results["fifo-2"][0]["Body"])["invocationStatus"] == "Rejected"
+    stack.poll_results()
+    statuses = {
+        inference_id: [json.loads(message["Body"])["invocationStatus"] for message in messages]
+        for inference_id, messages in stack.results.items()
+    }
+    completed = {inference_id: ["Completed"] for inference_id in ("fifo-1", "fifo-3", "fifo-4")}
+    assert statuses == {**completed, "fifo-2": ["Rejected"]}
     ended = stack.emulator_log.read_text(encoding="utf-8")
     assert ended.index('"fifo-1"') < ended.index('"fifo-4"')
-    assert '"fifo-3"' not in ended
+    (letter,) = take_all(stack, dead_letters, 1)
+    assert (letter["Body"], letter["Attributes"]["MessageGroupId"]) == ("2", "b")
+
+
+def test_without_a_dead_letter_queue_a_group_waits_behind_a_rejected_message(stack: LocalStack) -> None:
+    stack.configure("SubmitFunction", {"BRIDGE_DEAD_LETTER_QUEUE_URL": ""})
+    url = feed_submit(stack)
+    send(stack, url, "b", "2", ContentEncoding="base64")
+    send(stack, url, "b", "3")
+    send(stack, url, "a", "4")
+    for inference_id in ("fifo-2", "fifo-4"):
+        stack.wait_for_result(inference_id)
+    assert json.loads(stack.results["fifo-2"][0]["Body"])["invocationStatus"] == "Rejected"
+    assert '"fifo-3"' not in stack.emulator_log.read_text(encoding="utf-8")

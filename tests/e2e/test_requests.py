@@ -20,9 +20,9 @@ def attribute(message: dict, name: str) -> str | None:
 
 
 def dead_letters(bridge: Bridge, count: int) -> dict[str, dict]:
-    """`count` messages of the requests' dead-letter queue by their ids."""
+    """`count` messages of the requests' dead-letter queue by their inference ids, else by their own ids."""
     messages = bridge.receive_all("RequestDeadLetterQueueUrl", count, REDRIVE_TIMEOUT_SECONDS)
-    return {message["MessageId"]: message for message in messages}
+    return {attribute(message, "InferenceId") or message["MessageId"]: message for message in messages}
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,12 @@ def test_of_ten_messages_seven_are_answered_once_and_three_rejected_and_kept(dir
     }
     for inference_id, body in good.items():
         direct.send(body, InferenceId=inference_id)
-    sent = {
-        direct.send(body, InferenceId=inference_id, **more): (inference_id, body)
-        for inference_id, (body, more) in bad.items()
-    }
+    for inference_id, (body, more) in bad.items():
+        direct.send(body, InferenceId=inference_id, **more)
     letters = dead_letters(direct, len(bad))
-    assert {(attribute(letter, "InferenceId"), letter["Body"]) for letter in letters.values()} == set(sent.values())
-    assert set(letters) == set(sent)
+    assert {inference_id: letter["Body"] for inference_id, letter in letters.items()} == {
+        inference_id: body for inference_id, (body, _) in bad.items()
+    }
 
     for inference_id in [*good, *bad]:
         direct.wait_for_result(inference_id)
@@ -107,6 +106,7 @@ def test_of_ten_messages_seven_are_answered_once_and_three_rejected_and_kept(dir
     for inference_id, body in good.items():
         assert body_json(direct.results[inference_id][0])["responseBody"]["content"] == body
     reasons = {inference_id: body_json(direct.results[inference_id][0])["failureReason"] for inference_id in bad}
+    assert {inference_id: attribute(letter, "FailureReason") for inference_id, letter in letters.items()} == reasons
     assert reasons["bad-base64"].startswith("ValidationError: the body must be base64")
     assert reasons["bad-endpoint"].startswith("AccessDeniedException: EndpointName someone-elses")
     assert reasons["bad-attribute"].startswith("ValidationError: CustomAttributes must be at most 1024")

@@ -11,12 +11,16 @@ use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::{
     InvokeEndpointAsyncError, InvokeEndpointAsyncInput, InvokeEndpointAsyncOutput,
 };
 use aws_sdk_sagemakerruntime::types::error::ValidationError;
+use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageInput, SendMessageOutput};
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 use sagemaker_async_bridge::aws::Lazy;
+
+/// What SageMaker says of a request that it refuses.
+pub const REFUSAL: &str = "1 validation error detected: Value at 'accept' failed to satisfy constraint";
 
 pub type Seen<T> = Arc<Mutex<Vec<T>>>;
 
@@ -30,6 +34,10 @@ pub struct Aws {
     /// Copy source and the copy's location.
     pub copied: Seen<(String, String)>,
     pub sent: Seen<SendMessageBatchRequestEntry>,
+    /// Each `SendMessage`: dead letters.
+    pub dead_letters: Seen<SendMessageInput>,
+    /// The operations of SQS, in order.
+    pub sqs_calls: Seen<&'static str>,
     /// Size of each `SendMessageBatch`.
     pub batches: Seen<usize>,
     /// Location, length, and the bytes unless reading them is to fail.
@@ -65,6 +73,10 @@ impl Aws {
         self.invoked.lock().unwrap().clone()
     }
 
+    pub fn dead_letters(&self) -> Vec<SendMessageInput> {
+        self.dead_letters.lock().unwrap().clone()
+    }
+
     pub fn sent(&self) -> Vec<SendMessageBatchRequestEntry> {
         self.sent.lock().unwrap().clone()
     }
@@ -78,8 +90,8 @@ impl Aws {
         });
         let refused = mock!(Client::invoke_endpoint_async).match_requests(|input| body_of(input) == b"refuse");
         let refused = refused.then_error(|| {
-            let meta = ErrorMetadata::builder().code("ValidationError").message("Endpoint x not found.").build();
-            let error = ValidationError::builder().message("Endpoint x not found.").meta(meta).build();
+            let meta = ErrorMetadata::builder().code("ValidationError").message(REFUSAL).build();
+            let error = ValidationError::builder().message(REFUSAL).meta(meta).build();
             InvokeEndpointAsyncError::ValidationError(error)
         });
         let seen = self.invoked.clone();
@@ -151,10 +163,24 @@ impl Aws {
         })
     }
 
-    /// SQS: refuses a message whose body holds `refuse-result`, takes every other.
+    /// SQS: refuses a message whose body holds `refuse-result`, or as a dead letter `refuse-dead-letter`, takes every other.
     pub fn sqs(&self) -> Lazy<aws_sdk_sqs::Client> {
-        let (seen, batches) = (self.sent.clone(), self.batches.clone());
+        let (calls, dead_letters) = (self.sqs_calls.clone(), self.dead_letters.clone());
+        let refused = mock!(aws_sdk_sqs::Client::send_message)
+            .match_requests(|input| input.message_body().unwrap().contains("refuse-dead-letter"))
+            .then_error(|| {
+                SendMessageError::generic(
+                    ErrorMetadata::builder().code("AWS.SimpleQueueService.NonExistentQueue").build(),
+                )
+            });
+        let taken = mock!(aws_sdk_sqs::Client::send_message).then_compute_output(move |input| {
+            remember(&calls, "SendMessage");
+            remember(&dead_letters, input.clone());
+            SendMessageOutput::builder().message_id("dead-letter").build()
+        });
+        let (calls, seen, batches) = (self.sqs_calls.clone(), self.sent.clone(), self.batches.clone());
         let rule = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| {
+            remember(&calls, "SendMessageBatch");
             remember(&batches, input.entries().len());
             seen.lock().unwrap().extend(input.entries().iter().cloned());
             let (mut good, mut bad) = (vec![], vec![]);
@@ -170,6 +196,6 @@ impl Aws {
             }
             SendMessageBatchOutput::builder().set_successful(Some(good)).set_failed(Some(bad)).build().unwrap()
         });
-        lazy(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]))
+        lazy(mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&refused, &taken, &rule]))
     }
 }

@@ -1,17 +1,20 @@
 //! Batches whose function's time runs out.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use sagemaker_async_bridge::aws::Lazy;
 use sagemaker_async_bridge::collect::Collect;
 use sagemaker_async_bridge::submit::Submit;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::{collect_result, event_with, http_client, sample, submit_sqs};
 
 const LEFT: Duration = Duration::from_secs(30);
+const SQS_TAKES: Duration = Duration::from_millis(20);
 
 /// SQS's answer to a batch of two.
 const BOTH_SENT: &str = r#"{"Successful":[{"Id":"0","MessageId":"a","MD5OfMessageBody":"x"},
@@ -60,6 +63,137 @@ async fn an_upload_that_never_ends_fails_its_own_message_and_no_other() {
     assert_eq!(back, ["bad", "hangs"]);
     assert_eq!((aws.invoked().len(), aws.sent().len()), (2, 1), "two invoked, one rejected");
     assert!(start.elapsed() < LEFT, "{:?}", start.elapsed());
+}
+
+/// SQS that answers each operation as it should, `DELAY` later, except for messages that hold `OPERATION-hangs`: then it never does.
+/// Remembers when each call began.
+#[derive(Clone, Default)]
+struct Sqs(Arc<Mutex<Vec<(String, Duration)>>>);
+
+impl Sqs {
+    fn client(&self, begin: Instant) -> Lazy<aws_sdk_sqs::Client> {
+        let begun = self.0.clone();
+        http_client::sqs_by_operation(move |operation, input| {
+            begun.lock().unwrap().push((operation.clone(), begin.elapsed()));
+            let hangs = input.to_string().contains(&format!("{operation}-hangs"));
+            let sent = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"});
+            let answer = match input["Entries"].as_array() {
+                Some(entries) => json!({"Successful": entries.iter().map(sent).collect::<Vec<_>>(), "Failed": []}),
+                None => json!({"MessageId": "m", "MD5OfMessageBody": "x"}),
+            };
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(SQS_TAKES).await;
+                http_client::ok(answer.to_string())
+            }
+        })
+    }
+
+    /// When each call of an operation began, in order.
+    fn begun(&self, operation: &str) -> Vec<Duration> {
+        let mut times: Vec<_> =
+            self.0.lock().unwrap().iter().filter(|(other, _)| other == operation).map(|(_, at)| *at).collect();
+        times.sort_unstable();
+        times
+    }
+}
+
+/// `submit` with a dead-letter queue and little else: the ids of those that come back.
+async fn returned(sqs: &Sqs, aws: &Aws, more: &[(&str, &str)], records: &[Value], begin: Instant) -> Vec<String> {
+    let config = submit_sqs::config(&[more, submit_sqs::WITH_DEAD_LETTERS].concat());
+    let s3 = http_client::s3(answer_unless_it_hangs);
+    let submit = Submit::with_clients(config, aws.sagemaker(), s3, sqs.client(begin));
+    let answer = submit.handle(event_with(&json!({"Records": records}), LEFT)).await.unwrap();
+    assert!(begin.elapsed() < LEFT, "{:?}", begin.elapsed());
+    let mut back = submit_sqs::failures(&serde_json::to_value(answer).unwrap());
+    back.sort_unstable();
+    back
+}
+
+fn bad(id: &str, body: &str) -> Value {
+    let base64 = json!({"stringValue": "base64", "dataType": "String"});
+    json!({"messageId": id, "body": body, "messageAttributes": {"ContentEncoding": base64}})
+}
+
+fn good(id: &str) -> Value {
+    json!({"messageId": id, "body": "{}"})
+}
+
+/// The same messages as one group of a FIFO queue.
+fn in_a_group(mut records: Vec<Value>) -> Vec<Value> {
+    for record in &mut records {
+        record["eventSourceARN"] = json!("arn:aws:sqs:eu-west-1:123456789012:requests.fifo");
+        record["attributes"] = json!({"MessageGroupId": "g", "ApproximateReceiveCount": "1"});
+    }
+    records
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_is_made_when_it_is_known_and_not_after_the_slowest_of_its_batch() {
+    let without = ("BRIDGE_DEAD_LETTER_QUEUE_URL", "");
+    let by_s3 = ("BRIDGE_INLINE_LIMIT_BYTES", "0");
+    let records = [good("hangs"), bad("bad", "%")];
+    for (more, back, kept, told) in [
+        (&[by_s3][..], &["hangs"][..], vec![Duration::ZERO], SQS_TAKES),
+        (&[by_s3, without], &["bad", "hangs"], vec![], Duration::ZERO),
+    ] {
+        let (sqs, aws, begin) = (Sqs::default(), Aws::default(), Instant::now());
+        assert_eq!(returned(&sqs, &aws, more, &records, begin).await, back);
+        assert_eq!((sqs.begun("SendMessage"), sqs.begun("SendMessageBatch")), (kept, vec![told]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_hangs_comes_back_with_its_sender_told_and_its_neighbours_do_not_wait() {
+    for max_concurrency in ["1", "64"] {
+        let (sqs, aws, begin) = (Sqs::default(), Aws::default(), Instant::now());
+        let seen = aws.clone();
+        let all_invoked = tokio::spawn(async move {
+            tokio::time::sleep(SQS_TAKES * 2).await;
+            seen.invoked().len()
+        });
+        let records = [bad("hung", "SendMessage-hangs"), good("a"), good("b"), good("c")];
+        let more = [("BRIDGE_MAX_CONCURRENCY", max_concurrency)];
+        assert_eq!(returned(&sqs, &aws, &more, &records, begin).await, ["hung"]);
+        assert_eq!(all_invoked.await.unwrap(), 3, "at once, with {max_concurrency} in flight");
+        let told = sqs.begun("SendMessageBatch");
+        assert!(told.len() == 1 && told[0] < LEFT - Duration::from_secs(1), "with time enough: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_dead_letters_one_of_which_hangs_the_other_is_kept_at_once() {
+    let (sqs, aws, begin) = (Sqs::default(), Aws::default(), Instant::now());
+    let records = [bad("hung", "SendMessage-hangs"), bad("kept", "%")];
+    assert_eq!(returned(&sqs, &aws, &[], &records, begin).await, ["hung"]);
+    assert_eq!(sqs.begun("SendMessage"), [Duration::ZERO; 2]);
+    assert_eq!(sqs.begun("SendMessageBatch")[0], SQS_TAKES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_hangs_holds_neither_the_others_nor_its_fifo_group_and_its_message_is_acknowledged() {
+    let (sqs, aws, begin) = (Sqs::default(), Aws::default(), Instant::now());
+    let seen = aws.clone();
+    let all_invoked = tokio::spawn(async move {
+        tokio::time::sleep(SQS_TAKES * 3).await;
+        seen.invoked().len()
+    });
+    let mut records = in_a_group(vec![bad("untold", "%"), good("a"), bad("told", "%"), good("b")]);
+    // The result repeats the attribute.
+    records[0]["messageAttributes"]["Accept"] = json!({"stringValue": "SendMessageBatch-hangs", "dataType": "String"});
+    assert_eq!(returned(&sqs, &aws, &[], &records, begin).await, Vec::<String>::new());
+    assert_eq!(all_invoked.await.unwrap(), 2);
+    assert_eq!(sqs.begun("SendMessageBatch"), [SQS_TAKES, SQS_TAKES * 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_hangs_brings_back_the_rest_of_its_fifo_group_unsent() {
+    let (sqs, aws, begin) = (Sqs::default(), Aws::default(), Instant::now());
+    let records = in_a_group(vec![bad("hung", "SendMessage-hangs"), bad("bad", "%"), good("a")]);
+    assert_eq!(returned(&sqs, &aws, &[], &records, begin).await, ["a", "bad", "hung"]);
+    assert_eq!((aws.invoked().len(), sqs.begun("SendMessage").len(), sqs.begun("SendMessageBatch").len()), (0, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]

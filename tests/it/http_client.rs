@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use sagemaker_async_bridge::aws::Lazy;
+use serde_json::Value;
 
 #[derive(Clone)]
 struct Answering<F>(F);
@@ -25,11 +26,11 @@ impl<F> fmt::Debug for Answering<F> {
 
 impl<F, A> HttpConnector for Answering<F>
 where
-    F: Fn(String) -> A + Send + Sync,
+    F: Fn(HttpRequest) -> A + Send + Sync,
     A: Future<Output = HttpResponse> + Send + 'static,
 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let answer = (self.0)(request.uri().to_owned());
+        let answer = (self.0)(request);
         HttpConnectorFuture::new(async move { Ok(answer.await) })
     }
 }
@@ -40,17 +41,25 @@ where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = HttpResponse> + Send + 'static,
 {
+    answering(move |request| answer(request.uri().to_owned()))
+}
+
+fn answering<F, A>(answer: F) -> SharedHttpClient
+where
+    F: Fn(HttpRequest) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send + 'static,
+{
     http_client_fn(move |_, _| SharedHttpConnector::new(Answering(answer.clone())))
 }
 
 macro_rules! client {
-    ($sdk:ident, $answer:expr) => {
+    ($sdk:ident, $client:expr) => {
         $sdk::Client::from_conf(
             $sdk::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("eu-west-1"))
                 .credentials_provider(Credentials::for_tests())
-                .http_client(http_client($answer))
+                .http_client($client)
                 .build(),
         )
     };
@@ -61,7 +70,7 @@ where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = HttpResponse> + Send + 'static,
 {
-    client!(aws_sdk_sagemakerruntime, answer)
+    client!(aws_sdk_sagemakerruntime, http_client(answer))
 }
 
 pub fn s3<F, A>(answer: F) -> Lazy<aws_sdk_s3::Client>
@@ -69,7 +78,7 @@ where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = HttpResponse> + Send + 'static,
 {
-    LazyLock::new(Box::new(move || client!(aws_sdk_s3, answer)))
+    LazyLock::new(Box::new(move || client!(aws_sdk_s3, http_client(answer))))
 }
 
 pub fn sqs<F, A>(answer: F) -> Lazy<aws_sdk_sqs::Client>
@@ -77,12 +86,27 @@ where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = HttpResponse> + Send + 'static,
 {
-    LazyLock::new(Box::new(move || client!(aws_sdk_sqs, answer)))
+    LazyLock::new(Box::new(move || client!(aws_sdk_sqs, http_client(answer))))
+}
+
+/// An SQS client whose calls are answered by their operation and input.
+pub fn sqs_by_operation<F, A>(answer: F) -> Lazy<aws_sdk_sqs::Client>
+where
+    F: Fn(String, Value) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send + 'static,
+{
+    let by_operation = move |request: HttpRequest| {
+        let operation = request.headers().get("x-amz-target").unwrap().trim_start_matches("AmazonSQS.").to_owned();
+        answer(operation, serde_json::from_slice(request.body().bytes().unwrap()).unwrap())
+    };
+    LazyLock::new(Box::new(move || client!(aws_sdk_sqs, answering(by_operation))))
 }
 
 /// An answer of 200 with this body.
-pub fn ok(body: &'static str) -> HttpResponse {
+pub fn ok(body: impl Into<String>) -> HttpResponse {
+    let body = body.into();
+    let length = body.len().to_string();
     let mut response = HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::from(body));
-    response.headers_mut().insert("content-length", body.len().to_string());
+    response.headers_mut().insert("content-length", length);
     response
 }

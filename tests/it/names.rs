@@ -50,10 +50,17 @@ fn the_readme_names_every_parameter_and_its_header() {
 
 #[test]
 fn every_sample_event_of_submit_is_used_by_a_test() {
-    let tests: String =
-        ["submit_sqs", "submit_sqs/faults", "submit_sqs/fifo", "submit_http", "http_answers", "http_upload"]
-            .map(|name| file(&format!("tests/it/{name}.rs")))
-            .concat();
+    let tests: String = [
+        "submit_sqs",
+        "submit_sqs/dead_letters",
+        "submit_sqs/faults",
+        "submit_sqs/fifo",
+        "submit_http",
+        "http_answers",
+        "http_upload",
+    ]
+    .map(|name| file(&format!("tests/it/{name}.rs")))
+    .concat();
     for name in samples("submit") {
         assert!(tests.contains(&format!("\"submit/{name}\"")), "events/submit/{name}");
     }

@@ -128,9 +128,10 @@ fn assert_answers<T: serde::Serialize, E>(records: &[Value], answer: Result<T, E
 
 #[test]
 fn submit_answers_any_batch_with_messages_of_the_batch() {
-    proptest!(config(256), |(records in records(any_json().boxed()), bare in any::<bool>())| {
+    proptest!(config(256), |(records in records(any_json().boxed()), bare in any::<bool>(), keeps in any::<bool>())| {
         let batch = if bare { json!(records) } else { json!({"Records": records}) };
-        let answer = block_on(submit_sqs::handler(&Aws::default(), &[]).handle(event_of(raw(&batch))));
+        let more = if keeps { submit_sqs::WITH_DEAD_LETTERS } else { &[] };
+        let answer = block_on(submit_sqs::handler(&Aws::default(), more).handle(event_of(raw(&batch))));
         assert_answers(&records, answer)?;
     });
 }

@@ -40,6 +40,7 @@ fn a_bad_configuration_fails_the_start_and_names_every_variable() {
                 ("BRIDGE_MAX_CONCURRENCY", "0"),
                 ("BRIDGE_MAX_WAIT_SECONDS", "30"),
                 ("BRIDGE_OUTPUT_LOCATIONS", "bucket"),
+                ("BRIDGE_DEAD_LETTER_QUEUE_URL", "dead-letters"),
                 ("BRIDGE_RESULTS_QUEUE_URL", "results"),
             ],
             &[
@@ -54,6 +55,7 @@ fn a_bad_configuration_fails_the_start_and_names_every_variable() {
                 "BRIDGE_MAX_CONCURRENCY: must be a whole number from 1 to 1000",
                 "BRIDGE_MAX_WAIT_SECONDS: must be a whole number from 0 to 28",
                 "BRIDGE_OUTPUT_LOCATIONS: `bucket` must be s3://",
+                "BRIDGE_DEAD_LETTER_QUEUE_URL: must be the URL",
                 "BRIDGE_RESULTS_QUEUE_URL: must be the URL",
             ],
         ),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, REFUSAL};
 use crate::submit_sqs::handler;
 use crate::{event, event_with, sample};
 
@@ -103,7 +103,7 @@ async fn each_error_has_its_status_its_type_and_a_message() {
         (json!({"body": ""}), 400, "ValidationError", "neither a body nor an InputLocation"),
         (json!({"body": null}), 400, "ValidationError", "neither a body nor an InputLocation"),
         (json!({"body": "%", "isBase64Encoded": true}), 400, "ValidationError", "cannot be decoded"),
-        (json!({"body": "refuse"}), 400, "ValidationError", "Endpoint x not found."),
+        (json!({"body": "refuse"}), 400, "ValidationError", REFUSAL),
         (
             header("x-amzn-sagemaker-inputlocation", "s3://models-bucket/input/x"),
             400,

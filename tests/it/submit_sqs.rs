@@ -1,5 +1,6 @@
 //! `submit` on batches from SQS: what becomes of messages that are well.
 
+mod dead_letters;
 mod faults;
 mod fifo;
 
@@ -47,6 +48,10 @@ async fn invocations_of(path: &str) -> (Aws, Vec<InvokeEndpointAsyncInput>) {
 fn body(input: &InvokeEndpointAsyncInput) -> &[u8] {
     input.body().expect("a body").as_ref()
 }
+
+/// A configuration with a dead-letter queue.
+pub const WITH_DEAD_LETTERS: &[(&str, &str)] =
+    &[("BRIDGE_DEAD_LETTER_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters")];
 
 fn message(id: &str, body: &str, attributes: Value) -> Value {
     json!({"messageId": id, "body": body, "attributes": {"ApproximateReceiveCount": "1"},

@@ -90,6 +90,7 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_DEDUPLICATE": {"Ref": "Deduplicate"},
         "BRIDGE_INLINE_LIMIT_BYTES": {"Ref": "InlineLimitBytes"},
         "BRIDGE_MAX_WAIT_SECONDS": {"Ref": "MaxWaitSeconds"},
+        "BRIDGE_DEAD_LETTER_QUEUE_URL": {"Ref": "RequestDeadLetterQueue"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
     }
     assert submit["BRIDGE_OUTPUT_LOCATIONS"]["Fn::Sub"] == [

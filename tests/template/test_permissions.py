@@ -23,7 +23,9 @@ LIST = (["s3:ListBucket"], [attribute("Bucket")])
 SEND = (["sqs:SendMessage"], [attribute("ResultsQueue")])
 
 
-def test_submit_may_take_requests_store_inputs_invoke_read_outputs_and_keep_records(direct: dict[str, Any]) -> None:
+def test_submit_may_take_requests_invoke_read_outputs_and_keep_inputs_records_and_dead_letters(
+    direct: dict[str, Any],
+) -> None:
     assert grants(direct, "SubmitRole") == [
         (LOG, [attribute("SubmitLogGroup")]),
         (TAKE, [attribute("RequestQueue")]),
@@ -35,6 +37,7 @@ def test_submit_may_take_requests_store_inputs_invoke_read_outputs_and_keep_reco
         (["s3:GetObject"], [{"Fn::Sub": "${Bucket.Arn}/input/uploads/*"}]),
         (["s3:GetObject", "s3:PutObject"], [{"Fn::Sub": "${Bucket.Arn}/idempotency/*"}]),
         LIST,
+        (["sqs:SendMessage"], [attribute("RequestDeadLetterQueue")]),
         SEND,
     ]
 

@@ -56,7 +56,7 @@ def test_what_keeps_failing_is_kept_for_fourteen_days(
     assert target["MessageRetentionPeriod"] == 14 * DAY_SECONDS
     most = template.raw["Parameters"]["MaxReceiveCount"]["MaxValue"] * source["VisibilityTimeout"]
     assert most < source["MessageRetentionPeriod"] / 2, "a message must not expire on its way to the dead-letter queue"
-    # The age of a message counts from its first send, also in the dead-letter queue.
+    # The age of a message that SQS moved counts from its first send, also in the dead-letter queue.
     assert source["MessageRetentionPeriod"] < target["MessageRetentionPeriod"]
 
 
@@ -86,9 +86,9 @@ def test_deleting_the_stack_deletes_no_data(template: Template) -> None:
 
 def test_an_input_outlives_the_longest_way_of_its_request(direct: dict[str, Any]) -> None:
     rules = {rule["Id"]: rule for rule in direct["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]}
-    retention = [
-        direct[name]["Properties"]["MessageRetentionPeriod"] for name in ("RequestDeadLetterQueue", "RequestQueue")
-    ]
+    # Rejected at the end of its time in the request queue, moved back at the end of its time among the dead letters.
+    way = ("RequestQueue", "RequestDeadLetterQueue", "RequestQueue")
+    retention = [direct[name]["Properties"]["MessageRetentionPeriod"] for name in way]
     needed = sum(retention) + LONGEST_TTL_SECONDS + LONGEST_INVOCATION_SECONDS
     inputs = rules["ExpireInputs"]
     assert (inputs["Prefix"], inputs["Status"]) == ("input/", "Enabled")

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{handler, message, returned, string};
-use crate::aws::Aws;
+use crate::aws::{Aws, REFUSAL};
 use crate::{event, sample};
 
 #[tokio::test]
@@ -47,6 +47,29 @@ async fn of_ten_messages_three_bad_ones_come_back_and_are_rejected_and_seven_are
 }
 
 #[tokio::test]
+async fn a_rejected_result_names_the_endpoint_that_was_asked_for_and_never_another() {
+    let cases = [
+        (json!({"RequestTTLSeconds": string("1")}), Some("summarizer")),
+        (json!({"EndpointName": string("asr"), "RequestTTLSeconds": string("1")}), Some("asr")),
+        (json!({"EndpointName": string("someone-elses")}), Some("someone-elses")),
+        (json!({"EndpointName": string("k\u{e4}se-endpoint")}), None),
+        (json!({"EndpointName": string("../other")}), None),
+        (json!({"EndpointName": {"binaryValue": "eA==", "dataType": "Binary"}}), None),
+        (json!("no attributes"), None),
+    ];
+    for (attributes, expected) in cases {
+        let aws = Aws::default();
+        let batch = json!({"Records": [message("m", "{}", attributes.clone())]});
+        returned(&handler(&aws, &[]), &batch).await;
+        let entry = &aws.sent()[0];
+        let result: Value = serde_json::from_str(entry.message_body()).unwrap();
+        assert_eq!(result["requestParameters"]["endpointName"].as_str(), expected, "{attributes}");
+        let named = entry.message_attributes().unwrap().get("EndpointName");
+        assert_eq!(named.and_then(|value| value.string_value()), expected, "{attributes}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_is_rejected_on_its_first_receipt_only_and_not_without_a_results_queue() {
     let mut again = message("m", "%", json!({"ContentEncoding": string("base64")}));
     again["attributes"]["ApproximateReceiveCount"] = json!("2");
@@ -74,7 +97,7 @@ async fn what_sagemaker_refuses_is_rejected_in_its_own_words() {
     let batch = json!({"Records": [message("a", "refuse", json!({}))]});
     assert_eq!(returned(&handler(&aws, &[]), &batch).await, ["a"]);
     let result: Value = serde_json::from_str(aws.sent()[0].message_body()).unwrap();
-    assert_eq!(result["failureReason"], "ValidationError: Endpoint x not found.");
+    assert_eq!(result["failureReason"], format!("ValidationError: {REFUSAL}"));
 }
 
 #[tokio::test]

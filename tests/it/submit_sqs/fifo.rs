@@ -1,8 +1,8 @@
 //! Message groups of FIFO queues.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{handler, message, returned, string};
+use super::{WITH_DEAD_LETTERS, handler, message, returned, string};
 use crate::aws::Aws;
 use crate::sample;
 
@@ -27,17 +27,45 @@ async fn after_a_failure_the_rest_of_its_fifo_group_comes_back_unsent_and_order_
 
 #[tokio::test]
 async fn a_bad_message_behind_a_throttled_one_of_its_group_is_rejected_on_its_first_receipt() {
-    let mut records =
-        [message("a", "throttle", json!({})), message("b", "%", json!({"ContentEncoding": string("base64")}))];
+    let bad = message("b", "%", json!({"ContentEncoding": string("base64")}));
+    let batch = group(vec![message("a", "throttle", json!({})), bad]);
+    let aws = Aws::default();
+    assert_eq!(returned(&handler(&aws, &[]), &batch).await, ["a", "b"]);
+    let rejected: Vec<_> =
+        aws.sent().iter().map(|entry| entry.message_body().contains(r#""inferenceId":"b""#)).collect();
+    assert_eq!(rejected, [true]);
+}
+
+/// Messages of one group of a FIFO queue.
+fn group(mut records: Vec<Value>) -> Value {
     for record in &mut records {
         record["attributes"]["MessageGroupId"] = json!("g");
         record["eventSourceARN"] = json!("arn:aws:sqs:eu-west-1:123456789012:requests.fifo");
     }
+    json!({"Records": records})
+}
+
+#[tokio::test]
+async fn behind_a_message_that_lies_in_the_dead_letter_queue_its_fifo_group_goes_on() {
+    let bad = |id: &str| message(id, "%", json!({"ContentEncoding": string("base64")}));
+    let batch = group(vec![message("a", "1", json!({})), bad("b"), bad("c"), message("d", "2", json!({}))]);
     let aws = Aws::default();
-    assert_eq!(returned(&handler(&aws, &[]), &json!({"Records": records})).await, ["a", "b"]);
-    let rejected: Vec<_> =
-        aws.sent().iter().map(|entry| entry.message_body().contains(r#""inferenceId":"b""#)).collect();
-    assert_eq!(rejected, [true]);
+    assert_eq!(returned(&handler(&aws, WITH_DEAD_LETTERS), &batch).await, Vec::<String>::new());
+    let invoked: Vec<_> = aws.invoked().iter().map(|input| input.inference_id().unwrap().to_owned()).collect();
+    assert_eq!(invoked, ["a", "d"]);
+    assert_eq!((aws.dead_letters().len(), aws.sent().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn behind_a_message_that_comes_back_nobody_is_told_before_the_turn_of_their_message_comes() {
+    let bad = |body: &str| message(body, body, json!({"ContentEncoding": string("base64")}));
+    for (first, results) in [(message("throttle", "throttle", json!({})), 0), (bad("refuse-dead-letter"), 1)] {
+        let id = first["messageId"].as_str().unwrap().to_owned();
+        let batch = group(vec![first, bad("b"), message("c", "{}", json!({}))]);
+        let aws = Aws::default();
+        assert_eq!(returned(&handler(&aws, WITH_DEAD_LETTERS), &batch).await, [id.as_str(), "b", "c"]);
+        assert_eq!((aws.invoked().len(), aws.dead_letters().len(), aws.sent().len()), (0, 0, results), "{id}");
+    }
 }
 
 #[tokio::test]
