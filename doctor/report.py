@@ -53,16 +53,22 @@ class Report:
     def commands(self, findings: Iterable[Finding]) -> None:
         """What mends each `wrong`, and what finds out where the doctor cannot tell. Not wrapped: they are pasted."""
         for state, heading in HEADINGS.items():
-            having = [finding for finding in findings if finding.state == state and finding.commands]
-            if not having:
+            # One command may fix several things at once.
+            fixed: dict[tuple[str, ...], list[Finding]] = {}
+            for finding in findings:
+                if finding.state == state and finding.commands:
+                    fixed.setdefault(finding.commands, []).append(finding)
+            if not fixed:
                 continue
             self.line(f"\n{heading}:", "bold")
             for line in commands.environment():
                 self.line(line)
-            for finding in having:
-                self.line(f"\n# {finding.subject}: {finding.words}", "dim")
-                for command in finding.commands:
-                    self.line(command)
+            for lines, found in fixed.items():
+                self.line("")
+                for finding in found:
+                    self.line(f"# {finding.subject}: {finding.words}", "dim")
+                for line in lines:
+                    self.line(line)
 
     def verdict(self, findings: Iterable[Finding]) -> None:
         """One line that counts."""

@@ -18,7 +18,7 @@ class Mailbox:
 
     def __init__(self, sqs: Any, url: str, inference_ids: Iterable[str], problem: str | None = None) -> None:
         self._sqs = sqs
-        self._url = url
+        self.url = url
         self._inference_ids = set(inference_ids)
         self.problem = problem
         self.others = 0
@@ -30,7 +30,7 @@ class Mailbox:
         taken: list[dict[str, Any]] = []
         try:
             received = self._sqs.receive_message(
-                QueueUrl=self._url,
+                QueueUrl=self.url,
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=VISIBILITY_SECONDS,
                 WaitTimeSeconds=wait_seconds,
@@ -45,7 +45,7 @@ class Mailbox:
 
     def _settled(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         """The message if it is an own one."""
-        handle = {"QueueUrl": self._url, "ReceiptHandle": message["ReceiptHandle"]}
+        handle = {"QueueUrl": self.url, "ReceiptHandle": message["ReceiptHandle"]}
         if attribute(message, "InferenceId") in self._inference_ids:
             self._sqs.delete_message(**handle)
             return [message]

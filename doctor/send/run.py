@@ -139,15 +139,15 @@ class Exchange:
         return next(request for request in self.requests if request.inference_id == inference_id)
 
     def _is_settled(self, request: Request) -> bool:
-        if request.finding is not None:
+        if request.finding is not None or (request.kind != REJECTED and request.dead_letter_after is not None):
             return True
+        # What comes last, after which only the result can be missing.
+        last = request.dead_letter_after if request.kind == REJECTED else request.output_after
+        if request.result_after is None and self.results.problem is None:
+            return last is not None and request.after() > last + RESULT_FOLLOWS_SECONDS
         if request.kind == REJECTED:
-            has_answer = request.result_after is not None or self.results.problem is not None
-            return has_answer and (request.dead_letter_after is not None or not self._waits_for_dead_letter)
-        if request.output_after is not None:
-            overdue = 0 if self.results.problem else RESULT_FOLLOWS_SECONDS
-            return request.result_after is not None or request.after() > request.output_after + overdue
-        return request.result_after is not None or request.dead_letter_after is not None
+            return last is not None or not self._waits_for_dead_letter
+        return request.result_after is not None or last is not None
 
     def _others(self) -> list[Finding]:
         """Said, because it changes their receive counts."""

@@ -54,3 +54,11 @@ def queued(queued_patient: Patient, monkeypatch: pytest.MonkeyPatch) -> Patient:
 def direct(direct_patient: Patient, monkeypatch: pytest.MonkeyPatch) -> Patient:
     """Notifications DIRECT."""
     return direct_patient.enter(monkeypatch)
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    """A model that takes nothing, behind an API for everybody."""
+    parameters = {"HttpAuth": "NONE", "ResultFormat": "raw"}
+    with LocalStack({"refusing": "fail"}, parameters=parameters, name="doctor-refusing") as stack:
+        yield Patient(stack, stack.url).enter(monkeypatch)

@@ -103,8 +103,9 @@ class Patient:
         self.sagemaker.create_model(ModelName="with-role", ExecutionRoleArn=role, PrimaryContainer={"Image": IMAGE})
         for endpoint in self.local.endpoints:
             self.reconfigure(endpoint, f"{endpoint}-with-role")
-        while findings := self.wrong():
-            self.paste(*findings[0].commands)
+        fixes = dict.fromkeys(finding.commands for finding in self.wrong())
+        self.paste(*(command for fix in fixes for command in fix))
+        assert self.wrong() == []
 
     def reconfigure(self, endpoint: str, config: str, **output: Any) -> None:
         """Gives an endpoint another configuration; `output` changes its OutputConfig, None takes a member out."""
