@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +31,8 @@ class Patience:
 class Aws:
     """AWS with the credentials at hand. May be used by several threads."""
 
-    def __init__(self, patience: Patience = Patience()) -> None:
-        """Nothing is called yet."""
+    def __init__(self, patience: Patience = Patience(), clients: Mapping[str, Any] | None = None) -> None:
+        """Nothing is called yet. `clients`: those of some services, instead of new ones."""
         self.patience = patience
         self._config = Config(
             connect_timeout=patience.connect_seconds,
@@ -41,7 +41,7 @@ class Aws:
             user_agent_extra="sagemaker-async-bridge-doctor",
         )
         self._session: boto3.Session | None = None
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, Any] = dict(clients or {})
         self._answers: dict[str, Future[Any]] = {}
         self._silent: dict[str, Exception] = {}
         self._lock = threading.Lock()

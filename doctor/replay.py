@@ -17,9 +17,10 @@ from doctor.aws import Aws, Patience
 from doctor.faults import CannotLookError, in_words
 from doctor.stack import Stack
 
-# As long as `collect` may run, and a little more. Read once, since a second try would be a second result.
+# As long as `collect` may run, and a little more. Called once, since a second try would be a second result.
 PATIENCE = Patience(read_seconds=70, tries=1)
-VISIBILITY_SECONDS = 90
+# Longer than a run takes: what fails is given back at its end.
+VISIBILITY_SECONDS = 3600
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,26 +40,31 @@ def main(arguments: list[str] | None = None) -> int:
 def replay(stack: Stack, aws: Aws) -> tuple[int, list[str]]:
     """How many were collected, and what the others met. Those stay in the queue."""
     url = stack.resources["NotificationDeadLetterQueue"]
-    collected, failed, seen = 0, [], set()
-    while True:
-        received = aws.call(
-            "sqs",
-            "receive_message",
-            QueueUrl=url,
-            MaxNumberOfMessages=1,
-            VisibilityTimeout=VISIBILITY_SECONDS,
-            WaitTimeSeconds=1,
-        ).get("Messages", [])
-        if not received or received[0]["MessageId"] in seen:
-            return collected, failed
-        message = received[0]
-        seen.add(message["MessageId"])
+    collected, problems, handles = 0, [], []
+    while message := received(aws, url):
         problem = invoke(stack, aws, message)
         if problem is None:
             aws.call("sqs", "delete_message", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             collected += 1
         else:
-            failed.append(f"{message['MessageId']}: {problem}")
+            problems.append(f"{message['MessageId']}: {problem}")
+            handles.append(message["ReceiptHandle"])
+    for handle in handles:
+        aws.call("sqs", "change_message_visibility", QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    return collected, problems
+
+
+def received(aws: Aws, url: str) -> dict[str, Any] | None:
+    """The next message. It is hidden from now on, so that those that fail are met once."""
+    answer = aws.call(
+        "sqs",
+        "receive_message",
+        QueueUrl=url,
+        MaxNumberOfMessages=1,
+        VisibilityTimeout=VISIBILITY_SECONDS,
+        WaitTimeSeconds=1,
+    )
+    return next(iter(answer.get("Messages", [])), None)
 
 
 def invoke(stack: Stack, aws: Aws, message: dict[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from doctor.commands import aws
-from doctor.faults import in_words, is_missing
+from doctor.faults import code_of, in_words, is_missing
 from doctor.finding import Finding, cannot_tell, ok, told, wrong
 from doctor.stack import Stack, s3_arn
 
@@ -75,6 +75,9 @@ def simulated(stack: Stack, role: str) -> Iterator[Finding]:
         try:
             yield judged(stack, role, need, subject)
         except (BotoCoreError, ClientError) as error:
+            if code_of(error) == "NoSuchEntity":
+                yield wrong(f"execution role {role}", "it does not exist", *created(stack, role))
+                return
             words = f"{in_words(error)}. SEND=1 shows whether it works"
             yield cannot_tell(subject, words, simulation(role, need))
 
@@ -147,10 +150,26 @@ def refusal(stack: Stack, role: str, subject: str, what: str, refused: list[dict
             aws("iam list-role-policies", role_name=name),
             aws("iam list-attached-role-policies", role_name=name),
         )
+    return wrong(subject, f"no policy of the role allows {what}", allowing(stack, name))
+
+
+def allowing(stack: Stack, name: str) -> str:
+    """The command that gives a role everything that it needs."""
     document = {"Version": "2012-10-17", "Statement": [need.statement() for need in needs(stack)]}
     policy = f"sagemaker-async-bridge-{stack.name}"
-    mend = aws("iam put-role-policy", role_name=name, policy_name=policy, policy_document=document)
-    return wrong(subject, f"no policy of the role allows {what}", mend)
+    return aws("iam put-role-policy", role_name=name, policy_name=policy, policy_document=document)
+
+
+def created(stack: Stack, role: str) -> list[str]:
+    """Commands that create a role again. Its model may need further rights: to its image, its artifacts, its logs."""
+    path, _, name = f"/{role.partition(':role/')[2]}".rpartition("/")
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = {"Version": "2012-10-17", "Statement": [trust]}
+    return [
+        "# the model's image and artifacts need rights of their own, which its author knows",
+        aws("iam create-role", role_name=name, path=f"{path}/", assume_role_policy_document=policy),
+        allowing(stack, name),
+    ]
 
 
 def simulation(role: str, need: Need) -> str:

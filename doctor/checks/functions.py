@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from doctor.commands import Shell, aws
 from doctor.faults import is_missing
 from doctor.finding import Finding, cannot_tell, ok, told, wrong
-from doctor.package import PackageError, architecture
+from doctor.package import MACHINES, PackageError, architecture
 from doctor.stack import Stack
 
 FUNCTIONS = ("SubmitFunction", "CollectFunction")
@@ -85,6 +85,9 @@ def package(stack: Stack, logical_id: str, answer: dict[str, Any]) -> Iterator[F
         yield ok(subject, f"built for {built}, as configured")
         return
     words = f"built for {built}, but the function is configured for {configured}: it cannot start"
+    if built not in MACHINES.values():
+        yield wrong(subject, words, "make deploy")
+        return
     yield wrong(subject, words, *reconfigured(answer["Configuration"]["FunctionName"], built))
 
 

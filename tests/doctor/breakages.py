@@ -119,12 +119,17 @@ def request_among_dead_letters(patient: Patient) -> None:
     )
 
 
-def notification_among_dead_letters(patient: Patient) -> None:
+def stored_notification(patient: Patient) -> str:
+    """A notification whose output is there."""
     patient.local.s3.put_object(Bucket=patient.local.bucket, Key="output/late.out", Body=b"late")
     notification = json.loads((EVENTS / "notifications/completed.json").read_text())
     notification["responseParameters"]["outputLocation"] = f"s3://{patient.local.bucket}/output/late.out"
+    return json.dumps(notification)
+
+
+def notification_among_dead_letters(patient: Patient) -> None:
     patient.local.sqs.send_message(
-        QueueUrl=patient.local.outputs["NotificationDeadLetterQueueUrl"], MessageBody=json.dumps(notification)
+        QueueUrl=patient.local.outputs["NotificationDeadLetterQueueUrl"], MessageBody=stored_notification(patient)
     )
 
 
@@ -220,4 +225,34 @@ BREAKAGES = [
     Breakage("ringing alarm", "alarm on RequestDeadLetterQueue", "is in ALARM", ringing_alarm),
     # The last: it gives the stack another endpoint.
     Breakage("real-time endpoint", "endpoint extra", "real-time endpoint", real_time_endpoint),
+]
+
+
+def recorded_invocation_among_dead_letters(patient: Patient) -> None:
+    """What Lambda sends to a destination when SNS's event has failed: the event, and how it ended."""
+    notification = stored_notification(patient)
+    record = {
+        "requestContext": {"condition": "RetriesExhausted"},
+        "requestPayload": {"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m", "Message": notification}}]},
+        "responsePayload": {"errorType": "Fault", "errorMessage": "GetObject: AccessDenied"},
+    }
+    patient.local.sqs.send_message(
+        QueueUrl=patient.local.outputs["NotificationDeadLetterQueueUrl"], MessageBody=json.dumps(record)
+    )
+
+
+DIRECT_BREAKAGES = [
+    Breakage("unsubscribed", "subscription to SuccessTopic", "is not subscribed", unsubscribed),
+    Breakage(
+        "notification among dead letters",
+        "NotificationDeadLetterQueue",
+        "no reason given",
+        notification_among_dead_letters,
+    ),
+    Breakage(
+        "recorded invocation among dead letters",
+        "NotificationDeadLetterQueue",
+        "RetriesExhausted: Fault: GetObject: AccessDenied",
+        recorded_invocation_among_dead_letters,
+    ),
 ]
