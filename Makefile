@@ -19,14 +19,22 @@ BACKLOG ?= 20000
 FUZZ_SECONDS ?= 30
 FUZZ_VERSION := 0.13.2
 
+# Of make doctor: the stack; SEND=1 sends requests too, with PAYLOAD, CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES, and TOKEN
+# where HttpAuth is JWT; WAIT is how many seconds answers are waited for; SKIP leaves checks out (docs/doctor.md).
+STACK ?= sagemaker-async-bridge
+DOCTOR_OPTIONS = $(if $(SEND),--send) $(if $(WAIT),--wait $(WAIT)) $(if $(SKIP),--skip $(SKIP)) \
+	$(if $(PAYLOAD),--payload '$(PAYLOAD)') $(if $(CONTENT_TYPE),--content-type '$(CONTENT_TYPE)') \
+	$(if $(ACCEPT),--accept '$(ACCEPT)') $(if $(CUSTOM_ATTRIBUTES),--custom-attributes '$(CUSTOM_ATTRIBUTES)')
+
 LOCAL := .venv/local
 LINT := .venv/lint
 BUILD := .venv/build
 FUZZ := .venv/fuzz
+DOCTOR := .venv/doctor
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard local tests bench examples chaos)
+PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos)
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
@@ -37,7 +45,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load fuzz up down build deploy cargo-lambda debug-binaries
+.PHONY: help demo test lint bench chaos load fuzz up down build deploy doctor cargo-lambda debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +119,10 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
+
+# The token goes by the environment: arguments can be read by everybody on the machine.
+doctor: $(DOCTOR)/.stamp ## what is wrong with a deployed stack, and the commands that fix it: STACK=name SEND=1
+	@DOCTOR_TOKEN='$(if $(filter command,$(origin TOKEN)),$(TOKEN),$(DOCTOR_TOKEN))' $(DOCTOR)/bin/python -m doctor '$(STACK)' $(DOCTOR_OPTIONS)
 
 debug-binaries:
 	@echo "building the bridge and the emulator (minutes the first time, else a second)"

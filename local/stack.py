@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import sys
 import time
@@ -30,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BINARIES = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
 FUNCTIONS = ("submit", "collect")
 EMULATOR = "sagemaker-async-emulator"
+# What cargo builds for here, in Lambda's words. ministack runs anything; whoever looks at the stack sees that it fits.
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 READY_TIMEOUT_SECONDS = 60
 DEPLOY_TIMEOUT_SECONDS = 120
@@ -209,6 +212,7 @@ class LocalStack(Bridge):
             "EndpointName": first,
             "AllowedEndpointNames": ",".join(others),
             "SageMakerRuntimeEndpointUrl": self.emulator_url,
+            "Architecture": ARCHITECTURE,
         }
         return {**own, **self.parameters}
 

@@ -50,6 +50,9 @@ while result.get("inferenceId") != sent["MessageId"]:
 print(json.dumps(result, indent=2))
 PY
 
+# what the doctor says of it; with SEND=1 it also sends one request of each kind
+AWS_ENDPOINT_URL={url} AWS_ENDPOINT_URL_SAGEMAKER={emulator_url} make doctor STACK={name}
+
 Logs {directory}, state {state}. `make down` ends it.
 """
 
@@ -101,6 +104,8 @@ def guide(state: dict[str, Any]) -> str:
         "region": REGION,
         "url": f"http://127.0.0.1:{state['port']}",
         "http_url": state["httpUrl"],
+        "emulator_url": state["emulatorUrl"],
+        "name": state["name"],
         "python": sys.executable,
         "directory": state["directory"],
         "state": STATE,

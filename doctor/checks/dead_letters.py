@@ -1,0 +1,125 @@
+"""The dead-letter queues are empty, else how much lies there, since when, and why.
+
+To know why, up to ten messages are received with a visibility timeout of 0: they stay visible, and nobody is kept from
+them. What changes is their receive count, which no redrive policy of these queues looks at. No payload is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from doctor.commands import aws
+from doctor.faults import in_words, is_missing
+from doctor.finding import Finding, ok, told, wrong
+from doctor.queue_commands import DEAD_LETTER_QUEUES, recreated
+from doctor.stack import Stack
+
+LOOKED_AT = 10
+REASON_LIMIT = 160
+COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+
+
+def check(stack: Stack) -> Iterator[Finding]:
+    """Both queues."""
+    for source, logical_id in DEAD_LETTER_QUEUES.items():
+        yield from told(logical_id, dead_letters, stack, source, logical_id)
+
+
+def dead_letters(stack: Stack, source: str, logical_id: str) -> Iterator[Finding]:
+    """One dead-letter queue."""
+    url = stack.resources[logical_id]
+    try:
+        attributes = stack.queue_attributes(url)
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+        yield wrong(logical_id, "it does not exist", *recreated(stack, logical_id))
+        return
+    count = count_of(attributes)
+    if count == 0:
+        yield ok(logical_id, "empty")
+        return
+    yield wrong(logical_id, f"{count} messages{seen(stack, url)}", *moving(stack, source, logical_id))
+
+
+def count_of(attributes: dict[str, str]) -> int:
+    """Messages in a queue, visible or not."""
+    return sum(int(attributes.get(name, "0")) for name in COUNTS)
+
+
+def seen(stack: Stack, url: str) -> str:
+    """Age and reasons of those messages that can be looked at."""
+    try:
+        messages = stack.aws.call(
+            "sqs",
+            "receive_message",
+            QueueUrl=url,
+            MaxNumberOfMessages=LOOKED_AT,
+            VisibilityTimeout=0,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+    except (BotoCoreError, ClientError) as error:
+        return f"; the reasons are unknown: {in_words(error)}"
+    if not messages:
+        return ", none of them visible just now"
+    # The first send counts, also for what another queue handed on.
+    oldest = min(int(message["Attributes"]["SentTimestamp"]) for message in messages) / 1000
+    reasons = Counter(map(reason, messages)).most_common()
+    since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(oldest))
+    why = "; ".join(f"{words} ({count})" for words, count in reasons)
+    return f"; of the {len(messages)} looked at, the oldest was sent {since}; reasons: {why}"
+
+
+def reason(message: dict[str, Any]) -> str:
+    """Why a message is there, as far as it says."""
+    for name in ("FailureReason", "ErrorMessage"):
+        given = message.get("MessageAttributes", {}).get(name, {}).get("StringValue")
+        if given:
+            return shortened(given)
+    source = message["Attributes"].get("DeadLetterQueueSourceArn", "")
+    return of_invocation(message["Body"]) or (
+        f"too many receipts from {source.rsplit(':', 1)[-1]}" if source else "no reason given"
+    )
+
+
+def of_invocation(body: str) -> str | None:
+    """The error in Lambda's record of an invocation that failed; None if the body is something else."""
+    try:
+        record = json.loads(body)
+        condition = record["requestContext"]["condition"]
+        response = record.get("responsePayload") or {}
+        return shortened(f"{condition}: {response.get('errorType', 'no error')}: {response.get('errorMessage', '')}")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def shortened(text: str) -> str:
+    """On one line, and not the whole of a long one."""
+    line = " ".join(text.split())
+    return line if len(line) <= REASON_LIMIT else f"{line[:REASON_LIMIT]} …"
+
+
+def moving(stack: Stack, source: str, logical_id: str) -> list[str]:
+    """Commands that give the messages back for another try."""
+    purge = "# or, if nobody needs them: " + aws("sqs purge-queue", queue_url=stack.resources[logical_id]).replace(
+        " \\\n ", ""
+    )
+    first = "# first see to the reasons, or they come back"
+    if source not in stack.resources:
+        # SQS moves nothing out of a dead-letter queue that is no SQS queue's.
+        return [first, f"{sys.executable} -m doctor.replay {stack.name}", purge]
+    move = aws(
+        "sqs start-message-move-task",
+        source_arn=stack.queue_arn(logical_id),
+        destination_arn=stack.queue_arn(source),
+    )
+    return [first, move, purge]

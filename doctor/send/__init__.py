@@ -1,0 +1,1 @@
+"""`make doctor SEND=1`: one request of each kind, and what becomes of it."""
