@@ -11,13 +11,14 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 pub use self::request::Request;
 pub use self::response::Response;
 
 use self::output::{IN_PROGRESS, RETRY_AFTER_RUNNING_SECONDS, preferred_wait};
 use self::token::Token;
-use super::once::{self, Key, Once};
+use super::once::{Key, Once};
 use super::{Accepted, Origin, Submit};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -25,6 +26,7 @@ use crate::invocation::{
     ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
     is_printable_ascii,
 };
+use crate::results::hex;
 
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
@@ -195,9 +197,9 @@ impl ParameterSource for Call<'_> {
     }
 }
 
-/// The key itself, or a hash of one that is too long for an inference id.
+/// The key itself, or the SHA-256 of one that is too long for an inference id, as a caller can compute it.
 fn inference_id_of(key: &str) -> Cow<'_, str> {
-    if key.parse::<InferenceId>().is_ok() { Cow::Borrowed(key) } else { Cow::Owned(once::hash_of(&[key])) }
+    if key.parse::<InferenceId>().is_ok() { Cow::Borrowed(key) } else { Cow::Owned(hex(&Sha256::digest(key))) }
 }
 
 /// What an uploaded input is called: the gateway's request id, and Lambda's, because a caller of a REST API can choose the
