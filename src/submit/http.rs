@@ -64,7 +64,7 @@ impl Submit {
         let response = match (route(&path), method.as_str()) {
             (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
             (Some((prefix, Route::Invocations(endpoint))), "POST") => {
-                let call = Call { request, endpoint, prefix, lambda_request_id };
+                let call = Call { has_body: request.has_body(), request, endpoint, prefix, lambda_request_id };
                 self.answer_invocation(call, deadline).await
             }
             (Some((_, Route::Invocation(token))), "GET" | "HEAD") => {
@@ -177,6 +177,7 @@ impl Submit {
 /// A POST of an invocation.
 struct Call<'a> {
     request: Request,
+    has_body: bool,
     endpoint: Option<&'a str>,
     /// What of the path comes before the route.
     prefix: &'a str,
@@ -185,11 +186,13 @@ struct Call<'a> {
 
 impl ParameterSource for Call<'_> {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
-        // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker.
+        // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker. To a request without a body an HTTP API
+        // adds a Content-Type of its own:
+        // <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>
         let given = || self.request.header(parameter.header);
         let value = match parameter {
             ENDPOINT_NAME => self.endpoint,
-            CONTENT_TYPE => given().or_else(|| self.request.header("content-type")),
+            CONTENT_TYPE => given().or_else(|| self.request.header("content-type").filter(|_| self.has_body)),
             ACCEPT => given().or_else(|| self.request.header("accept").filter(|accept| *accept != "*/*")),
             _ => given(),
         };

@@ -70,6 +70,18 @@ async fn headers_become_parameters_and_http_s_own_serve_as_fall_backs() {
 }
 
 #[tokio::test]
+async fn a_content_type_that_the_gateway_made_up_for_an_empty_body_is_not_the_inputs() {
+    for (given, expected) in [(None, "application/json"), (Some("audio/wav"), "audio/wav")] {
+        let aws = Aws::default();
+        let mut request = sample("submit/http-api-input-location.json");
+        assert_eq!(request["headers"]["content-type"], "application/octet-stream");
+        request["headers"]["x-amzn-sagemaker-content-type"] = json!(given);
+        answer(&aws, &request).await;
+        assert_eq!(aws.invoked()[0].content_type(), Some(expected));
+    }
+}
+
+#[tokio::test]
 async fn a_payload_over_the_inline_limit_goes_through_s3_under_the_gateways_request_id() {
     let aws = Aws::default();
     let sizes = [128_000, 128_001];
