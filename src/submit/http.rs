@@ -23,7 +23,7 @@ use super::{Accepted, Origin, Submit};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{
-    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
+    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
     is_printable_ascii,
 };
 use crate::results::hex;
@@ -134,6 +134,9 @@ impl Submit {
     fn http_invocation(&self, call: &mut Call<'_>) -> Result<(Invocation, Option<Key>), Fault> {
         let payload = call.request.take_payload()?;
         let mut parameters = Parameters::read(call, &self.config)?;
+        if parameters.filename.is_none() {
+            parameters.filename = Some(random_filename()?);
+        }
         let key = match call.request.header_or_empty("idempotency-key") {
             Some(key) => {
                 let key = self.checked_key(key)?;
@@ -203,6 +206,17 @@ impl ParameterSource for Call<'_> {
 /// The key itself, or the SHA-256 of one that is too long for an inference id, as a caller can compute it.
 fn inference_id_of(key: &str) -> Cow<'_, str> {
     if key.parse::<InferenceId>().is_ok() { Cow::Borrowed(key) } else { Cow::Owned(hex(&Sha256::digest(key))) }
+}
+
+/// The name of an output that nobody can guess, and that no other request has, whatever its inference id: SageMaker may derive
+/// the names that it gives from that id, and callers may choose the same one. 112 bits, in as many characters as a name may have.
+/// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html>
+fn random_filename() -> Result<Filename, Fault> {
+    let mut bytes = [0; 14];
+    getrandom::getrandom(&mut bytes)
+        .map_err(|error| Fault::internal(format!("the operating system gives no random numbers: {error}")))?;
+    let name = format!("{}.out", hex(&bytes));
+    name.parse().map_err(|error| Fault::internal(format!("the random Filename {error}")))
 }
 
 /// What an uploaded input is called: the gateway's request id, and Lambda's, because a caller of a REST API can choose the
