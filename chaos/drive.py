@@ -98,18 +98,19 @@ class Driver:
         """Asks once, or with an Idempotency-Key until there is an answer that stays."""
         record = sending.record
         with_key = record.way == HTTP_KEY
-        for record.tries in range(1, TRIES + 1 if with_key else 2):
-            record.status = self.post(sending, with_key)
+        tries = TRIES if with_key else 1
+        for record.tries in range(1, tries + 1):
+            record.status, retry_after = self.post(sending, with_key)
             if record.status in ACCEPTING:
                 record.sent = ACCEPTED
                 return
             record.sent = TURNED_DOWN if record.status else UNKNOWN
-            if record.status and record.status not in AGAIN:
+            if record.tries == tries or (record.status and record.status not in AGAIN):
                 return
-            time.sleep(PAUSE_SECONDS * record.tries)
+            time.sleep(max(PAUSE_SECONDS * record.tries, retry_after))
 
-    def post(self, sending: Sending, with_key: bool) -> int:
-        """The status of the answer, 0 for none."""
+    def post(self, sending: Sending, with_key: bool) -> tuple[int, int]:
+        """The status of the answer, 0 for none, and after how many seconds to ask again."""
         path = "/invocations" if sending.endpoint == ECHO else f"/endpoints/{sending.endpoint}/async-invocations"
         headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-Inference-Id": sending.record.id}
         if "RequestTTLSeconds" in sending.attributes:
@@ -119,9 +120,10 @@ class Driver:
         if fraction(self.seed, "wait", sending.record.id) < WAITING:
             headers["Prefer"] = "wait=2"
         try:
-            return self.stack.http("POST", path, sending.body, sign=False, headers=headers).status
+            answer = self.stack.http("POST", path, sending.body, sign=False, headers=headers)
         except (OSError, http.client.HTTPException):
-            return 0
+            return 0, 0
+        return answer.status, int(answer.headers.get("retry-after", 0))
 
 
 def batches(sendings: Iterable[Sending], size: int) -> Iterable[list[Sending]]:

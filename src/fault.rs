@@ -25,7 +25,7 @@ pub enum FaultKind {
     Throttling,
     /// A service, the endpoint, or the way to them is not there at the moment; also: the function's time is used up.
     ServiceUnavailable,
-    /// The first request with the same idempotency key is still being accepted.
+    /// The first request with the same idempotency key is still being accepted, or its outcome is unknown.
     Conflict,
     /// The first request with the same idempotency key was another one.
     IdempotentParameterMismatch,
@@ -79,6 +79,8 @@ impl FaultKind {
 pub struct Fault {
     kind: FaultKind,
     message: String,
+    /// Seconds after which to try again, where they are known.
+    retry_after: Option<u64>,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -92,7 +94,7 @@ impl fmt::Display for Fault {
 
 impl Fault {
     fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), retry_after: None, source: None }
     }
 
     /// A request that is not valid.
@@ -122,9 +124,32 @@ impl Fault {
 
     /// The first request with the same idempotency key is under way.
     #[must_use]
-    pub fn under_way() -> Self {
-        let message = "the first request with this Idempotency-Key is still being accepted: try again in a moment";
-        Self::new(FaultKind::Conflict, message)
+    pub fn under_way(seconds: u64) -> Self {
+        let message =
+            format!("the first request with this Idempotency-Key is still being accepted: try again in {seconds} s");
+        Self::new(FaultKind::Conflict, message).retry_after(seconds)
+    }
+
+    /// Nobody knows whether the first request with the same idempotency key was accepted.
+    #[must_use]
+    pub fn unknown_outcome(seconds: u64) -> Self {
+        let message = format!(
+            "SageMaker's answer to the first request with this Idempotency-Key was lost, it may have been accepted: in {seconds} s \
+             the key is free, and a repetition invokes again"
+        );
+        Self::new(FaultKind::Conflict, message).retry_after(seconds)
+    }
+
+    /// The same fault with the seconds after which to try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Seconds after which to try again; `None` where the fault's kind alone tells.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// An idempotency key was used for two different requests.
@@ -191,7 +216,7 @@ impl Fault {
                 None => format!("{operation} got no answer"),
             },
         };
-        Self { kind, message, source: Some(Box::new(error)) }
+        Self { source: Some(Box::new(error)), ..Self::new(kind, message) }
     }
 
     /// What kind of fault it is.

@@ -9,9 +9,10 @@ pub mod http;
 mod once;
 mod rejected;
 mod sqs;
+mod tries;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
@@ -34,12 +35,11 @@ use crate::telemetry;
 use dead_letter::DeadLetterQueue;
 use event::Event;
 use once::{Once, Records, Verdict};
+use tries::Tries;
 
 /// SageMaker takes inputs of up to 1 GB.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
 const INPUT_LIMIT_BYTES: u64 = 1_073_741_824;
-/// How long a caller waits for its answer to be recorded.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The handler of the function `submit`.
 pub struct Submit {
@@ -216,8 +216,10 @@ impl Submit {
         once: Option<&Once<'_>>,
         deadline: Deadline,
     ) -> Result<Accepted, Fault> {
+        // Only a key that is claimed has to know whether it may be given back.
+        let tries = matches!(once, Some(Once::Claim { .. })).then(Tries::default);
         // Boxed: the SDK's futures are large and deep.
-        let invoke = Box::pin(self.invoke(invocation, origin.upload_name()));
+        let invoke = Box::pin(self.invoke(invocation, origin.upload_name(), tries.clone()));
         let (Some(once), Some(location)) = (once, &self.config.idempotency_location) else {
             return deadline.run(invoke).await;
         };
@@ -227,17 +229,11 @@ impl Submit {
             Verdict::Answered(accepted) => return Ok(accepted),
         };
         let outcome = deadline.run(invoke).await;
-        // What was accepted is accepted, whatever becomes of its record: then only a repetition would be invoked again.
-        let settle = deadline.finish(Box::pin(records.settle(pending, outcome.as_ref().ok())));
-        let settled = tokio::time::timeout(SETTLE_TIMEOUT, settle).await.unwrap_or_else(|_| Err(Fault::deadline()));
-        if let Err(fault) = settled {
-            tracing::warn!(error = fault.details(), "not recorded whether the request was accepted");
-        }
-        outcome
+        records.settle(pending, outcome, tries.is_some_and(|tries| tries.may_be_accepted())).await
     }
 
     /// Calls SageMaker. A payload over the inline limit goes through S3, to an object called `upload_name`.
-    async fn invoke(&self, invocation: Invocation, upload_name: &str) -> Result<Accepted, Fault> {
+    async fn invoke(&self, invocation: Invocation, upload_name: &str, tries: Option<Tries>) -> Result<Accepted, Fault> {
         let Invocation { parameters, input } = invocation;
         let (body, location) = match input {
             Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => (Some(payload), None),
@@ -263,7 +259,11 @@ impl Submit {
             .set_body(body.map(Blob::new));
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let accepted_at = now.as_secs();
-        let accepted = call.send().await.map_err(Fault::from_invoke)?;
+        let sent = match tries {
+            Some(tries) => call.customize().interceptor(tries).send().await,
+            None => call.send().await,
+        };
+        let accepted = sent.map_err(Fault::from_invoke)?;
         Ok(Accepted {
             inference_id: accepted.inference_id,
             output_location: accepted.output_location,

@@ -11,20 +11,22 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 pub use self::request::Request;
 pub use self::response::Response;
 
 use self::output::{IN_PROGRESS, RETRY_AFTER_RUNNING_SECONDS, preferred_wait};
 use self::token::Token;
-use super::once::{self, Key, Once};
+use super::once::{Key, Once};
 use super::{Accepted, Origin, Submit};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{
-    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
+    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
     is_printable_ascii,
 };
+use crate::results::hex;
 
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
@@ -62,7 +64,7 @@ impl Submit {
         let response = match (route(&path), method.as_str()) {
             (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
             (Some((prefix, Route::Invocations(endpoint))), "POST") => {
-                let call = Call { request, endpoint, prefix, lambda_request_id };
+                let call = Call { has_body: request.has_body(), request, endpoint, prefix, lambda_request_id };
                 self.answer_invocation(call, deadline).await
             }
             (Some((_, Route::Invocation(token))), "GET" | "HEAD") => {
@@ -132,6 +134,9 @@ impl Submit {
     fn http_invocation(&self, call: &mut Call<'_>) -> Result<(Invocation, Option<Key>), Fault> {
         let payload = call.request.take_payload()?;
         let mut parameters = Parameters::read(call, &self.config)?;
+        if parameters.filename.is_none() {
+            parameters.filename = Some(random_filename()?);
+        }
         let key = match call.request.header_or_empty("idempotency-key") {
             Some(key) => {
                 let key = self.checked_key(key)?;
@@ -175,6 +180,7 @@ impl Submit {
 /// A POST of an invocation.
 struct Call<'a> {
     request: Request,
+    has_body: bool,
     endpoint: Option<&'a str>,
     /// What of the path comes before the route.
     prefix: &'a str,
@@ -183,11 +189,13 @@ struct Call<'a> {
 
 impl ParameterSource for Call<'_> {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
-        // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker.
+        // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker. To a request without a body an HTTP API
+        // adds a Content-Type of its own:
+        // <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>
         let given = || self.request.header(parameter.header);
         let value = match parameter {
             ENDPOINT_NAME => self.endpoint,
-            CONTENT_TYPE => given().or_else(|| self.request.header("content-type")),
+            CONTENT_TYPE => given().or_else(|| self.request.header("content-type").filter(|_| self.has_body)),
             ACCEPT => given().or_else(|| self.request.header("accept").filter(|accept| *accept != "*/*")),
             _ => given(),
         };
@@ -195,9 +203,20 @@ impl ParameterSource for Call<'_> {
     }
 }
 
-/// The key itself, or a hash of one that is too long for an inference id.
+/// The key itself, or the SHA-256 of one that is too long for an inference id, as a caller can compute it.
 fn inference_id_of(key: &str) -> Cow<'_, str> {
-    if key.parse::<InferenceId>().is_ok() { Cow::Borrowed(key) } else { Cow::Owned(once::hash_of(&[key])) }
+    if key.parse::<InferenceId>().is_ok() { Cow::Borrowed(key) } else { Cow::Owned(hex(&Sha256::digest(key))) }
+}
+
+/// The name of an output that nobody can guess, and that no other request has, whatever its inference id: SageMaker may derive
+/// the names that it gives from that id, and callers may choose the same one. 112 bits, in as many characters as a name may have.
+/// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html>
+fn random_filename() -> Result<Filename, Fault> {
+    let mut bytes = [0; 14];
+    getrandom::getrandom(&mut bytes)
+        .map_err(|error| Fault::internal(format!("the operating system gives no random numbers: {error}")))?;
+    let name = format!("{}.out", hex(&bytes));
+    name.parse().map_err(|error| Fault::internal(format!("the random Filename {error}")))
 }
 
 /// What an uploaded input is called: the gateway's request id, and Lambda's, because a caller of a REST API can choose the

@@ -3,17 +3,20 @@
 //!
 //! ```text
 //! (no record) ──If-None-Match: *──▶ claimed ──If-Match──▶ answered   (for 24 hours)
-//!                                      └───────────────▶ released, or its time is up: the next one claims by If-Match
+//!                                      ├───────────────▶ refused: the next one claims by If-Match
+//!                                      └───────────────▶ unknown, or nothing is heard: the next one claims when its time is up
 //! ```
 
-use std::time::{Duration, SystemTime};
+mod record;
+
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::record::{Record, milliseconds, now_ms};
 use super::Accepted;
 use crate::deadline::Deadline;
 use crate::fault::{Fault, json_problem};
@@ -30,6 +33,8 @@ const RECORD_LIMIT_BYTES: u64 = 65_536;
 const MAX_WRITES: usize = 4;
 /// What follows a failed condition: S3 answers 409 while another write to the same object is under way.
 const PAUSE: Duration = Duration::from_millis(30);
+/// How long a caller waits for its answer to be recorded.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What makes two requests the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,27 +76,13 @@ pub(super) enum Once<'a> {
 }
 
 /// A hash of texts, 64 characters; none of them can be taken for a part of its neighbour.
-pub(super) fn hash_of(texts: &[&str]) -> String {
+fn hash_of(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for text in texts {
         hash.update(text.len().to_be_bytes());
         hash.update(text);
     }
     hex(&hash.finalize())
-}
-
-/// One request, as its object in S3 remembers it. Times are milliseconds since 1970.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    request: String,
-    claimed_at: u64,
-    /// Until when whoever claimed it may still be at work.
-    claimed_until: u64,
-    /// Lambda's id of the invocation that claimed it.
-    claimed_by: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<Accepted>,
 }
 
 /// What is to be written when a request has been invoked.
@@ -162,11 +153,11 @@ impl Records<'_> {
                 continue;
             };
             let age = record.claimed_at.saturating_sub(found.claimed_at);
-            let is_own = found.claimed_by == claimant;
+            let is_own = found.claimed_by == claimant && !found.is_unknown;
             if found.answer.is_some() && age < milliseconds(REMEMBERED) {
                 let is_same = found.request == key.request;
                 return if is_same {
-                    found.answered().map(Verdict::Answered).ok_or_else(Fault::under_way)
+                    found.answered().map(Verdict::Answered).ok_or_else(|| Fault::under_way(1))
                 } else {
                     Err(Fault::other_request())
                 };
@@ -176,35 +167,59 @@ impl Records<'_> {
                 return Ok(Verdict::Invoke(Pending { location, record, claim: Some(etag) }));
             }
             if found.answer.is_none() && record.claimed_at < found.claimed_until {
-                return Err(Fault::under_way());
+                return Err(found.conflict(record.claimed_at));
             }
             found_etag = Some(etag);
         }
-        Err(Fault::under_way())
+        Err(Fault::under_way(1))
     }
 
-    /// Writes down what became of a request. One that was not accepted gives its claim back, so that the next one with the key
-    /// is invoked.
+    /// Writes down what became of a request, and gives it as its caller is told.
     ///
     /// # Errors
-    /// What S3 said, or that somebody else claimed it meanwhile, because this one's time was up.
-    pub(super) async fn settle(&self, pending: Pending, accepted: Option<&Accepted>) -> Result<(), Fault> {
+    /// The outcome's own fault. What was accepted is accepted, whatever becomes of its record: then only a repetition would be
+    /// invoked again.
+    pub(super) async fn settle(
+        &self,
+        pending: Pending,
+        outcome: Result<Accepted, Fault>,
+        may_be_accepted: bool,
+    ) -> Result<Accepted, Fault> {
         let Pending { location, record, claim } = pending;
-        let record = match accepted {
-            Some(accepted) => Record { answer: Some(accepted.clone()), ..record },
-            None if claim.is_none() => return Ok(()),
-            None => Record { claimed_until: 0, ..record },
+        let accepted_at = record.accepted_at();
+        let record = match &outcome {
+            Ok(accepted) => Record { answer: Some(accepted.clone()), ..record },
+            Err(_) if claim.is_none() => return outcome,
+            Err(_) if may_be_accepted => Record { is_unknown: true, ..record },
+            // The next request with the key may invoke at once.
+            Err(_) => Record { claimed_until: 0, ..record },
         };
+        let write = self.deadline.finish(Box::pin(self.write_ending(&location, &record, claim)));
+        let written = tokio::time::timeout(SETTLE_TIMEOUT, write).await.unwrap_or_else(|_| Err(Fault::deadline()));
+        if let Err(fault) = written {
+            tracing::warn!(error = fault.details(), "not recorded whether the request was accepted");
+        }
+        match outcome {
+            Ok(accepted) => Ok(Accepted { accepted_at, ..accepted }),
+            // A repetition before that would only be told to come back.
+            Err(fault) if may_be_accepted => Err(fault.retry_after(record.seconds_left(now_ms()))),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// # Errors
+    /// What S3 said, or that somebody else claimed it meanwhile, because this one's time was up.
+    async fn write_ending(&self, location: &S3Uri, record: &Record, claim: Option<String>) -> Result<(), Fault> {
         let Some(mut etag) = claim else {
-            return self.write(&location, &record, Condition::None).await.map(drop);
+            return self.write(location, record, Condition::None).await.map(drop);
         };
         for _ in 0..MAX_WRITES {
-            if self.write(&location, &record, Condition::Unchanged(&etag)).await?.is_some() {
+            if self.write(location, record, Condition::Unchanged(&etag)).await?.is_some() {
                 return Ok(());
             }
-            match self.read(&location).await? {
+            match self.read(location).await? {
                 // An answer to the write that was lost.
-                Some((found, _)) if found == record => return Ok(()),
+                Some((found, _)) if found == *record => return Ok(()),
                 Some((found, changed)) if found.claimed_by == record.claimed_by => etag = changed,
                 _ => break,
             }
@@ -220,12 +235,13 @@ impl Records<'_> {
     }
 
     fn new_record(&self, key: &Key, claimant: &str) -> Record {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = now_ms();
         Record {
             request: key.request.clone(),
-            claimed_at: milliseconds(now),
-            claimed_until: milliseconds(now + self.deadline.time_left()),
+            claimed_at: now,
+            claimed_until: now.saturating_add(milliseconds(self.deadline.time_left())),
             claimed_by: claimant.to_owned(),
+            is_unknown: false,
             answer: None,
         }
     }
@@ -272,16 +288,4 @@ impl Records<'_> {
         let record = serde_json::from_slice(&object.read().await?).map_err(|error| none(&json_problem(&error)))?;
         Ok(Some((record, etag)))
     }
-}
-
-impl Record {
-    /// The answer, as a repetition of the request gets it.
-    fn answered(self) -> Option<Accepted> {
-        let accepted_at = self.claimed_at / 1_000;
-        self.answer.map(|answer| Accepted { accepted_at, is_repeated: true, ..answer })
-    }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -22,9 +22,14 @@ def _ended_by_signals() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def direct() -> Iterator[LocalStack]:
-    """SNS invokes collect, results in `notification` format, callers signed with IAM."""
-    endpoints = {"echo": "echo", "failing": "fail"}
-    with LocalStack(endpoints, visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS, name="direct") as stack:
+    """SNS invokes collect, results in `notification` format, callers signed with IAM. The endpoint `silent` accepts each
+    call and answers none."""
+    with LocalStack(
+        {"echo": "echo", "failing": "fail", "silent": "echo"},
+        emulator_arguments=("--fault", "silent:dropped-after-acceptance=1"),
+        visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
+        name="direct",
+    ) as stack:
         yield stack
 
 

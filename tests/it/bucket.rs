@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectInput, GetObjectOutput};
@@ -39,6 +39,8 @@ pub enum Mishap {
     Conflict,
     /// S3 fails.
     Fails,
+    /// All is well, but it takes a second of the clock on the wall.
+    TakesASecond,
 }
 
 fn now() -> i64 {
@@ -163,6 +165,7 @@ impl Bucket {
         match mishap {
             Some(Mishap::Conflict) => return refused("ConditionalRequestConflict"),
             Some(Mishap::Fails) => return refused("InternalError"),
+            Some(Mishap::TakesASecond) => std::thread::sleep(Duration::from_secs(1)),
             Some(Mishap::AnswerLost) | None => {}
         }
         let mut objects = self.objects.lock().unwrap();
@@ -182,7 +185,7 @@ impl Bucket {
         let from = Instant::now();
         let object = Object { bytes, content_type, version, from, length: None, modified: now(), encoding: None };
         objects.insert(location, object);
-        if mishap.is_some() {
+        if matches!(mishap, Some(Mishap::AnswerLost)) {
             return refused("PreconditionFailed");
         }
         MockResponse::Output(PutObjectOutput::builder().e_tag(format!("\"{version}\"")).build())

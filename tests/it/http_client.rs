@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use sagemaker_async_bridge::aws::Lazy;
@@ -24,14 +25,31 @@ impl<F> fmt::Debug for Answering<F> {
     }
 }
 
+/// What comes of a request: an answer, or none for certain.
+pub trait Outcome {
+    fn outcome(self) -> Result<HttpResponse, ConnectorError>;
+}
+
+impl Outcome for HttpResponse {
+    fn outcome(self) -> Result<HttpResponse, ConnectorError> {
+        Ok(self)
+    }
+}
+
+impl Outcome for Result<HttpResponse, ConnectorError> {
+    fn outcome(self) -> Self {
+        self
+    }
+}
+
 impl<F, A> HttpConnector for Answering<F>
 where
     F: Fn(HttpRequest) -> A + Send + Sync,
-    A: Future<Output = HttpResponse> + Send + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let answer = (self.0)(request);
-        HttpConnectorFuture::new(async move { Ok(answer.await) })
+        HttpConnectorFuture::new(async move { answer.await.outcome() })
     }
 }
 
@@ -39,7 +57,7 @@ where
 pub fn http_client<F, A>(answer: F) -> SharedHttpClient
 where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = HttpResponse> + Send + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
 {
     answering(move |request| answer(request.uri().to_owned()))
 }
@@ -47,7 +65,7 @@ where
 fn answering<F, A>(answer: F) -> SharedHttpClient
 where
     F: Fn(HttpRequest) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = HttpResponse> + Send + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
 {
     http_client_fn(move |_, _| SharedHttpConnector::new(Answering(answer.clone())))
 }
@@ -68,7 +86,7 @@ macro_rules! client {
 pub fn sagemaker<F, A>(answer: F) -> aws_sdk_sagemakerruntime::Client
 where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = HttpResponse> + Send + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
 {
     client!(aws_sdk_sagemakerruntime, http_client(answer))
 }
@@ -76,7 +94,7 @@ where
 pub fn s3<F, A>(answer: F) -> Lazy<aws_sdk_s3::Client>
 where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = HttpResponse> + Send + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
 {
     LazyLock::new(Box::new(move || client!(aws_sdk_s3, http_client(answer))))
 }
@@ -84,7 +102,7 @@ where
 pub fn sqs<F, A>(answer: F) -> Lazy<aws_sdk_sqs::Client>
 where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,
-    A: Future<Output = HttpResponse> + Send + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
 {
     LazyLock::new(Box::new(move || client!(aws_sdk_sqs, http_client(answer))))
 }

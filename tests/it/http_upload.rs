@@ -18,6 +18,7 @@ async fn an_upload_is_presigned_for_one_new_object_and_can_then_be_invoked() {
     let name = "JKJaXmPLvHcESHA=-c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
     assert_eq!(upload["InputLocation"], format!("s3://models-bucket/input/uploads/{name}"));
     assert_eq!(upload["ExpiresIn"], 900);
+    assert_eq!(upload["UploadHeaders"], json!({"content-type": "audio/wav", "content-length": "200000000"}));
     let url = upload["UploadUrl"].as_str().unwrap();
     for part in ["/input/uploads/", "X-Amz-Expires=900", "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost"] {
         assert!(url.contains(part), "{url} / {part}");
@@ -47,21 +48,40 @@ async fn an_upload_that_is_not_there_or_too_large_is_not_invoked() {
 }
 
 #[tokio::test]
-async fn an_upload_is_bound_to_what_was_announced() {
+async fn an_upload_must_send_the_headers_that_were_signed_and_is_told_them() {
     let submit = handler(&Aws::default(), &Bucket::default(), &[]);
-    for (headers, signed) in [
-        (&["content-type", "x-upload-content-length"][..], "content-length%3Bcontent-type%3Bhost"),
-        (&["content-type"], "content-type%3Bhost"),
-        (&[], "host"),
+    let (length, content_type) = ("x-upload-content-length", "x-amzn-sagemaker-content-type");
+    for (headers, signed, to_be_sent) in [
+        (
+            &[content_type, length, "content-type"][..],
+            "content-length%3Bcontent-type%3Bhost",
+            json!({"content-type": "audio/wav", "content-length": "200000000"}),
+        ),
+        (&[content_type], "content-type%3Bhost", json!({"content-type": "audio/wav"})),
+        (&[length], "content-length%3Bhost", json!({"content-length": "200000000"})),
+        (&["content-type"], "host", json!({})),
+        (&[], "host", json!({})),
     ] {
         let mut request = sample("submit/http-api-upload.json");
-        request["headers"]
-            .as_object_mut()
-            .unwrap()
-            .retain(|name, _| name == "host" || headers.contains(&name.as_str()));
-        let url = body(&answer(&submit, &request).await)["UploadUrl"].as_str().unwrap().to_owned();
+        let given = request["headers"].as_object_mut().unwrap();
+        // An HTTP API makes up a type for a request without a body.
+        given.insert("content-type".to_owned(), json!("application/octet-stream"));
+        given.retain(|name, _| headers.contains(&name.as_str()));
+        let upload = body(&answer(&submit, &request).await);
+        assert_eq!(upload["UploadHeaders"], to_be_sent, "{headers:?}");
+        let url = upload["UploadUrl"].as_str().unwrap();
         assert!(url.contains(&format!("X-Amz-SignedHeaders={signed}&")), "{url} / {signed}");
     }
+}
+
+#[tokio::test]
+async fn a_payload_sent_to_uploads_is_told_where_to_go() {
+    let submit = handler(&Aws::default(), &Bucket::default(), &[]);
+    let mut request = sample("submit/http-api-upload.json");
+    request["body"] = json!("RIFF");
+    let refused = answer(&submit, &request).await;
+    assert_eq!(refused["statusCode"], 400);
+    assert!(body(&refused)["Message"].as_str().unwrap().contains("by PUT to the UploadUrl"), "{refused}");
 }
 
 #[tokio::test]
@@ -81,6 +101,8 @@ async fn an_upload_that_could_never_be_invoked_is_refused() {
         assert!(body(&answer)["Message"].as_str().unwrap_or_default().contains(message), "{answer}");
     }
     let mut request = sample("submit/http-api-upload.json");
-    request["headers"]["content-type"] = json!("käse");
-    assert_eq!(answer(&submit, &request).await["statusCode"], 400);
+    request["headers"]["x-amzn-sagemaker-content-type"] = json!("käse");
+    let refused = answer(&submit, &request).await;
+    assert_eq!(refused["statusCode"], 400);
+    assert!(body(&refused)["Message"].as_str().unwrap().starts_with("ContentType must be"), "{refused}");
 }

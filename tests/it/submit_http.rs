@@ -1,7 +1,9 @@
 //! `submit` on requests from API Gateway and function URLs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sagemaker_async_bridge::invocation::Filename;
 use serde_json::{Value, json};
 
 use crate::aws::{Aws, REFUSAL};
@@ -67,6 +69,40 @@ async fn headers_become_parameters_and_http_s_own_serve_as_fall_backs() {
     assert_eq!((invoked[1].content_type(), invoked[1].accept()), (Some("image/png"), Some("application/json")));
     assert_eq!(invoked[1].body().unwrap().as_ref(), b"\x89PNG\r\n\x1a\n\x00");
     assert_eq!(invoked[2].accept(), None, "*/* counts as none");
+}
+
+#[tokio::test]
+async fn a_content_type_that_the_gateway_made_up_for_an_empty_body_is_not_the_inputs() {
+    for (given, expected) in [(None, "application/json"), (Some("audio/wav"), "audio/wav")] {
+        let aws = Aws::default();
+        let mut request = sample("submit/http-api-input-location.json");
+        assert_eq!(request["headers"]["content-type"], "application/octet-stream");
+        request["headers"]["x-amzn-sagemaker-content-type"] = json!(given);
+        answer(&aws, &request).await;
+        assert_eq!(aws.invoked()[0].content_type(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn an_output_has_the_name_that_the_caller_gives_or_one_that_nobody_can_guess() {
+    let aws = Aws::default();
+    let mut request = sample("submit/http-api.json");
+    request["headers"]["x-amzn-sagemaker-inference-id"] = json!("the same");
+    for _ in 0..100 {
+        answer(&aws, &request).await;
+    }
+    let names: BTreeSet<String> =
+        aws.invoked().iter().map(|invoked| invoked.filename().unwrap_or_default().to_owned()).collect();
+    assert_eq!(names.len(), 100, "requests that share an inference id share no output");
+    for name in names {
+        let random = name.strip_suffix(".out").unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((random.len(), name.len()), (28, 32), "{name}");
+        assert!(random.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+        assert!(name.parse::<Filename>().is_ok(), "{name}");
+    }
+    request["headers"]["x-amzn-sagemaker-filename"] = json!("order-4711.out");
+    answer(&aws, &request).await;
+    assert_eq!(aws.invoked()[100].filename(), Some("order-4711.out"));
 }
 
 #[tokio::test]

@@ -125,6 +125,10 @@ impl Request {
         self.context("/authorizer/principalId").unwrap_or_default().to_owned()
     }
 
+    pub(super) fn has_body(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.is_empty())
+    }
+
     /// Takes the body out, decoded.
     ///
     /// # Errors

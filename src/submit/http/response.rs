@@ -19,9 +19,7 @@ const ENVELOPE_BYTES: usize = 16 * 1024;
 pub(super) const BODY_LIMIT_BYTES: usize = RESPONSE_LIMIT_BYTES - ENVELOPE_BYTES;
 
 /// When to come back after throttling or an outage, in seconds.
-const RETRY_AFTER_SECONDS: &str = "5";
-/// When to come back while the first request with the same key is under way: it takes a fraction of a second.
-const RETRY_AFTER_CONFLICT_SECONDS: &str = "1";
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// A response to a gateway.
 #[derive(Debug, Serialize)]
@@ -81,12 +79,10 @@ impl Response {
 
     pub(super) fn fault(fault: &Fault) -> Self {
         let kind = fault.kind();
-        let retry_after = match kind {
-            FaultKind::Throttling | FaultKind::ServiceUnavailable => Some(RETRY_AFTER_SECONDS),
-            FaultKind::Conflict => Some(RETRY_AFTER_CONFLICT_SECONDS),
-            _ => None,
-        };
-        Self::error(kind.status(), kind.error_type(), fault.message()).with("retry-after", retry_after)
+        let by_kind = matches!(kind, FaultKind::Throttling | FaultKind::ServiceUnavailable);
+        let seconds = fault.retry_after_seconds().or(by_kind.then_some(RETRY_AFTER_SECONDS));
+        Self::error(kind.status(), kind.error_type(), fault.message())
+            .with("retry-after", seconds.map(|seconds| seconds.to_string()).as_deref())
     }
 
     /// Adds a header, if it has a value that a header can carry: one from S3 or SageMaker may have none such.

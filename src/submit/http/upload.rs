@@ -1,5 +1,6 @@
 //! `POST /uploads`: a presigned URL to which a caller puts a payload that no gateway takes.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::request::Request;
 use super::response::Response;
 use crate::fault::Fault;
-use crate::invocation::HeaderText;
+use crate::invocation::{CONTENT_TYPE, HeaderText};
 use crate::submit::{INPUT_LIMIT_BYTES, Submit};
 
 /// How long an upload may take to begin; one that has begun is not cut off.
@@ -24,6 +25,8 @@ const LENGTH_HEADER: &str = "x-upload-content-length";
 struct Upload<'a> {
     input_location: String,
     upload_url: &'a str,
+    /// What the PUT must send: the headers that were signed, without `Host`, which every client sends by itself.
+    upload_headers: BTreeMap<&'a str, &'a str>,
     /// Seconds.
     expires_in: u64,
 }
@@ -31,9 +34,17 @@ struct Upload<'a> {
 impl Submit {
     /// Presigns a PUT of one new object called `name`. S3 holds the caller to the content type and the length that it announces,
     /// since both are signed; what was not announced is looked at when the upload is invoked.
+    ///
+    /// HTTP's own `Content-Type` announces nothing: the body is empty, and an HTTP API makes one up for it.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>
     pub(super) async fn answer_upload(&self, request: &Request, name: &str) -> Result<Response, Fault> {
-        let content_type = request.header("content-type").map(HeaderText::from_str).transpose();
-        let content_type = content_type.map_err(|error| Fault::validation(format!("Content-Type {error}")))?;
+        if request.has_body() {
+            return Err(Fault::validation(
+                "POST /uploads takes no body: send the payload by PUT to the UploadUrl that it answers",
+            ));
+        }
+        let content_type = request.header(CONTENT_TYPE.header).map(HeaderText::from_str).transpose();
+        let content_type = content_type.map_err(|error| Fault::validation(format!("{} {error}", CONTENT_TYPE.name)))?;
         let length = request.header(LENGTH_HEADER).map(length).transpose()?;
         let location = self.config.upload_location.join(name).map_err(|error| {
             Fault::internal(format!(
@@ -50,6 +61,7 @@ impl Submit {
         let upload = Upload {
             input_location: location.to_string(),
             upload_url: presigned.uri(),
+            upload_headers: presigned.headers().collect(),
             expires_in: UPLOAD_EXPIRES.as_secs(),
         };
         Ok(Response::json(201, &upload).with("cache-control", Some("no-store")))
