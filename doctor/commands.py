@@ -33,6 +33,17 @@ def aws(command: str, **options: Any) -> str:
     return line if len(line) <= LINE_LIMIT else " \\\n  ".join(parts)
 
 
+def log(group: str) -> str:
+    """What a log group has of the last ten minutes. Version 1 of the CLI has no `logs tail`."""
+    return aws(
+        "logs filter-log-events",
+        log_group_name=group,
+        start_time=Shell("$(( ($(date +%s) - 600) * 1000 ))"),
+        query="events[].message",
+        output="text",
+    )
+
+
 def endpoint_url(service: str) -> list[str]:
     """What leads to another AWS than the public one where the CLI does not look into its environment.
 

@@ -21,14 +21,18 @@ HEADINGS = {State.WRONG: "To fix", State.CANNOT_TELL: "To find out"}
 PLAIN_WIDTH = 400
 
 
+def standard_output() -> Console:
+    """Standard output, as wide as the terminal, or so wide that in a file or a pipe every row is a line."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
 class Report:
     """Writes to a terminal with colours, boxes and spinners; to a file or a pipe plain lines, one a row."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or standard_output()
         self.is_plain = not self.console.is_terminal
-        if self.is_plain:
-            self.console.width = PLAIN_WIDTH
         self._begun = time.monotonic()
 
     def table(self, findings: Iterable[Finding]) -> None:

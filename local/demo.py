@@ -7,14 +7,29 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from rich.console import Console, JustifyMethod
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from doctor.report import standard_output
 from local.bridge import Bridge
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge, stored_inputs
 from local.signals import run_to_its_end
 from local.stack import LocalStack
 
 OUTCOME_TIMEOUT_SECONDS = 90
-ROW = "{:<32}{:>8}  {:<9}{:<11}{:>7}  {:<14} {}"
-HEADINGS = ("request", "bytes", "input", "status", "seconds", "output came", "and lies in")
+# A row is printed as soon as it is known, so the widths are fixed beforehand. The last column takes what is left.
+COLUMNS: tuple[tuple[str, int | None, JustifyMethod], ...] = (
+    ("request", 30, "left"),
+    ("bytes", 7, "right"),
+    ("input", 8, "left"),
+    ("status", 9, "left"),
+    ("seconds", 7, "right"),
+    ("output came", 13, "left"),
+    ("and lies in", None, "left"),
+)
+STATUS_STYLES = {"Completed": "green", "Failed": "yellow", "Rejected": "yellow"}
 
 
 @dataclass
@@ -30,37 +45,43 @@ class Sent:
 def main() -> int:
     """Exit code 0 only when every request came out as expected."""
     begun = time.monotonic()
+    console = standard_output()
 
     def report(line: str) -> None:
-        print(f"[{time.monotonic() - begun:5.1f} s] {line}", flush=True)
+        console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False, soft_wrap=True)
 
     with LocalStack({ECHO_ENDPOINT: "echo", FAILING_ENDPOINT: "fail"}, name="demo", report=report) as stack:
-        failures = run(stack, all_cases(), report)
+        failures = run(stack, all_cases(), report, console)
         stack.keep_logs = bool(failures)
         if failures:
-            print(f"\nlogs: {stack.directory}")
+            console.print(f"\nlogs: {stack.directory}", markup=False, soft_wrap=True)
     for failure in failures:
-        print(f"FAILED  {failure}")
+        console.print(f"FAILED  {failure}", style="bold red", markup=False, soft_wrap=True)
     verdict = "every request came out as expected" if not failures else f"{len(failures)} did not come out as expected"
     report(f"{verdict}; total {time.monotonic() - begun:.1f} s; everything has been stopped")
     return 1 if failures else 0
 
 
-def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None]) -> list[str]:
+def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None], console: Console) -> list[str]:
     """Sends every request, prints a row as each outcome is there, and returns what went wrong."""
     report(f"sending {len(cases)} requests; results as they arrive:")
-    print("\n" + ROW.format(*HEADINGS))
+    console.print()
+    console.print(row([Text(name, style="bold") for name, _, _ in COLUMNS]))
     everything = [send(bridge, case) for case in cases]
     waiting = list(everything)
     failures: list[str] = []
     deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
-    while waiting and time.monotonic() < deadline:
-        bridge.poll_results()
-        for sent in [sent for sent in waiting if settled(bridge, sent)]:
-            waiting.remove(sent)
-            print_row(sent)
-            failures += [f"{sent.case.label}: {problem}" for problem in sent.outcome.problems]
-    print()
+    columns = (SpinnerColumn(), TextColumn("waiting for results"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(cases))
+        while waiting and time.monotonic() < deadline:
+            bridge.poll_results()
+            for sent in [sent for sent in waiting if settled(bridge, sent)]:
+                waiting.remove(sent)
+                console.print(outcome_row(sent))
+                progress.advance(task)
+                failures += [f"{sent.case.label}: {problem}" for problem in sent.outcome.problems]
+    console.print()
     failures += [f"{sent.case.label}: no outcome after {OUTCOME_TIMEOUT_SECONDS} s" for sent in waiting]
     return failures + compare_inputs(bridge, everything, report)
 
@@ -107,13 +128,30 @@ def dead_letter_arrived(bridge: Bridge, sent: Sent) -> bool:
     return False
 
 
-def print_row(sent: Sent) -> None:
-    """One line of the table."""
+def outcome_row(sent: Sent) -> Table:
+    """The row of a request whose outcome is there."""
     outcome = sent.outcome
-    seconds = f"{time.monotonic() - sent.at:.2f}"
-    size = f"{len(sent.case.payload):,}"
-    row = ROW.format(sent.case.label, size, outcome.way, outcome.status, seconds, outcome.output, outcome.output_at)
-    print(row + ("" if not outcome.problems else f"  WRONG: {'; '.join(outcome.problems)}"), flush=True)
+    wrong = f"  WRONG: {'; '.join(outcome.problems)}" if outcome.problems else ""
+    return row(
+        [
+            Text(sent.case.label),
+            Text(f"{len(sent.case.payload):,}"),
+            Text(outcome.way),
+            Text(outcome.status, style=STATUS_STYLES.get(outcome.status, "")),
+            Text(f"{time.monotonic() - sent.at:.2f}"),
+            Text(outcome.output),
+            Text.assemble(outcome.output_at, (wrong, "bold red")),
+        ]
+    )
+
+
+def row(cells: list[Text]) -> Table:
+    """One row of the table, or its headings."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _, width, justify in COLUMNS:
+        table.add_column(width=width, justify=justify, overflow="fold")
+    table.add_row(*cells)
+    return table
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Whether the account's Lambda concurrency suffices for what the stack may take at most.
 
-A caller who waits (Prefer: wait) holds one execution of `submit` for as long; the mappings take up to their
-MaximumConcurrency. What SNS invokes directly is left out: Lambda tries it again while it throttles.
+A caller who waits (Prefer: wait) holds one execution of `submit` for as long, so callers hold at most rate times wait,
+and the burst. The mappings take up to their MaximumConcurrency. What SNS invokes directly is left out: each takes well
+under a second, and Lambda tries it again while it throttles.
 """
 
 from __future__ import annotations
@@ -69,10 +70,11 @@ def concurrency(stack: Stack) -> Iterator[Finding]:
         return
     mappings += mapped(stack, "SubmitFunction", "RequestQueue")
     throttle = throttling(stack)
-    rate = float(throttle["ThrottlingRateLimit"])
+    rate, burst = float(throttle["ThrottlingRateLimit"]), int(throttle["ThrottlingBurstLimit"])
     wait = max(int(stack.variable("SubmitFunction", "BRIDGE_MAX_WAIT_SECONDS", str(DEFAULT_WAIT_SECONDS))), 1)
-    most = mappings + math.ceil(rate * wait)
-    sum_in_words = f"up to {most} of {limit}: {rate:g} requests a second that wait {wait} s, {mappings} by mappings"
+    most = mappings + burst + math.ceil(rate * wait)
+    callers = f"{rate:g} requests a second that wait {wait} s, a burst of {burst}"
+    sum_in_words = f"up to {most} of {limit}: {callers}, mappings {mappings}"
     if most <= limit:
         yield ok("concurrency", sum_in_words)
         return
@@ -96,13 +98,18 @@ def throttling(stack: Stack) -> dict[str, Any]:
 
 def lowered(stack: Stack, throttle: dict[str, Any], limit: int, mappings: int, wait: int) -> list[str]:
     """Commands that leave half of the account to others, or all of it to the bridge, or ask AWS for more."""
-    rate = math.floor((limit / 2 - mappings) / wait) or math.floor((limit - mappings) / wait)
-    if rate < 1:
+    burst = int(throttle["ThrottlingBurstLimit"])
+    for share in (limit // 2, limit):
+        allowed = min(burst, share // 4)
+        rate = (share - mappings - allowed) // wait
+        if rate >= 1 and allowed >= 1:
+            break
+    else:
         quota = {"service_code": "lambda", "quota_code": QUOTA, "desired_value": str(max(USUAL_LIMIT, 2 * limit))}
         return [aws("service-quotas request-service-quota-increase", **quota)]
-    settings = {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": int(throttle["ThrottlingBurstLimit"])}
+    settings = {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": allowed}
     api = {"api_id": stack.outputs["ApiId"], "stage_name": "$default"}
     return [
         aws("apigatewayv2 update-stage", **api, default_route_settings=settings),
-        f"# and answer the parameter ThrottlingRateLimit with {rate} at the next deployment",
+        f"# and answer ThrottlingRateLimit with {rate}, ThrottlingBurstLimit with {allowed} at the next deployment",
     ]

@@ -48,20 +48,10 @@ def state_finding(configuration: dict[str, Any], subject: str) -> Finding | None
         words = f"{state}, last update {update}: {configuration.get('StateReason', '')}".rstrip(": ")
         return wrong(subject, words, aws(f"lambda wait {waiter}", function_name=name))
     if state == "Inactive":
-        # Idle for weeks: the next invocation, which fails, wakes it.
-        wake = aws(
-            "lambda invoke",
-            function_name=name,
-            invocation_type="Event",
-            payload="{}",
-            cli_binary_format="raw-in-base64-out",
-        )
-        return wrong(
-            subject,
-            "Inactive: idle for weeks",
-            f"{wake} /dev/null",
-            aws("lambda wait function-active-v2", function_name=name),
-        )
+        # The next invocation fails, and wakes it.
+        wake = aws("lambda invoke", function_name=name)
+        wait = aws("lambda wait function-active-v2", function_name=name)
+        return wrong(subject, "Inactive: idle for weeks", f"{wake} /dev/null || true", wait)
     reason = configuration.get("StateReason") if state != "Active" else configuration.get("LastUpdateStatusReason")
     if state != "Active" or update != "Successful":
         return wrong(subject, f"{state}, last update {update}: {reason or 'no reason given'}", "make deploy")

@@ -14,6 +14,7 @@ from doctor.finding import Finding, ok, told, wrong
 from doctor.stack import Stack
 
 PENDING = "PendingConfirmation"
+NO_FILTER = "{}"
 
 
 def check(stack: Stack) -> Iterator[Finding]:
@@ -55,6 +56,14 @@ def attributed(stack: Stack, topic: str, subject: str, arn: str, attributes: dic
     """What the subscription's attributes say."""
     if attributes.get(PENDING) == "true":
         return wrong(subject, "not confirmed: nothing is delivered", subscribe(stack, topic))
+    unheard = filtered_out(stack, attributes.get("FilterPolicy", ""))
+    if unheard:
+        changes = filter_attributes(stack, topic)
+        commands = [
+            aws("sns set-subscription-attributes", subscription_arn=arn, attribute_name=name, attribute_value=value)
+            for name, value in changes.items()
+        ]
+        return wrong(subject, f"its filter keeps the notifications of {', '.join(unheard)} away", *commands)
     target = json.loads(attributes.get("RedrivePolicy") or "{}").get("deadLetterTargetArn")
     wanted = redrive(stack)
     if target != wanted["deadLetterTargetArn"]:
@@ -82,12 +91,31 @@ def redrive(stack: Stack) -> dict[str, Any]:
     return {"deadLetterTargetArn": stack.queue_arn("NotificationDeadLetterQueue")}
 
 
+def filtered_out(stack: Stack, policy: str) -> list[str]:
+    """Endpoints of the stack that a filter does not name. An empty one lets everything through."""
+    if policy in ("", NO_FILTER):
+        return []
+    return [name for name in stack.endpoint_names if f'"{name.lower()}"' not in policy.lower()]
+
+
+def filter_attributes(stack: Stack, topic: str) -> dict[str, str]:
+    """The filter of a subscription. A topic of the user's may carry notifications of other endpoints too: those of the
+    stack's pass, whichever case SageMaker writes their names in, and those that name no endpoint.
+    """
+    if topic not in (stack.parameters.get("SuccessTopicArn"), stack.parameters.get("ErrorTopicArn")):
+        return {"FilterPolicy": NO_FILTER}
+    names: list[dict[str, Any]] = [{"equals-ignore-case": name} for name in stack.endpoint_names]
+    policy = {"requestParameters": {"endpointName": [{"exists": False}, *names]}}
+    return {"FilterPolicyScope": "MessageBody", "FilterPolicy": json.dumps(policy)}
+
+
 def subscribe(stack: Stack, topic: str) -> str:
     """The command that subscribes as the template does."""
     protocol, endpoint = receiver(stack)
     attributes = {"RedrivePolicy": json.dumps(redrive(stack))}
     if stack.is_by_queue:
         attributes["RawMessageDelivery"] = "true"
+    attributes |= {name: value for name, value in filter_attributes(stack, topic).items() if value != NO_FILTER}
     return aws(
         "sns subscribe", topic_arn=topic, protocol=protocol, notification_endpoint=endpoint, attributes=attributes
     )

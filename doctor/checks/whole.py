@@ -19,6 +19,9 @@ COMPLETE = {
     "IMPORT_COMPLETE",
     "IMPORT_ROLLBACK_COMPLETE",
 }
+# Nothing of it has ever worked, or somebody meant to delete it: it can only be deleted.
+NEVER_DEPLOYED = {"REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+ROLLED_BACK_BY = {"UPDATE_FAILED": "rollback-stack", "UPDATE_ROLLBACK_FAILED": "continue-update-rollback"}
 DEPLOY = "make deploy"
 
 
@@ -44,24 +47,16 @@ def check(stack: Stack) -> Iterator[Finding]:
 def commands(stack: Stack) -> list[str]:
     """What ends each state that is none to stay in."""
     name = {"stack_name": stack.name}
-    status = stack.status
-    if status == "UPDATE_ROLLBACK_FAILED":
+    if stack.status in NEVER_DEPLOYED:
         return [
-            aws("cloudformation continue-update-rollback", **name),
-            aws("cloudformation wait stack-rollback-complete", **name),
+            aws("cloudformation delete-stack", **name),
+            aws("cloudformation wait stack-delete-complete", **name),
             DEPLOY,
         ]
-    if status.endswith("_IN_PROGRESS"):
-        waiters = {
-            "CREATE": "stack-create-complete",
-            "UPDATE": "stack-update-complete",
-            "DELETE": "stack-delete-complete",
-        }
-        waiter = "stack-rollback-complete" if "ROLLBACK" in status else waiters.get(status.split("_")[0])
-        return [aws(f"cloudformation wait {waiter or 'stack-import-complete'}", **name)]
-    # A first deployment that failed leaves a stack that can only be deleted.
-    return [
-        aws("cloudformation delete-stack", **name),
-        aws("cloudformation wait stack-delete-complete", **name),
-        DEPLOY,
-    ]
+    if stack.status in ROLLED_BACK_BY:
+        rollback = aws(f"cloudformation {ROLLED_BACK_BY[stack.status]}", **name)
+        return [rollback, aws("cloudformation wait stack-rollback-complete", **name), DEPLOY]
+    if stack.status.endswith("_IN_PROGRESS"):
+        kind = "rollback" if "ROLLBACK" in stack.status else stack.status.split("_")[0].lower()
+        return [aws(f"cloudformation wait stack-{kind}-complete", **name)]
+    return [DEPLOY]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from doctor.commands import log
 from doctor.finding import Finding, cannot_tell, ok, wrong
 from doctor.send.mailbox import Mailbox
 from doctor.send.requests import BY_HTTP, REJECTED, Request, Sender, log_commands
@@ -42,7 +43,7 @@ def of_result(stack: Stack, request: Request, sender: Sender) -> Finding:
             give = f"{RETRY.format(name=stack.name)} PAYLOAD=FILE CONTENT_TYPE=TYPE"
             return cannot_tell(request.subject, f"the model does not take the doctor's payload: {words}", give)
         endpoint = stack.parameters["EndpointName"]
-        return wrong(request.subject, words, f"aws logs tail /aws/sagemaker/Endpoints/{endpoint} --since 10m")
+        return wrong(request.subject, words, log(f"/aws/sagemaker/Endpoints/{endpoint}"))
     if request.kind != BY_HTTP:
         return ok(request.subject, f"Completed, {time}")
     time = f"202 after {request.accepted_after:.2f} s, {time}"

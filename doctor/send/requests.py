@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from doctor.commands import aws
+from doctor.commands import log
 from doctor.faults import in_words, raise_if_fatal
 from doctor.finding import Finding, cannot_tell, wrong
 from doctor.send.http import Answer, Caller
@@ -177,5 +177,4 @@ class Sender:
 
 def log_commands(stack: Stack, *functions: str) -> list[str]:
     """Commands that show what the functions say of it."""
-    groups = [stack.resources[function.replace("Function", "LogGroup")] for function in functions]
-    return [aws(f"logs tail {group}", since="10m") for group in groups]
+    return [log(stack.resources[function.replace("Function", "LogGroup")]) for function in functions]

@@ -71,6 +71,16 @@ def subscription_without_dead_letter_queue(patient: Patient) -> None:
     )
 
 
+def filter_for_others(patient: Patient) -> None:
+    for name, value in {
+        "FilterPolicyScope": "MessageBody",
+        "FilterPolicy": '{"requestParameters": {"endpointName": ["extra"]}}',
+    }.items():
+        patient.local.sns.set_subscription_attributes(
+            SubscriptionArn=subscription(patient, "SuccessTopicArn"), AttributeName=name, AttributeValue=value
+        )
+
+
 def deleted_topic(patient: Patient) -> None:
     patient.local.sns.delete_topic(TopicArn=patient.local.outputs["ErrorTopicArn"])
 
@@ -193,6 +203,12 @@ BREAKAGES = [
         "subscription to ErrorTopic",
         "what SNS cannot deliver is lost",
         subscription_without_dead_letter_queue,
+    ),
+    Breakage(
+        "filter for others",
+        "subscription to SuccessTopic",
+        "keeps the notifications of summarizer away",
+        filter_for_others,
     ),
     Breakage("deleted topic", "subscription to ErrorTopic", "does not exist", deleted_topic),
     Breakage("queue without redrive", "RequestQueue", "it has no redrive policy", queue_without_redrive),

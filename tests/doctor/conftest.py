@@ -22,8 +22,8 @@ def _ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def well(endpoints: Mapping[str, str], delivery: str) -> Iterator[Patient]:
-    """A stack without a fault. Its rate is below what ministack says of the smallest machine's concurrency."""
-    parameters = {"ThrottlingRateLimit": "1", "NotificationDelivery": delivery}
+    """A stack without a fault. What it may take is below what ministack says of the smallest machine's concurrency."""
+    parameters = {"ThrottlingRateLimit": "1", "ThrottlingBurstLimit": "1", "NotificationDelivery": delivery}
     name = f"doctor-{delivery.lower()}"
     with LocalStack(endpoints, parameters=parameters, name=name) as stack, moving_messages(stack) as sqs_url:
         patient = Patient(stack, sqs_url)

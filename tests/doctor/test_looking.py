@@ -15,7 +15,7 @@ from patient import Patient
 from rich.console import Console
 
 from doctor.__main__ import main
-from doctor.report import Report
+from doctor.report import PLAIN_WIDTH, Report
 from local.stack import ROOT
 
 
@@ -69,7 +69,7 @@ def test_looking_changes_nothing_and_leaves_dead_letters_where_they_are(direct: 
 
 def printed(patient: Patient) -> tuple[int, str]:
     output = io.StringIO()
-    code = main([patient.local.name], Report(Console(file=output)))
+    code = main([patient.local.name], Report(Console(file=output, width=PLAIN_WIDTH)))
     return code, output.getvalue()
 
 

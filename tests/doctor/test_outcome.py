@@ -10,6 +10,7 @@ from botocore.stub import Stubber
 from canned import OUTPUTS, REGION, Answers, stack_of
 from test_endpoints import described
 
+from doctor.commands import log
 from doctor.finding import Finding, State
 from doctor.send import outcome
 from doctor.send.http import Answer
@@ -41,10 +42,7 @@ def told(
 def test_no_result_in_time_is_wrong_and_the_logs_say_why() -> None:
     finding = told(INLINE, RUNNING)
     assert (finding.state, finding.words) == (State.WRONG, "no result within 120 s")
-    assert finding.commands == (
-        "aws logs tail /aws/lambda/bridge-submit --since 10m",
-        "aws logs tail /aws/lambda/bridge-collect --since 10m",
-    )
+    assert finding.commands == (log("/aws/lambda/bridge-submit"), log("/aws/lambda/bridge-collect"))
 
 
 def test_an_endpoint_that_is_scaled_to_zero_is_given_time() -> None:

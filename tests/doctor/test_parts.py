@@ -32,6 +32,9 @@ COLLECT = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:bridge-collect"
         ("DELETE_IN_PROGRESS", "aws cloudformation wait stack-delete-complete"),
         ("IMPORT_IN_PROGRESS", "aws cloudformation wait stack-import-complete"),
         ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback"),
+        ("UPDATE_FAILED", "aws cloudformation rollback-stack"),
+        ("REVIEW_IN_PROGRESS", "aws cloudformation delete-stack"),
+        ("ROLLBACK_FAILED", "aws cloudformation delete-stack"),
         ("ROLLBACK_COMPLETE", "aws cloudformation delete-stack"),
         ("CREATE_FAILED", "aws cloudformation delete-stack"),
         ("DELETE_FAILED", "aws cloudformation delete-stack"),
@@ -41,6 +44,18 @@ def test_a_stack_that_is_not_deployed_to_its_end_is_wrong(status: str, first_com
     row = only(whole.check(stack_of(status=status)))
     assert (row.state, row.words) == (State.WRONG, status)
     assert row.commands[0] == f"{first_command} --stack-name bridge"
+
+
+def test_no_stack_that_has_ever_worked_is_to_be_deleted() -> None:
+    for status in (
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_FAILED",
+        "UPDATE_IN_PROGRESS",
+        "IMPORT_ROLLBACK_FAILED",
+        "UNKNOWN",
+    ):
+        row = only(whole.check(stack_of(status=status)))
+        assert not [command for command in row.commands if "delete-stack" in command], status
 
 
 def test_a_failed_update_that_was_taken_back_is_no_fault() -> None:
@@ -265,7 +280,7 @@ MAPPED = (
 
 
 def stage(rate: float) -> tuple[str, str, dict[str, Any]]:
-    settings = {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": 200}
+    settings = {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": 50}
     return ("apigatewayv2", "get_stage", {"StageName": "$default", "DefaultRouteSettings": settings})
 
 
@@ -281,11 +296,11 @@ def concurrency_row(limit: int, rate: float, **given: str) -> Any:
 @pytest.mark.parametrize(
     ("limit", "rate", "wait", "state", "words"),
     [
-        (1000, 25, "20", State.OK, "up to 510 of 1000"),
-        (1000, 100, "20", State.WRONG, "up to 2010 of 1000"),
-        (1000, 100, "0", State.OK, "up to 110 of 1000"),
-        (1000, 49.5, "20", State.OK, "up to 1000 of 1000"),
-        (10, 1, "20", State.WRONG, "up to 30 of 10"),
+        (1000, 25, "20", State.OK, "up to 560 of 1000"),
+        (1000, 100, "20", State.WRONG, "up to 2060 of 1000"),
+        (1000, 100, "0", State.OK, "up to 160 of 1000"),
+        (1000, 47, "20", State.OK, "up to 1000 of 1000"),
+        (10, 1, "20", State.WRONG, "up to 80 of 10"),
     ],
 )
 def test_rate_times_wait_and_the_mappings_have_to_fit(
@@ -297,7 +312,7 @@ def test_rate_times_wait_and_the_mappings_have_to_fit(
 
 def test_the_lower_rate_leaves_half_of_the_account_to_others() -> None:
     row = concurrency_row(1000, 100)
-    assert '--default-route-settings \'{"ThrottlingRateLimit":24,"ThrottlingBurstLimit":200}\'' in row.commands[0]
+    assert '--default-route-settings \'{"ThrottlingRateLimit":22,"ThrottlingBurstLimit":50}\'' in row.commands[0]
 
 
 def test_an_account_that_is_too_small_for_any_rate_is_raised() -> None:
@@ -364,3 +379,12 @@ def test_the_stack_s_own_alarm_topic_is_used_where_there_is_one() -> None:
     (command,) = row.commands
     assert f"--alarm-actions {PREFIX}-alarms" in command
     assert QUEUES.rsplit("/", 1)[0] not in command
+
+
+def test_topics_of_the_user_s_are_subscribed_with_a_filter_and_the_stack_s_own_without() -> None:
+    given = {"SuccessTopicArn": OUTPUTS["SuccessTopicArn"], "AllowedEndpointNames": "Translator"}
+    none: Answers = [("sns", "list_subscriptions_by_topic", {"Subscriptions": []})] * 2
+    success, error = subscriptions.check(stack_of(none, parameters=given))
+    assert "FilterPolicyScope" in success.commands[0]
+    assert r"{\"equals-ignore-case\": \"Translator\"}" in success.commands[0]
+    assert "FilterPolicy" not in error.commands[0]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from canned import stack_of
 
+from doctor.commands import log
 from doctor.finding import State
 from doctor.send.payload import Payload
 from doctor.send.requests import BY_HTTP, INLINE, THROUGH_S3, Request, Sender
@@ -182,7 +183,4 @@ def test_an_answer_other_than_202_is_told(status: int, auth: str, state: State, 
 def test_an_api_that_is_not_there_is_wrong() -> None:
     finding = by_http("http://127.0.0.1:1", "NONE").finding
     assert finding is not None
-    assert (finding.state, finding.commands) == (
-        State.WRONG,
-        ("aws logs tail /aws/lambda/bridge-submit --since 10m",),
-    )
+    assert (finding.state, finding.commands) == (State.WRONG, (log("/aws/lambda/bridge-submit"),))

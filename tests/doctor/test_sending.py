@@ -90,7 +90,7 @@ def another_consumer(patient: Patient) -> Iterator[None]:
 def test_a_result_that_another_consumer_took_is_told_by_its_output(
     direct: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Mailbox, "take", nothing_of_the_results_queue(direct))
+    monkeypatch.setattr(Mailbox, "take", nothing_of_the_queue(direct, "ResultsQueueUrl"))
     monkeypatch.setattr("doctor.send.run.RESULT_FOLLOWS_SECONDS", 1)
     with another_consumer(direct):
         rows = direct.sent()
@@ -101,8 +101,8 @@ def test_a_result_that_another_consumer_took_is_told_by_its_output(
     assert "its result was not seen: another consumer took it first" in words(rows, KINDS[3])
 
 
-def nothing_of_the_results_queue(patient: Patient) -> Callable[[Mailbox, int], list[dict[str, Any]]]:
-    take, url = Mailbox.take, patient.local.outputs["ResultsQueueUrl"]
+def nothing_of_the_queue(patient: Patient, output: str) -> Callable[[Mailbox, int], list[dict[str, Any]]]:
+    take, url = Mailbox.take, patient.local.outputs[output]
     return lambda mailbox, wait_seconds: [] if mailbox.url == url else take(mailbox, wait_seconds)
 
 
@@ -124,6 +124,7 @@ def test_a_rejection_whose_dead_letter_comes_later_is_not_waited_for(
     direct: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("doctor.send.outcome.dead_letter_seconds", lambda _: 540)
+    monkeypatch.setattr(Mailbox, "take", nothing_of_the_queue(direct, "RequestDeadLetterQueueUrl"))
     rows = direct.sent(wait_seconds=60)
     assert states(rows)[KINDS[3]] is State.CANNOT_TELL
     assert words(rows, KINDS[3]).endswith("the dead letter comes after about 540 s")
