@@ -29,6 +29,7 @@ SENT_AFTER_LOST_ANSWER = "sent again: the notification came back, SQS's answer h
 SENT_AFTER_TIMEOUT = "sent again: the notification came back, the function's time had run out"
 REJECTED_NOT_KEPT = "rejected again: the message came back, the dead-letter queue had not taken it"
 REJECTED_AFTER_KILL = "rejected again: the message came back, a function had been killed"
+REJECTED_AFTER_TIMEOUT = "rejected again: the message came back, the function's time had run out"
 KEPT_BY_SDK = "dead letter again: SQS's answer was lost, the SDK tried again"
 KEPT_AFTER_KILL = "dead letter again: the message came back, a function had been killed"
 KEPT_AFTER_LOST_ANSWER = "dead letter again: the message came back, SQS's answer had been lost"
@@ -47,11 +48,13 @@ class Evidence:
     keeps: dict[str, list[Call]]
     """Dead letters of `submit`'s, by a request's digest."""
     kills: list[tuple[float, str]]
+    timeouts: list[tuple[float, str]]
 
     @classmethod
     def of(cls, ledger: Ledger) -> Evidence:
         """Sorted out of a ledger."""
-        evidence = cls(defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list), [])
+        evidence = cls(defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list), [], [])
+        evidence.timeouts = sorted((timeout.at, timeout.function) for timeout in ledger.timeouts)
         evidence.kills = sorted((kill.at, kill.function) for kill in ledger.kills)
         for call in sorted(ledger.calls, key=lambda call: call.at):
             if not call.forwarded:
@@ -75,6 +78,11 @@ class Evidence:
     def was_killed(self, function: str, since: float, until: float) -> bool:
         """Whether a process of this function was killed in between."""
         return any(since <= at <= until and killed == function for at, killed in self.kills)
+
+    def was_timed_out(self, function: str, since: float, until: float) -> bool:
+        """Whether Lambda ended a process of this function in between, because its time had run out."""
+        # The log has whole seconds.
+        return any(since - 1 <= at <= until and ended == function for at, ended in self.timeouts)
 
 
 def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tuple[Counter[str], int]:
@@ -152,6 +160,8 @@ def again_rejected(request: Request, count: int, evidence: Evidence) -> list[str
             causes.append(REJECTED_NOT_KEPT)
         elif evidence.was_killed("submit", before.at, call.at):
             causes.append(REJECTED_AFTER_KILL)
+        elif evidence.was_timed_out("submit", before.at, call.at):
+            causes.append(REJECTED_AFTER_TIMEOUT)
     return causes
 
 
@@ -171,12 +181,14 @@ def kept_again(before: Call, call: Call | None, calls: list[Call], evidence: Evi
     """Why a message became a dead letter by `call`, or by SQS, though `before` had made it one."""
     if call and before.sdkCall == call.sdkCall:
         return KEPT_BY_SDK
-    if evidence.was_killed("submit", before.at, call.at if call else math.inf):
+    until = call.at if call else math.inf
+    if evidence.was_killed("submit", before.at, until):
         return KEPT_AFTER_KILL
     last_try = [other for other in calls if other.sdkCall == before.sdkCall][-1]
     if not_answered(last_try):
         return KEPT_AFTER_LOST_ANSWER
-    return KEPT_AFTER_TIMEOUT if last_try.fault == DELAYED else None
+    is_late = last_try.fault == DELAYED or evidence.was_timed_out("submit", before.at, until)
+    return KEPT_AFTER_TIMEOUT if is_late else None
 
 
 def was_confirmed(call: Call) -> bool:

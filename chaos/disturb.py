@@ -48,7 +48,11 @@ DELAY_SECONDS = 7.0
 PAUSE_SECONDS = (0.5, 1.5)
 
 # Statement of a role's policy that is taken away: role, policy, statement.
-PERMISSIONS = (("SubmitRole", "submit", "StoreInputs"), ("CollectRole", "collect", "ReadOutputs"))
+PERMISSIONS = (
+    ("SubmitRole", "submit", "StoreInputs"),
+    ("SubmitRole", "submit", "KeepRejectedRequests"),
+    ("CollectRole", "collect", "ReadOutputs"),
+)
 
 
 class Disturber:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,14 @@ class Kill:
 
 
 @dataclass
+class Timeout:
+    """A function that Lambda ended because its time had run out."""
+
+    at: float
+    function: str
+
+
+@dataclass
 class Ledger:
     """All of it."""
 
@@ -99,6 +109,7 @@ class Ledger:
     notification_dead_letters: list[DeadLetter] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
+    timeouts: list[Timeout] = field(default_factory=list)
     injected: dict[str, int] = field(default_factory=dict)
     """How often each fault happened."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -119,6 +130,7 @@ def load(path: Path) -> Ledger:
         "notification_dead_letters": DeadLetter,
         "calls": Call,
         "kills": Kill,
+        "timeouts": Timeout,
     }
     for name, kind in kinds.items():
         document[name] = [kind(**entry) for entry in document[name]]
@@ -145,3 +157,14 @@ def read_calls(path: Path) -> list[Call]:
         except ValueError:
             continue
     return calls
+
+
+def read_timeouts(log: Path) -> list[Timeout]:
+    """What ministack logged of functions that it ended; to the second, in local time."""
+    found = re.findall(
+        r"^(\S+ \S+) \w+ \[.*?\] Lambda (\S+): Task timed out", log.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return [
+        Timeout(datetime.fromisoformat(at).timestamp(), "collect" if "ollect" in name else "submit")
+        for at, name in found
+    ]

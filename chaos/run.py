@@ -18,7 +18,7 @@ from chaos.checker import Verdict, check
 from chaos.collector import Collector
 from chaos.disturb import Disturber
 from chaos.drive import Driver
-from chaos.ledger import Ledger, read_calls
+from chaos.ledger import Ledger, read_calls, read_timeouts
 from chaos.report import as_json, as_text
 from chaos.requests import sendings
 from chaos.stack import ChaosStack
@@ -68,6 +68,7 @@ def chaos(
             raise
         ledger.requests = [sending.record for sending in sent]
         ledger.calls = read_calls(running.proxy_log)
+        ledger.timeouts = read_timeouts(running.ministack_log)
     return ledger
 
 

@@ -26,7 +26,9 @@ from chaos.ledger import (
     Ledger,
     Request,
     Result,
+    Timeout,
     load,
+    read_timeouts,
     whole,
 )
 from chaos.report import as_text
@@ -208,12 +210,21 @@ def told(at: float, sdk: str) -> Call:
     return call(SEND, at, sdk, None)
 
 
-def rejected(results: int, letters: list[DeadLetter], calls: list[Call], kill: float | None = None) -> Ledger:
+def rejected(
+    results: int,
+    letters: list[DeadLetter],
+    calls: list[Call],
+    kill: float | None = None,
+    timeout: float | None = None,
+) -> Ledger:
     """A refused request with so many rejections, and these dead letters."""
-    kills = [] if kill is None else [Kill(kill, "submit", "SIGKILL")]
-    refused = [request(validity=REFUSED)]
     return Ledger(
-        requests=refused, results=[REJECTED] * results, request_dead_letters=letters, calls=calls, kills=kills
+        requests=[request(validity=REFUSED)],
+        results=[REJECTED] * results,
+        request_dead_letters=letters,
+        calls=calls,
+        kills=[] if kill is None else [Kill(kill, "submit", "SIGKILL")],
+        timeouts=[] if timeout is None else [Timeout(timeout, "submit")],
     )
 
 
@@ -271,6 +282,7 @@ REJECTIONS = {
     ),
     causes.SENT_BY_SDK: rejected(2, [BY_SUBMIT], [kept(1, "k"), told(2, "t"), told(2.5, "t")]),
 }
+COME_BACK = [kept(1, "k"), told(2, "t"), kept(9, "k2"), told(10, "t2")]
 
 
 @pytest.mark.parametrize("cause", REJECTIONS)
@@ -278,6 +290,14 @@ def test_each_further_rejection_is_put_down_to_its_cause(cause: str) -> None:
     verdict = check(REJECTIONS[cause])
     assert verdict.duplicates == {cause: 1}
     assert verdict.is_kept, verdict
+
+
+def test_a_message_that_came_back_when_the_functions_time_had_run_out_is_rejected_again() -> None:
+    verdict = check(rejected(2, [BY_SUBMIT] * 2, COME_BACK, timeout=6))
+    assert verdict.duplicates == {causes.REJECTED_AFTER_TIMEOUT: 1}
+    assert verdict.dead_letters == {causes.KEPT_AFTER_TIMEOUT: 1}
+    assert verdict.is_kept
+    assert len(check(rejected(2, [BY_SUBMIT] * 2, COME_BACK, timeout=12)).unexplained) == 2
 
 
 def test_a_sender_who_is_told_twice_without_a_cause_is_said() -> None:
@@ -320,9 +340,23 @@ def test_a_duplicate_that_nothing_explains_is_said(results: list[Result]) -> Non
     assert not verdict.is_kept
 
 
+def test_what_lambda_ended_is_read_from_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "ministack.log"
+    log.write_text(
+        "2026-11-25 18:27:40 WARNING [ministack] Lambda chaos-CollectFunction-1: Task timed out after 6.00 seconds\n"
+        "2026-11-25 18:27:41 WARNING [ministack] Lambda chaos-SubmitFunction-1: Runtime exited\n"
+        "2026-11-25 18:27:42 WARNING [ministack] Lambda chaos-SubmitFunction-1: Task timed out after 6.00 seconds\n",
+        encoding="utf-8",
+    )
+    found = read_timeouts(log)
+    assert [timeout.function for timeout in found] == ["collect", "submit"]
+    assert found[1].at - found[0].at == 2
+
+
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     ledger = Ledger(
         7, [request()], [result()], [DeadLetter("r", "w", None, "no")], [], path(), [Kill(1, "submit", "SIGTERM")]
     )
+    ledger.timeouts = [Timeout(2, "submit")]
     ledger.save(tmp_path / "ledger.json")
     assert load(tmp_path / "ledger.json") == ledger
