@@ -23,8 +23,8 @@ use super::{Accepted, Origin, Submit};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{
-    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource, Parameters,
-    is_printable_ascii,
+    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource,
+    Parameters, is_printable_ascii,
 };
 use crate::results::hex;
 
