@@ -193,6 +193,19 @@ impl Fault {
         }
     }
 
+    /// What SageMaker answered to an invocation whose `InputLocation` has characters beyond ASCII. Its header carries them as the SDKs of
+    /// AWS do, in UTF-8, and AWS's model of the API forbids none; but not every service of AWS reads such a header as it was
+    /// signed (<https://github.com/aws/aws-sdk/issues/795>). Then it never will, whoever mends what.
+    #[must_use]
+    pub fn from_invoke_beyond_ascii(error: SdkError<InvokeEndpointAsyncError, HttpResponse>) -> Self {
+        if !matches!(error.code(), Some("InvalidSignatureException" | "SignatureDoesNotMatch")) {
+            return Self::from_invoke(error);
+        }
+        let message = "SageMaker cannot read this InputLocation, whose key has characters beyond ASCII: copy the object to a key \
+                       of ASCII characters";
+        Self { source: Some(Box::new(error)), ..Self::validation(message) }
+    }
+
     /// What S3 or SQS answered to `operation`.
     #[must_use]
     pub fn from_aws<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self

@@ -270,8 +270,9 @@ fn input_location(source: &impl ParameterSource, config: &SubmitConfig) -> Resul
 /// A validation [`Fault`] for one that no header can carry, an access [`Fault`] for any other.
 pub fn allowed_input(location: S3Uri, allowed: &[S3Prefix]) -> Result<S3Uri, Fault> {
     let text = location.to_string();
-    if text.chars().count() > MAX_INPUT_LOCATION_CHARS || text.chars().any(char::is_control) {
-        let problem = "InputLocation must be at most 1024 characters without control characters";
+    let is_carried = !text.chars().any(char::is_control) && !text.ends_with(' ');
+    if text.chars().count() > MAX_INPUT_LOCATION_CHARS || !is_carried {
+        let problem = "InputLocation must be at most 1024 characters without control characters, the last no space";
         return Err(Fault::validation(problem));
     }
     if allowed.iter().any(|prefix| prefix.contains(&location)) {

@@ -243,6 +243,8 @@ impl Submit {
                 (None, Some(location))
             }
         };
+        let location = location.map(String::from);
+        let is_ascii = location.as_deref().is_none_or(str::is_ascii);
         let call = self
             .sagemaker
             .invoke_endpoint_async()
@@ -255,7 +257,7 @@ impl Submit {
             .set_filename(parameters.filename.map(String::from))
             .set_request_ttl_seconds(parameters.request_ttl_seconds)
             .set_invocation_timeout_seconds(parameters.invocation_timeout_seconds)
-            .set_input_location(location.map(String::from))
+            .set_input_location(location)
             .set_body(body.map(Blob::new));
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let accepted_at = now.as_secs();
@@ -263,7 +265,7 @@ impl Submit {
             Some(tries) => call.customize().interceptor(tries).send().await,
             None => call.send().await,
         };
-        let accepted = sent.map_err(Fault::from_invoke)?;
+        let accepted = sent.map_err(if is_ascii { Fault::from_invoke } else { Fault::from_invoke_beyond_ascii })?;
         Ok(Accepted {
             inference_id: accepted.inference_id,
             output_location: accepted.output_location,

@@ -22,8 +22,8 @@ def _ended_by_signals() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def direct() -> Iterator[LocalStack]:
-    """SNS invokes collect, results in `notification` format, callers signed with IAM. The endpoint `silent` accepts each
-    call and answers none."""
+    """SNS invokes collect, results in `notification` format, callers signed with IAM. The endpoint `silent` accepts
+    each call and answers none."""
     with LocalStack(
         {"echo": "echo", "failing": "fail", "silent": "echo"},
         emulator_arguments=("--fault", "silent:dropped-after-acceptance=1"),

@@ -12,6 +12,7 @@ mod http_answers;
 mod http_client;
 mod http_upload;
 mod http_wait;
+mod input_location;
 mod names;
 mod once;
 mod properties;
