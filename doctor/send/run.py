@@ -115,7 +115,7 @@ class Exchange:
         location = request.output or self._expected_output(request)
         bucket, _, key = location.removeprefix("s3://").partition("/")
         try:
-            self.stack.aws.client("s3").head_object(Bucket=bucket, Key=key)
+            self.stack.aws.call("s3", "head_object", Bucket=bucket, Key=key)
         except (BotoCoreError, ClientError):
             return
         request.output, request.output_after = location, request.after()

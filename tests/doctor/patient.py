@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from doctor.aws import Aws
+from doctor.aws import Aws, Patience
 from doctor.finding import Finding, State
 from doctor.report import Report
 from doctor.run import examine
@@ -23,6 +23,7 @@ from doctor.stack import Stack
 from local.bridge import REGION, ROOT_KEY, aws_client
 from local.stack import ROOT, LocalStack
 
+USUAL = Patience()
 ROLE = "summarizer-execution"
 TRUST = {
     "Version": "2012-10-17",
@@ -66,9 +67,9 @@ class Patient:
             patch.setenv(name, value)
         return self
 
-    def stack(self) -> Stack:
+    def stack(self, patience: Patience = USUAL) -> Stack:
         """As it is now."""
-        return Stack.find(self.local.name, Aws())
+        return Stack.find(self.local.name, Aws(patience))
 
     def findings(self, *skipped: str) -> list[Finding]:
         """What the doctor finds."""
@@ -131,8 +132,8 @@ class Patient:
         return self.functions.get_function(FunctionName=self.resource(function))["Configuration"]["Role"]
 
     def sent(
-        self, payload: Payload | None = None, *, wait_seconds: float = 60, token: str | None = None
+        self, payload: Payload | None = None, *, wait_seconds: float = 60, patience: Patience = USUAL
     ) -> list[Finding]:
         """What becomes of one request of each kind."""
-        options = Options(payload or Payload(), token, wait_seconds)
-        return send(self.stack(), options, silent_report())
+        options = Options(payload or Payload(), None, wait_seconds)
+        return send(self.stack(patience), options, silent_report())

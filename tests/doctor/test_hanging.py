@@ -38,6 +38,7 @@ class Watching(Report):
         super().__init__(silent_report().console)
         self._hanging = hanging
         self._waited_for = set(waited_for)
+        self.ended: list[str] = []
 
     @contextmanager
     def progress(self, _what: str) -> Iterator[Watching]:
@@ -47,6 +48,7 @@ class Watching(Report):
         pass
 
     def end(self, name: str) -> None:
+        self.ended.append(name)
         self._waited_for.discard(name)
         if not self._waited_for:
             self._hanging.release()
@@ -58,7 +60,9 @@ def test_its_neighbours_end_while_it_hangs(queued: Patient, service: str, monkey
     others = set(CHECKS) - {"stack"} - ASKED_BY[service]
     with silence() as hanging:
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", hanging.url)
-        found = examine(Stack.find(queued.local.name, Aws(LONG)), Watching(hanging, others))
+        watching = Watching(hanging, others)
+        found = examine(Stack.find(queued.local.name, Aws(LONG)), watching)
+    assert set(watching.ended[: len(others)]) == others
     assert {name: found[name] for name in others} == {name: usual[name] for name in others}
     for name in ASKED_BY[service]:
         assert State.CANNOT_TELL in {finding.state for finding in found[name]}, name

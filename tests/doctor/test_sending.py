@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from breakages import disabled_mapping
 from patient import Patient, silent_report
+from silence import silence
 
 from doctor import __main__ as program
+from doctor.aws import Patience
 from doctor.finding import Finding, State
 from doctor.run import examine
 from doctor.send.mailbox import Mailbox
@@ -104,6 +106,18 @@ def test_a_result_that_another_consumer_took_is_told_by_its_output(
 def nothing_of_the_queue(patient: Patient, output: str) -> Callable[[Mailbox, int], list[dict[str, Any]]]:
     take, url = Mailbox.take, patient.local.outputs[output]
     return lambda mailbox, wait_seconds: [] if mailbox.url == url else take(mailbox, wait_seconds)
+
+
+def test_an_s3_that_hangs_is_waited_for_once_and_results_come_all_the_same(
+    direct: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with silence() as hanging:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", hanging.url)
+        # The first look for outputs comes before any result.
+        monkeypatch.setattr("doctor.send.run.RECEIVE_SECONDS", 0)
+        rows = direct.sent(patience=Patience(read_seconds=3, tries=1))
+        assert hanging.calls == 1
+    assert states(rows) == dict.fromkeys(KINDS, State.OK), rows
 
 
 def test_a_results_queue_with_a_redrive_policy_is_not_received_from(direct: Patient) -> None:
