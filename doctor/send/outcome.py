@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from doctor.commands import log
 from doctor.finding import Finding, cannot_tell, ok, wrong
 from doctor.send.mailbox import Mailbox
 from doctor.send.requests import BY_HTTP, REJECTED, Request, Sender, log_commands
 from doctor.stack import Stack
 
-# `submit` puts a rejected message there at once. Where it has no such queue, redrive does, after some receipts.
-DEAD_LETTER_VARIABLE = "BRIDGE_DEAD_LETTER_QUEUE_URL"
 RETRY = "make doctor STACK={name} SEND=1"
 
 
@@ -92,23 +88,8 @@ def of_rejected(stack: Stack, request: Request, results: Mailbox, waited: float)
     if told is None and results.problem is None:
         words = f"neither result nor dead letter within {waited:.0f} s"
         return wrong(request.subject, words, *log_commands(stack, "SubmitFunction"))
-    seconds = dead_letter_seconds(stack)
-    if seconds < waited:
-        words = f"{told or results.problem}, and no dead letter within {waited:.0f} s"
-        return wrong(request.subject, words, *log_commands(stack, "SubmitFunction"))
-    again = f"{RETRY.format(name=stack.name)} WAIT={seconds + 60}"
-    return cannot_tell(
-        request.subject, f"{told or results.problem}; the dead letter comes after about {seconds} s", again
-    )
-
-
-def dead_letter_seconds(stack: Stack) -> int:
-    """After how long a rejected message lies in the dead-letter queue."""
-    if stack.variable("SubmitFunction", DEAD_LETTER_VARIABLE, ""):
-        return 0
-    attributes = stack.queue_attributes(stack.outputs["RequestQueueUrl"])
-    receipts = json.loads(attributes.get("RedrivePolicy") or "{}").get("maxReceiveCount", 0)
-    return int(receipts) * int(attributes["VisibilityTimeout"])
+    words = f"{told or results.problem}, and no dead letter within {waited:.0f} s"
+    return wrong(request.subject, words, *log_commands(stack, "SubmitFunction"))
 
 
 def instances(stack: Stack) -> int:

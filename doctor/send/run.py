@@ -55,7 +55,6 @@ class Exchange:
         self.results = Mailbox(sqs, results_url, ids, self._unsafe(results_url))
         self.dead_letters = Mailbox(sqs, stack.outputs["RequestDeadLetterQueueUrl"], ids)
         self._begun = self._looked_at = time.monotonic()
-        self._waits_for_dead_letter = outcome.dead_letter_seconds(stack) <= options.wait_seconds
 
     def _unsafe(self, url: str) -> str | None:
         """Why the results queue must not be received from: each look would count for other people's messages."""
@@ -146,7 +145,7 @@ class Exchange:
         if request.result_after is None and self.results.problem is None:
             return last is not None and request.after() > last + RESULT_FOLLOWS_SECONDS
         if request.kind == REJECTED:
-            return last is not None or not self._waits_for_dead_letter
+            return last is not None
         return request.result_after is not None or last is not None
 
     def _others(self) -> list[Finding]:

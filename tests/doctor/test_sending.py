@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,14 +135,11 @@ def test_a_results_queue_with_a_redrive_policy_is_not_received_from(direct: Pati
     assert {message["Attributes"]["ApproximateReceiveCount"] for message in results} == {"1"}
 
 
-def test_a_rejection_whose_dead_letter_comes_later_is_not_waited_for(
-    direct: Patient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("doctor.send.outcome.dead_letter_seconds", lambda _: 540)
+def test_a_rejection_without_a_dead_letter_is_wrong(direct: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Mailbox, "take", nothing_of_the_queue(direct, "RequestDeadLetterQueueUrl"))
-    rows = direct.sent(wait_seconds=60)
-    assert states(rows)[KINDS[3]] is State.CANNOT_TELL
-    assert words(rows, KINDS[3]).endswith("the dead letter comes after about 540 s")
+    rows = direct.sent(wait_seconds=5)
+    assert states(rows)[KINDS[3]] is State.WRONG
+    assert re.fullmatch(r"Rejected after [\d.]+ s, and no dead letter within \d+ s", words(rows, KINDS[3]))
     direct.local.receive_all("RequestDeadLetterQueueUrl", 1)
 
 

@@ -85,7 +85,7 @@ fn sqs(calls: &Calls, hung: &Calls, hanging: usize) -> Lazy<aws_sdk_sqs::Client>
 /// The ids of the messages that come back.
 async fn returned(collect: &Collect, batch: &Value) -> Vec<String> {
     let answer = collect.handle(event_with(batch, LEFT)).await.unwrap();
-    submit_sqs::failures(&serde_json::to_value(answer).unwrap()).into_iter().map(String::from).collect()
+    submit_sqs::failures(&serde_json::to_value(answer).unwrap())
 }
 
 /// How long it takes until the results of a batch are on the queue, and what comes back.
@@ -119,7 +119,8 @@ async fn of_two_hanging_sends_only_their_own_messages_come_back() {
     let start = Instant::now();
     let mut back = returned(&collect, &batch(numbered(100))).await;
     let mut expected: Vec<String> = hung.lock().unwrap().iter().flat_map(|(_, ids)| ids.clone()).collect();
-    (back.sort_unstable(), expected.sort_unstable());
+    back.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(back, expected);
     assert!(back.len() <= 20, "{back:?}");
     let calls = calls.lock().unwrap();
