@@ -3,8 +3,8 @@
 
 mod configs;
 mod endpoints;
-mod error;
-mod input;
+pub(crate) mod error;
+pub(crate) mod input;
 mod listing;
 mod models;
 pub(crate) mod registry;

@@ -3,13 +3,16 @@
 //! ```text
 //!             ┌▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
-//!             └▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
+//!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
+//!             └▶ services.rs ─▶ cloudwatch.rs: the endpoints' metrics, a minute each
 //! ```
 
 pub mod account;
 mod admin;
 pub mod aws;
 pub mod cli;
+pub mod clock;
+mod cloudwatch;
 pub mod context;
 mod control;
 pub mod embedded;
@@ -21,15 +24,17 @@ pub mod model;
 pub mod notification;
 pub mod notifier;
 pub mod server;
+mod services;
 pub mod settings;
 pub mod start;
 pub mod store;
 pub mod telemetry;
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use account::Account;
+use cloudwatch::CloudWatch;
 use context::Context;
 use control::registry::{Registry, Resource};
 use control::resolve;
@@ -47,6 +52,7 @@ pub struct Emulator {
     images: Images,
     instance_limit: u32,
     registry: Mutex<Registry>,
+    cloudwatch: CloudWatch,
 }
 
 impl Emulator {
@@ -59,13 +65,29 @@ impl Emulator {
             images: settings.images,
             instance_limit: settings.instance_limit,
             registry: Mutex::default(),
+            cloudwatch: CloudWatch::new(settings.time_scale),
         };
         emulator.with_registry(|registry| {
             for endpoint in settings.endpoints {
                 registry.host(endpoint, &emulator.context);
             }
         });
-        Arc::new(emulator)
+        let emulator = Arc::new(emulator);
+        tokio::spawn(Self::pass_minutes(Arc::downgrade(&emulator)));
+        emulator
+    }
+
+    /// What happens every minute, as long as there is an emulator.
+    async fn pass_minutes(emulator: Weak<Self>) {
+        let mut next = emulator.upgrade().map_or(0, |emulator| emulator.cloudwatch.clock.minute() + 1);
+        while let Some(wait) = emulator.upgrade().map(|emulator| emulator.cloudwatch.clock.until(next)) {
+            tokio::time::sleep(wait).await;
+            let Some(emulator) = emulator.upgrade() else { return };
+            // After a machine's sleep the minutes that it missed stay without datapoints.
+            let minute = emulator.cloudwatch.clock.minute().max(next);
+            emulator.cloudwatch.publish(&emulator.endpoints(), minute - 1);
+            next = minute + 1;
+        }
     }
 
     /// An endpoint by its name.
@@ -91,6 +113,10 @@ impl Emulator {
 
     fn arn(&self, kind: &str, name: &str) -> String {
         self.account().arn(kind, name)
+    }
+
+    const fn cloudwatch(&self) -> &CloudWatch {
+        &self.cloudwatch
     }
 
     const fn images(&self) -> &Images {
