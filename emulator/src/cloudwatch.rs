@@ -1,10 +1,13 @@
 //! CloudWatch, as far as an endpoint's metrics and their alarms need it.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Operations.html>
 
+mod alarm;
+mod alarms;
 mod answer;
 mod collect;
 mod error;
 mod input;
+mod judge;
 mod math;
 pub(crate) mod metrics;
 mod protocol;
@@ -18,8 +21,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
+use crate::account::Account;
 use crate::clock::{Clock, TimeScale};
 use crate::endpoint::Endpoint;
+use alarm::Fired;
+use alarms::Alarms;
 use answer::Answer;
 use collect::Collector;
 use error::CloudWatchError;
@@ -35,17 +41,40 @@ pub(crate) const QUERY_VERSION: &str = "2010-08-01";
 #[derive(Debug)]
 pub(crate) struct CloudWatch {
     pub(crate) clock: Clock,
+    account: Account,
     metrics: Mutex<Metrics>,
+    alarms: Mutex<Alarms>,
     collector: Mutex<Collector>,
 }
 
 impl CloudWatch {
-    pub(crate) fn new(scale: TimeScale) -> Self {
-        Self { clock: Clock::new(scale), metrics: Mutex::default(), collector: Mutex::default() }
+    pub(crate) fn new(scale: TimeScale, account: Account) -> Self {
+        Self {
+            clock: Clock::new(scale),
+            account,
+            metrics: Mutex::default(),
+            alarms: Mutex::default(),
+            collector: Mutex::default(),
+        }
     }
 
     pub(crate) fn with_metrics<T>(&self, act: impl FnOnce(&mut Metrics) -> T) -> T {
         act(&mut self.metrics.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Never called with the metrics in hand: the alarms come first.
+    fn with_alarms<T>(&self, act: impl FnOnce(&mut Alarms) -> T) -> T {
+        act(&mut self.alarms.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn alarm_arn(&self, name: &str) -> String {
+        format!("arn:aws:cloudwatch:{}:{}:alarm:{name}", self.account.region, self.account.id)
+    }
+
+    /// Finds the state of every alarm from the minutes before this one, and gives the actions that they ask for.
+    pub(crate) fn evaluate(&self, minute: u64) -> Vec<Fired> {
+        let now = self.clock.unix();
+        self.with_alarms(|alarms| self.with_metrics(|metrics| alarms.evaluate(metrics, minute, now)))
     }
 
     /// Publishes the metrics of a minute that has ended.
@@ -68,10 +97,17 @@ impl CloudWatch {
 
     fn perform(&self, operation: &str, request: &Map<String, Value>) -> Result<Answer, CloudWatchError> {
         match operation {
+            "DeleteAlarms" => alarms::delete(self, request),
+            "DescribeAlarms" => alarms::describe(self, request),
+            "DescribeAlarmsForMetric" => alarms::of_metric(self, request),
+            "DisableAlarmActions" => alarms::enable(self, request, false),
+            "EnableAlarmActions" => alarms::enable(self, request, true),
             "GetMetricData" => read::data(self, request),
             "GetMetricStatistics" => read::statistics(self, request),
             "ListMetrics" => read::list(self, request),
+            "PutMetricAlarm" => alarms::put(self, request.clone()),
             "PutMetricData" => write::put(self, request),
+            "SetAlarmState" => alarms::set_state(self, request),
             _ => Err(CloudWatchError::unknown_operation(operation)),
         }
     }

@@ -65,7 +65,7 @@ impl Emulator {
             images: settings.images,
             instance_limit: settings.instance_limit,
             registry: Mutex::default(),
-            cloudwatch: CloudWatch::new(settings.time_scale),
+            cloudwatch: CloudWatch::new(settings.time_scale, settings.account),
         };
         emulator.with_registry(|registry| {
             for endpoint in settings.endpoints {
@@ -86,6 +86,7 @@ impl Emulator {
             // After a machine's sleep the minutes that it missed stay without datapoints.
             let minute = emulator.cloudwatch.clock.minute().max(next);
             emulator.cloudwatch.publish(&emulator.endpoints(), minute - 1);
+            emulator.cloudwatch.evaluate(minute);
             next = minute + 1;
         }
     }

@@ -39,6 +39,12 @@ impl CloudWatchError {
         Self::new("LimitExceededFault", "LimitExceeded", message)
     }
 
+    pub(crate) fn no_alarm(name: &str) -> Self {
+        let mut error = Self::new("ResourceNotFound", "ResourceNotFound", format!("Unknown alarm {name}"));
+        error.status = StatusCode::NOT_FOUND;
+        error
+    }
+
     pub(crate) fn token() -> Self {
         Self::new("InvalidNextToken", "InvalidNextToken", "Invalid NextToken.")
     }

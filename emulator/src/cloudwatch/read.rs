@@ -34,9 +34,9 @@ pub(super) fn statistics(cloudwatch: &CloudWatch, request: &Map<String, Value>) 
     let datapoints = cloudwatch.with_metrics(|metrics| {
         let unit = metrics.unit(&metric).unwrap_or("None").to_owned();
         let datapoint = |(start, values): (u64, super::metrics::Statistics)| {
-            let time = ("Timestamp", Answer::Time(cloudwatch.clock.start_of(start)));
-            let numbers = statistics.iter().map(|one| (one.name(), Answer::Double(values.get(*one))));
-            let unit = ("Unit", Answer::text(unit.clone()));
+            let time = ("Timestamp".into(), Answer::Time(cloudwatch.clock.start_of(start)));
+            let numbers = statistics.iter().map(|one| (one.name().into(), Answer::Double(values.get(*one))));
+            let unit = ("Unit".into(), Answer::text(unit.clone()));
             Answer::Structure(std::iter::once(time).chain(numbers).chain([unit]).collect())
         };
         metrics.periods(&metric, within, length).into_iter().map(datapoint).collect()
