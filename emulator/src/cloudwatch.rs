@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::account::Account;
 use crate::clock::{Clock, TimeScale};
 use crate::endpoint::Endpoint;
-use alarm::Fired;
+pub(crate) use alarm::Fired;
 use alarms::Alarms;
 use answer::Answer;
 use collect::Collector;
@@ -69,6 +69,28 @@ impl CloudWatch {
 
     pub(crate) fn alarm_arn(&self, name: &str) -> String {
         format!("arn:aws:cloudwatch:{}:{}:alarm:{name}", self.account.region, self.account.id)
+    }
+
+    /// Puts an alarm of a scaling policy.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn put_alarm(&self, request: Map<String, Value>) -> Result<(), String> {
+        alarms::put(self, request).map(drop).map_err(|error| error.message().to_owned())
+    }
+
+    pub(crate) fn remove_alarm(&self, name: &str) {
+        self.with_alarms(|alarms| alarms.remove(name));
+    }
+
+    /// The names of the alarms with this action.
+    pub(crate) fn alarms_with(&self, action: &str) -> Vec<String> {
+        self.with_alarms(|alarms| alarms.with_action(action))
+    }
+
+    /// The actions that `SetAlarmState` has asked for since the last look.
+    pub(crate) fn take_set(&self) -> Vec<Fired> {
+        self.with_alarms(|alarms| std::mem::take(&mut alarms.set))
     }
 
     /// Finds the state of every alarm from the minutes before this one, and gives the actions that they ask for.

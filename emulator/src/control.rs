@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations_Amazon_SageMaker_Service.html>
 
 mod configs;
-mod endpoints;
+pub(crate) mod endpoints;
 pub(crate) mod error;
 pub(crate) mod input;
 mod listing;

@@ -4,11 +4,12 @@
 //!             ┌▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
 //!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
-//!             └▶ services.rs ─▶ cloudwatch.rs: the endpoints' metrics, a minute each
+//!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
 //! ```
 
 pub mod account;
 mod admin;
+mod autoscaling;
 pub mod aws;
 pub mod cli;
 pub mod clock;
@@ -34,8 +35,11 @@ mod wire;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use account::Account;
+use autoscaling::AutoScaling;
 use cloudwatch::CloudWatch;
 use context::Context;
+use control::endpoints::check_limit;
+use control::error::ControlError;
 use control::registry::{Registry, Resource};
 use control::resolve;
 use endpoint::Endpoint;
@@ -53,6 +57,7 @@ pub struct Emulator {
     instance_limit: u32,
     registry: Mutex<Registry>,
     cloudwatch: CloudWatch,
+    autoscaling: AutoScaling,
 }
 
 impl Emulator {
@@ -66,6 +71,7 @@ impl Emulator {
             instance_limit: settings.instance_limit,
             registry: Mutex::default(),
             cloudwatch: CloudWatch::new(settings.time_scale, settings.account),
+            autoscaling: AutoScaling::default(),
         };
         emulator.with_registry(|registry| {
             for endpoint in settings.endpoints {
@@ -86,7 +92,8 @@ impl Emulator {
             // After a machine's sleep the minutes that it missed stay without datapoints.
             let minute = emulator.cloudwatch.clock.minute().max(next);
             emulator.cloudwatch.publish(&emulator.endpoints(), minute - 1);
-            emulator.cloudwatch.evaluate(minute);
+            let fired = emulator.cloudwatch.evaluate(minute);
+            emulator.autoscaling.scale(&emulator, &fired);
             next = minute + 1;
         }
     }
@@ -118,6 +125,18 @@ impl Emulator {
 
     const fn cloudwatch(&self) -> &CloudWatch {
         &self.cloudwatch
+    }
+
+    const fn autoscaling(&self) -> &AutoScaling {
+        &self.autoscaling
+    }
+
+    /// Whether the account's instances suffice for an endpoint with so many.
+    fn may_resize(&self, endpoint: &Endpoint, instances: u32) -> Result<(), String> {
+        let config_name = endpoint.with(|core| core.deployment.config_name.clone());
+        let checked =
+            self.with_registry(|registry| check_limit(self, registry, &endpoint.name, &config_name, instances));
+        checked.map_err(ControlError::into_message)
     }
 
     const fn images(&self) -> &Images {

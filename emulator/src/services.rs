@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 
 use crate::cloudwatch::{self, Protocol};
-use crate::{Emulator, control};
+use crate::{Emulator, autoscaling, control};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -17,11 +17,14 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let (service, operation) = target.split_once('.').unwrap_or_default();
+    if service == autoscaling::SERVICE {
+        return emulator.autoscaling().answer(&emulator, operation, &body);
+    }
     if service == cloudwatch::SERVICE {
-        return emulator.cloudwatch().answer(Protocol::Json, operation, &body);
+        return cloudwatch(&emulator, Protocol::Json, operation, &body);
     }
     if is_form_of(cloudwatch::QUERY_VERSION, &headers, &body) {
-        return emulator.cloudwatch().answer(Protocol::Query, "", &body);
+        return cloudwatch(&emulator, Protocol::Query, "", &body);
     }
     control::call(State(emulator), headers, body).await
 }
@@ -32,7 +35,16 @@ pub(crate) async fn cbor(
     Path(operation): Path<String>,
     body: Bytes,
 ) -> Response {
-    emulator.cloudwatch().answer(Protocol::Cbor, &operation, &body)
+    cloudwatch(&emulator, Protocol::Cbor, &operation, &body)
+}
+
+fn cloudwatch(emulator: &Emulator, protocol: Protocol, operation: &str, body: &[u8]) -> Response {
+    let response = emulator.cloudwatch().answer(protocol, operation, body);
+    let set = emulator.cloudwatch().take_set();
+    if !set.is_empty() {
+        emulator.autoscaling().scale(emulator, &set);
+    }
+    response
 }
 
 fn is_form_of(version: &str, headers: &HeaderMap, body: &[u8]) -> bool {

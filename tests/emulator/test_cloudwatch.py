@@ -101,6 +101,16 @@ def test_metrics_of_ones_own_are_written_read_and_calculated_with(
     ]
 
 
+def test_all_of_time_is_read_as_quickly_as_a_day(start: Callable[..., Emulator]) -> None:
+    cloudwatch = start().client("cloudwatch")
+    cloudwatch.put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "m", "Value": 1}])
+    metric = {"Namespace": "Mine", "MetricName": "m"}
+    query = {"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+    always = {"StartTime": datetime(1970, 1, 1, tzinfo=UTC), "EndTime": datetime(9999, 1, 1, tzinfo=UTC)}
+    (result,) = cloudwatch.get_metric_data(MetricDataQueries=[query], **always)["MetricDataResults"]
+    assert result["Values"] == [1.0]
+
+
 @pytest.mark.parametrize(
     ("operation", "request_", "code", "message"),
     [

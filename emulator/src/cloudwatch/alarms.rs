@@ -36,6 +36,16 @@ impl Alarms {
     pub(super) fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
     }
+
+    /// The names of the alarms with this action.
+    pub(super) fn with_action(&self, arn: &str) -> Vec<String> {
+        let has_action = |alarm: &&Alarm| {
+            ["AlarmActions", "OKActions", "InsufficientDataActions"]
+                .iter()
+                .any(|member| alarm.actions(member).iter().any(|action| action == arn))
+        };
+        self.by_name.values().filter(has_action).map(|alarm| alarm.name.clone()).collect()
+    }
 }
 
 pub(super) fn put(cloudwatch: &CloudWatch, request: Map<String, Value>) -> Result<Answer, CloudWatchError> {

@@ -27,6 +27,10 @@ impl CloudWatchError {
         Self::new("InvalidParameterCombinationException", "InvalidParameterCombination", message)
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn missing(message: impl Into<String>) -> Self {
         Self::new("MissingRequiredParameterException", "MissingParameter", message)
     }

@@ -10,6 +10,7 @@ use super::error::CloudWatchError;
 use super::input::{metric, period};
 use super::metrics::{KEPT_MINUTES, Metric, Statistic};
 use super::sources::{self, Source};
+use super::write::MAX_AHEAD_MINUTES;
 use crate::clock::minute_of;
 use crate::control::input::Input;
 
@@ -119,7 +120,7 @@ fn filters<'a>(input: &Input<'a>) -> Result<Vec<(&'a str, Option<&'a str>)>, Clo
     Ok(filters)
 }
 
-/// The minutes from `StartTime` to before `EndTime`, as far as they are kept.
+/// The minutes from `StartTime` to before `EndTime`, as far as there may be datapoints.
 fn times(cloudwatch: &CloudWatch, input: &Input<'_>) -> Result<Range<u64>, CloudWatchError> {
     let time = |member| {
         input.required(member)?;
@@ -130,10 +131,11 @@ fn times(cloudwatch: &CloudWatch, input: &Input<'_>) -> Result<Range<u64>, Cloud
         return Err(CloudWatchError::combination("The parameter StartTime must be less than the parameter EndTime."));
     }
     let clock = &cloudwatch.clock;
-    let kept = clock.minute().saturating_sub(KEPT_MINUTES);
+    let now = clock.minute();
+    let kept = now.saturating_sub(KEPT_MINUTES)..=now + MAX_AHEAD_MINUTES;
     // A minute that has begun before EndTime counts.
     let last = minute_of(clock.scaled(end) - 1e-3);
-    Ok(minute_of(clock.scaled(start)).max(kept)..last.saturating_add(1))
+    Ok(minute_of(clock.scaled(start)).max(*kept.start())..last.min(*kept.end()) + 1)
 }
 
 impl Source {

@@ -1,6 +1,6 @@
 //! Where values come from: a statistic of a metric, or an expression of several. `GetMetricData` asks for them, alarms watch them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,6 +12,9 @@ use crate::control::input::Input;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 const MAX_QUERIES: usize = 500;
+/// What all expressions of a request name together, each as often as it is named: a chain in which each expression names the two before
+/// it doubles with every link.
+const MAX_NAMED: usize = 2_000;
 
 /// Gives a value for each period.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,14 +85,15 @@ pub(crate) fn queries(list: &[Value]) -> Result<Vec<Query>, CloudWatchError> {
             return Err(CloudWatchError::validation(format!("The values for parameter id are not unique: {id}.")));
         }
     }
-    list.iter().map(|value| query(&Input::of(value, "metricDataQueries.1.member.")?, &known)).collect()
+    let mut left = MAX_NAMED;
+    list.iter().map(|value| query(&Input::of(value, "metricDataQueries.1.member.")?, &known, &mut left)).collect()
 }
 
 type Known<'a> = BTreeMap<&'a str, (Input<'a>, Option<Expression>)>;
 
-fn query(input: &Input<'_>, known: &Known<'_>) -> Result<Query, CloudWatchError> {
+fn query(input: &Input<'_>, known: &Known<'_>, left: &mut usize) -> Result<Query, CloudWatchError> {
     let id = input.needed("Id", &(1..=255))?;
-    let source = resolve(id, known, known.len())?;
+    let source = resolve(id, known, known.len(), left)?;
     let label = match (input.text("Label")?, &source) {
         (Some(label), _) => label,
         (None, Source::Statistic { metric, .. }) => &metric.name,
@@ -105,7 +109,7 @@ fn query(input: &Input<'_>, known: &Known<'_>) -> Result<Query, CloudWatchError>
 
 /// What a query asks for, with all that its expression names. Among so many queries a chain of names is no longer than `depth`,
 /// unless it comes back to where it was.
-fn resolve(id: &str, known: &Known<'_>, depth: usize) -> Result<Source, CloudWatchError> {
+fn resolve(id: &str, known: &Known<'_>, depth: usize, left: &mut usize) -> Result<Source, CloudWatchError> {
     let (input, expression) = known.get(id).ok_or_else(|| {
         CloudWatchError::validation(format!("An expression names {id}, which is the Id of no query."))
     })?;
@@ -115,8 +119,11 @@ fn resolve(id: &str, known: &Known<'_>, depth: usize) -> Result<Source, CloudWat
             Err(CloudWatchError::validation(format!("The expression {id} depends on itself.")))
         }
         (None, Some(expression)) => {
-            let ids = expression.ids().into_iter();
-            let sources = ids.map(|id| Ok((id.to_owned(), resolve(id, known, depth - 1)?)));
+            let ids: BTreeSet<&str> = expression.ids().into_iter().collect();
+            *left = left.checked_sub(ids.len()).ok_or_else(|| {
+                CloudWatchError::validation(format!("The expressions name more than {MAX_NAMED} queries together."))
+            })?;
+            let sources = ids.into_iter().map(|id| Ok((id.to_owned(), resolve(id, known, depth - 1, left)?)));
             let sources = sources.collect::<Result<_, CloudWatchError>>()?;
             Ok(Source::Expression { expression: expression.clone(), sources })
         }
@@ -160,6 +167,14 @@ mod tests {
         assert_eq!(values(1), [Some(6.0), Some(3.0), Some(7.0), Some(4.0)]);
         assert_eq!(values(2), [Some(6.0), Some(3.0), None, None]);
         assert_eq!(queries.iter().filter(|query| query.is_returned).count(), 2);
+    }
+
+    #[test]
+    fn a_chain_that_doubles_with_every_link_is_refused() {
+        let link = |number: usize| math(&format!("e{number}"), &format!("e{} + e{}", number - 1, number - 2));
+        let chain: Vec<Value> = [math("e0", "1"), math("e1", "1")].into_iter().chain((2..100).map(link)).collect();
+        assert!(queries(&chain).unwrap_err().message.contains("more than 2000 queries"));
+        assert!(queries(&chain[..10]).is_ok());
     }
 
     #[test]

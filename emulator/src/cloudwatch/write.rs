@@ -17,7 +17,7 @@ use crate::control::input::Input;
 const MAX_DATA: usize = 1_000;
 const MAX_VALUES: usize = 150;
 /// CloudWatch takes what is up to two hours ahead.
-const MAX_AHEAD_MINUTES: u64 = 120;
+pub(super) const MAX_AHEAD_MINUTES: u64 = 120;
 
 struct Datum {
     metric: Metric,
