@@ -117,6 +117,13 @@ impl CloudWatch {
         }
     }
 
+    /// boto3 and the AWS CLI compress `PutMetricData` from 10,240 bytes on.
+    pub(crate) fn refuse_compressed(protocol: Protocol) -> Response {
+        protocol.refusal(&CloudWatchError::unreadable(
+            "the emulator reads no compressed requests: send less at once, or set AWS_DISABLE_REQUEST_COMPRESSION=true",
+        ))
+    }
+
     fn perform(&self, operation: &str, request: &Map<String, Value>) -> Result<Answer, CloudWatchError> {
         match operation {
             "DeleteAlarms" => alarms::delete(self, request),

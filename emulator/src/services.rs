@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::response::Response;
 
-use crate::cloudwatch::{self, Protocol};
+use crate::cloudwatch::{self, CloudWatch, Protocol};
 use crate::{Emulator, autoscaling, control};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -21,10 +21,10 @@ pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderM
         return emulator.autoscaling().answer(&emulator, operation, &body);
     }
     if service == cloudwatch::SERVICE {
-        return cloudwatch(&emulator, Protocol::Json, operation, &body);
+        return cloudwatch(&emulator, Protocol::Json, operation, &headers, &body);
     }
     if is_form_of(cloudwatch::QUERY_VERSION, &headers, &body) {
-        return cloudwatch(&emulator, Protocol::Query, "", &body);
+        return cloudwatch(&emulator, Protocol::Query, "", &headers, &body);
     }
     control::call(State(emulator), headers, body).await
 }
@@ -33,12 +33,16 @@ pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderM
 pub(crate) async fn cbor(
     State(emulator): State<Arc<Emulator>>,
     Path(operation): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    cloudwatch(&emulator, Protocol::Cbor, &operation, &body)
+    cloudwatch(&emulator, Protocol::Cbor, &operation, &headers, &body)
 }
 
-fn cloudwatch(emulator: &Emulator, protocol: Protocol, operation: &str, body: &[u8]) -> Response {
+fn cloudwatch(emulator: &Emulator, protocol: Protocol, operation: &str, headers: &HeaderMap, body: &[u8]) -> Response {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return CloudWatch::refuse_compressed(protocol);
+    }
     let response = emulator.cloudwatch().answer(protocol, operation, body);
     let set = emulator.cloudwatch().take_set();
     if !set.is_empty() {

@@ -101,6 +101,17 @@ def test_metrics_of_ones_own_are_written_read_and_calculated_with(
     ]
 
 
+def test_a_compressed_request_is_told_what_to_do(start: Callable[..., Emulator]) -> None:
+    cloudwatch = start().client("cloudwatch")
+    data = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(1000)]
+    with pytest.raises(cloudwatch.exceptions.ClientError, match="AWS_DISABLE_REQUEST_COMPRESSION=true"):
+        cloudwatch.put_metric_data(Namespace="Mine", MetricData=data)
+    for first in range(0, 1000, 100):
+        cloudwatch.put_metric_data(Namespace="Mine", MetricData=data[first : first + 100])
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="Mine")
+    assert [len(page["Metrics"]) for page in pages] == [500, 500]
+
+
 def test_all_of_time_is_read_as_quickly_as_a_day(start: Callable[..., Emulator]) -> None:
     cloudwatch = start().client("cloudwatch")
     cloudwatch.put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "m", "Value": 1}])
