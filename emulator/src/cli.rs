@@ -9,6 +9,7 @@ use sagemaker_async_bridge::location::S3Prefix;
 
 use serde_json::json;
 
+use crate::clock::TimeScale;
 use crate::embedded::Place;
 use crate::endpoint::deployment::IncludeIn;
 use crate::faults::rules::{Rules, Seconds};
@@ -73,6 +74,10 @@ pub struct Options {
     /// Instances that all endpoints together may have; more are ResourceLimitExceeded [default: 100].
     #[arg(long, value_name = "N")]
     pub instance_limit: Option<u32>,
+    /// How many times as fast time passes for CloudWatch and Application Auto Scaling: at 60 a minute of theirs takes a second
+    /// [default: 1].
+    #[arg(long, value_name = "N")]
+    pub time_scale: Option<TimeScale>,
     /// Invocations that wait at most in each queue; then callers get ServiceUnavailable [default: 10000].
     #[arg(long, value_name = "N")]
     pub queue_limit: Option<usize>,
@@ -211,6 +216,7 @@ mod tests {
             (&["--fault=throttling=1.5"], "from 0 to 1"),
             (&["--image=x"], "PATTERN=MODEL"),
             (&["--notify=email"], "webhook=http://"),
+            (&["--time-scale=0.5"], "from 1 to 1000"),
             (&["--scale-to-zero-after=x"], "number of seconds"),
             (&["--cold-start=86401"], "from 0 to 86400"),
         ] {

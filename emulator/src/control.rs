@@ -2,9 +2,9 @@
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations_Amazon_SageMaker_Service.html>
 
 mod configs;
-mod endpoints;
-mod error;
-mod input;
+pub(crate) mod endpoints;
+pub(crate) mod error;
+pub(crate) mod input;
 mod listing;
 mod models;
 pub(crate) mod registry;

@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// In the credential scope of every request that is signed for S3: `…/REGION/s3/aws4_request`.
 const SCOPES: [&str; 2] = ["/s3/aws4_request", "%2Fs3%2Faws4_request"];
 /// Paths of the emulator itself; a bucket of such a name is reached by signed requests alone.
-const OWN_PATHS: [&str; 2] = ["/endpoints/", "/_emulator/"];
+const OWN_PATHS: [&str; 3] = ["/endpoints/", "/_emulator/", "/service/GraniteServiceVersion20100801/"];
 const OWN_PAGES: [&str; 2] = ["/", "/metrics"];
 
 /// A page of a list has a thousand keys of at most a kilobyte.
@@ -190,6 +190,8 @@ mod tests {
             ("/", "", false),
             ("/endpoints/demo/async-invocations", "sagemaker", false),
             ("/endpoints/key", "s3", true),
+            ("/service/GraniteServiceVersion20100801/operation/ListMetrics", "monitoring", false),
+            ("/service/key", "", true),
             ("/metrics", "", false),
             ("/metrics-bucket/key", "", true),
             ("/_emulator/x?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", true),

@@ -89,6 +89,8 @@ pub struct Core {
     starting: Option<u64>,
     starts: u64,
     idle_since: Option<Instant>,
+    /// A scalable target is registered, which decides instead of `to_zero_after`.
+    is_scaled: bool,
 }
 
 /// Why an invocation is not accepted.
@@ -247,7 +249,7 @@ impl Core {
     /// Sets how many instances there should be: none after idle times, some again when work waits for them. Gives the time until
     /// which an idle endpoint keeps its instances.
     fn scale(&mut self, now: Instant) -> Option<Instant> {
-        let after = self.scaling.to_zero_after?;
+        let after = self.scaling.to_zero_after.filter(|_| !self.is_scaled)?;
         if self.ledger.waiting() > 0 || self.ledger.running() > 0 {
             self.idle_since = None;
             if self.desired == 0 {

@@ -3,13 +3,17 @@
 //! ```text
 //!             ┌▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
-//!             └▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
+//!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
+//!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
 //! ```
 
 pub mod account;
 mod admin;
+mod autoscaling;
 pub mod aws;
 pub mod cli;
+pub mod clock;
+mod cloudwatch;
 pub mod context;
 mod control;
 pub mod embedded;
@@ -21,16 +25,21 @@ pub mod model;
 pub mod notification;
 pub mod notifier;
 pub mod server;
+mod services;
 pub mod settings;
 pub mod start;
 pub mod store;
 pub mod telemetry;
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use account::Account;
+use autoscaling::AutoScaling;
+use cloudwatch::CloudWatch;
 use context::Context;
+use control::endpoints::check_limit;
+use control::error::ControlError;
 use control::registry::{Registry, Resource};
 use control::resolve;
 use endpoint::Endpoint;
@@ -47,6 +56,8 @@ pub struct Emulator {
     images: Images,
     instance_limit: u32,
     registry: Mutex<Registry>,
+    cloudwatch: CloudWatch,
+    autoscaling: AutoScaling,
 }
 
 impl Emulator {
@@ -59,13 +70,32 @@ impl Emulator {
             images: settings.images,
             instance_limit: settings.instance_limit,
             registry: Mutex::default(),
+            cloudwatch: CloudWatch::new(settings.time_scale, settings.account),
+            autoscaling: AutoScaling::default(),
         };
         emulator.with_registry(|registry| {
             for endpoint in settings.endpoints {
                 registry.host(endpoint, &emulator.context);
             }
         });
-        Arc::new(emulator)
+        let emulator = Arc::new(emulator);
+        tokio::spawn(Self::pass_minutes(Arc::downgrade(&emulator)));
+        emulator
+    }
+
+    /// What happens every minute, as long as there is an emulator.
+    async fn pass_minutes(emulator: Weak<Self>) {
+        let mut next = emulator.upgrade().map_or(0, |emulator| emulator.cloudwatch.clock.minute() + 1);
+        while let Some(wait) = emulator.upgrade().map(|emulator| emulator.cloudwatch.clock.until(next)) {
+            tokio::time::sleep(wait).await;
+            let Some(emulator) = emulator.upgrade() else { return };
+            // After a machine's sleep the minutes that it missed stay without datapoints.
+            let minute = emulator.cloudwatch.clock.minute().max(next);
+            emulator.cloudwatch.publish(&emulator.endpoints(), minute - 1);
+            let fired = emulator.cloudwatch.evaluate(minute);
+            emulator.autoscaling.scale(&emulator, &fired);
+            next = minute + 1;
+        }
     }
 
     /// An endpoint by its name.
@@ -91,6 +121,22 @@ impl Emulator {
 
     fn arn(&self, kind: &str, name: &str) -> String {
         self.account().arn(kind, name)
+    }
+
+    const fn cloudwatch(&self) -> &CloudWatch {
+        &self.cloudwatch
+    }
+
+    const fn autoscaling(&self) -> &AutoScaling {
+        &self.autoscaling
+    }
+
+    /// Whether the account's instances suffice for an endpoint with so many.
+    fn may_resize(&self, endpoint: &Endpoint, instances: u32) -> Result<(), String> {
+        let config_name = endpoint.with(|core| core.deployment.config_name.clone());
+        let checked =
+            self.with_registry(|registry| check_limit(self, registry, &endpoint.name, &config_name, instances));
+        checked.map_err(ControlError::into_message)
     }
 
     const fn images(&self) -> &Images {

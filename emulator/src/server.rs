@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::admin::{faults, metrics, page, state};
 use crate::embedded::Embedded;
-use crate::{Emulator, control, wire};
+use crate::{Emulator, cloudwatch, services, wire};
 
 /// Bodies up to this are read and refused in SageMaker's words; larger ones are cut off.
 const READ_LIMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -66,7 +66,8 @@ fn router(emulator: Arc<Emulator>) -> Router {
     let sagemaker = Router::new()
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
         .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
-        .route("/", post(control::call))
+        .route("/", post(services::call))
+        .route(&format!("/service/{}/operation/{{operation}}", cloudwatch::SERVICE), post(services::cbor))
         .layer(map_response(with_request_id));
     sagemaker
         .route("/", get(page::get))

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::account::Account;
 use crate::cli::Options;
+use crate::clock::TimeScale;
 use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT};
 use crate::endpoint::deployment::{AsyncConfig, Deployment, Scaling};
 use crate::endpoint::ledger::Limits;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub images: Images,
     /// Instances that all endpoints together may have.
     pub instance_limit: u32,
+    /// How fast CloudWatch's and Application Auto Scaling's time passes.
+    pub time_scale: TimeScale,
     /// Of each endpoint's memory.
     pub limits: Limits,
     /// Faults from the start.
@@ -119,6 +122,7 @@ impl Settings {
             scaling: defaults.scaling(),
             images: Images::new(images),
             instance_limit: options.instance_limit.or(file.instance_limit).unwrap_or(DEFAULT_INSTANCE_LIMIT),
+            time_scale: options.time_scale.or(file.time_scale).unwrap_or_default(),
             limits,
             plan,
             endpoints,

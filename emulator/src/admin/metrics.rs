@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::Emulator;
 use crate::endpoint::Core;
-use crate::endpoint::totals::Totals;
+use crate::endpoint::totals::{Times, Totals};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -18,15 +18,17 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 type Gauge = (&'static str, &'static str, fn(&Sample) -> Option<f64>);
 /// Counters, which CloudWatch has by endpoint and variant.
 type Counter = (&'static str, &'static str, fn(&Totals) -> u64);
-/// Sums of times with their number, by endpoint and variant.
-type Summary = (&'static str, &'static str, fn(&Totals) -> (f64, u64));
+/// Times, by endpoint and variant: name, meaning, unit, how many of it a second has.
+type Summary = (&'static str, &'static str, &'static str, f64, fn(&Totals) -> &Times);
 
-const GAUGES: [Gauge; 4] = [
+pub(crate) const GAUGES: [Gauge; 4] = [
     ("ApproximateBacklogSize", "Invocations that wait or run.", |sample| Some(number(sample.backlog))),
     (
         "ApproximateBacklogSizePerInstance",
-        "Invocations that wait or run, by instance; nothing where there is no instance.",
-        |sample| (sample.instances > 0).then(|| number(sample.backlog) / f64::from(sample.instances)),
+        "Invocations that wait or run, by instance; all of them where there is no instance.",
+        // That an endpoint scales up from zero "only after the number of backlog requests exceeds the target" asks for a value there:
+        // https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-autoscale.html
+        |sample| Some(number(sample.backlog) / f64::from(sample.instances.max(1))),
     ),
     ("HasBacklogWithoutCapacity", "1 where invocations wait and no instance is there.", |sample| {
         Some(f64::from(u8::from(sample.waiting > 0 && sample.instances == 0)))
@@ -36,7 +38,7 @@ const GAUGES: [Gauge; 4] = [
     }),
 ];
 
-const COUNTERS: [Counter; 9] = [
+pub(crate) const COUNTERS: [Counter; 9] = [
     ("InvocationsProcessed", "Invocations that have ended.", |totals| totals.processed),
     ("InvocationFailures", "Invocations that have not completed.", |totals| totals.failures),
     ("ExpiredRequests", "Invocations that waited longer than their RequestTTLSeconds.", |totals| {
@@ -50,27 +52,23 @@ const COUNTERS: [Counter; 9] = [
     ("Invocation5XXErrors", "Answers of the model with a status from 500.", |totals| totals.model_server_errors),
 ];
 
-const SUMMARIES: [Summary; 3] = [
-    ("TimeInBacklog", "In the queue, in milliseconds.", |totals| {
-        (totals.time_in_backlog.sum.as_secs_f64() * 1e3, totals.time_in_backlog.count)
+pub(crate) const SUMMARIES: [Summary; 3] = [
+    ("TimeInBacklog", "In the queue, in milliseconds.", "Milliseconds", 1e3, |totals| &totals.time_in_backlog),
+    ("TotalProcessingTime", "From the request to its end, in milliseconds.", "Milliseconds", 1e3, |totals| {
+        &totals.total_time
     }),
-    ("TotalProcessingTime", "From the request to its end, in milliseconds.", |totals| {
-        (totals.total_time.sum.as_secs_f64() * 1e3, totals.total_time.count)
-    }),
-    ("ModelLatency", "In the model, in microseconds.", |totals| {
-        (totals.model_latency.sum.as_secs_f64() * 1e6, totals.model_latency.count)
-    }),
+    ("ModelLatency", "In the model, in microseconds.", "Microseconds", 1e6, |totals| &totals.model_latency),
 ];
 
 /// An endpoint at this moment.
-struct Sample {
-    endpoint: String,
-    variant: String,
-    waiting: usize,
-    backlog: usize,
-    instances: u32,
-    age: Duration,
-    totals: Totals,
+pub(crate) struct Sample {
+    pub(crate) endpoint: String,
+    pub(crate) variant: String,
+    pub(crate) waiting: usize,
+    pub(crate) backlog: usize,
+    pub(crate) instances: u32,
+    pub(crate) age: Duration,
+    pub(crate) totals: Totals,
 }
 
 /// Everything, of every endpoint.
@@ -84,7 +82,7 @@ pub(crate) async fn get(State(emulator): State<Arc<Emulator>>) -> Response {
 }
 
 impl Sample {
-    fn of(endpoint: String, core: &Core) -> Self {
+    pub(crate) fn of(endpoint: String, core: &Core) -> Self {
         let oldest = core.ledger.oldest().and_then(|oldest| SystemTime::now().duration_since(oldest).ok());
         Self {
             endpoint,
@@ -120,10 +118,11 @@ fn exposition(samples: &[Sample]) -> String {
             line(&mut text, name, &sample.labels(true), value(&sample.totals));
         }
     }
-    for (name, help, value) in SUMMARIES {
+    for (name, help, _, per_second, times) in SUMMARIES {
         head(&mut text, name, help, "summary");
         for sample in samples {
-            let (sum, count) = value(&sample.totals);
+            let times = times(&sample.totals);
+            let (sum, count) = (times.sum.as_secs_f64() * per_second, times.count);
             line(&mut text, &format!("{name}_sum"), &sample.labels(true), sum);
             line(&mut text, &format!("{name}_count"), &sample.labels(true), count);
         }

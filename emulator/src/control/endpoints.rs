@@ -143,7 +143,7 @@ fn deployment(emulator: &Emulator, registry: &Registry, config_name: &str) -> Re
 }
 
 /// Instances are limited by account, as SageMaker's quotas do it.
-fn check_limit(
+pub(crate) fn check_limit(
     emulator: &Emulator,
     registry: &Registry,
     endpoint_name: &str,

@@ -45,6 +45,10 @@ impl ControlError {
         Self { error_type: "ResourceLimitExceeded", message }
     }
 
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     pub(crate) fn unknown_operation(target: &str) -> Self {
         let message = format!("the emulator has no operation `{target}`");
         Self { error_type: "UnknownOperationException", message }

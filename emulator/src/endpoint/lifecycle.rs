@@ -54,6 +54,7 @@ impl Endpoint {
             starting: None,
             starts: 0,
             idle_since: None,
+            is_scaled: false,
         };
         let endpoint = Arc::new(Self {
             name: name.to_owned(),
@@ -106,6 +107,17 @@ impl Endpoint {
         });
         self.changed.notify_one();
         tokio::spawn(Arc::clone(self).test_topics(deployment));
+    }
+
+    /// Whether a scalable target decides how many instances there are, and not `--scale-to-zero-after`.
+    pub fn hand_over_scaling(&self, is_scaled: bool) {
+        let was_scaled = self.with(|core| {
+            core.idle_since = if core.is_scaled == is_scaled { core.idle_since } else { None };
+            std::mem::replace(&mut core.is_scaled, is_scaled)
+        });
+        if was_scaled != is_scaled {
+            self.changed.notify_one();
+        }
     }
 
     /// `DeleteEndpoint`: what waits is gone, what runs comes to its end.

@@ -12,6 +12,8 @@ pub struct Times {
     pub sum: Duration,
     /// How many.
     pub count: u64,
+    /// The shortest and the longest of this minute.
+    pub extremes: Option<(Duration, Duration)>,
 }
 
 impl Times {
@@ -19,6 +21,8 @@ impl Times {
     pub fn add(&mut self, time: Duration) {
         self.sum += time;
         self.count += 1;
+        let (shortest, longest) = self.extremes.unwrap_or((time, time));
+        self.extremes = Some((shortest.min(time), longest.max(time)));
     }
 }
 
@@ -52,6 +56,13 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// From here on the extremes are those of another minute.
+    pub fn begin_minute(&mut self) {
+        for times in [&mut self.time_in_backlog, &mut self.total_time, &mut self.model_latency] {
+            times.extremes = None;
+        }
+    }
+
     pub(super) fn started(&mut self, record: &Record) {
         self.time_in_backlog.add(since(record.invocation.received, record.started));
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::duration;
 use crate::account::Account;
 use crate::cli::Options;
+use crate::clock::TimeScale;
 use crate::endpoint::deployment::{IncludeIn, Scaling};
 use crate::faults::Plan;
 use crate::faults::rules::{Rules, Seconds};
@@ -20,6 +21,7 @@ use crate::model::Model;
 pub(super) struct File {
     seed: u64,
     pub(super) instance_limit: Option<u32>,
+    pub(super) time_scale: Option<TimeScale>,
     pub(super) queue_limit: Option<usize>,
     pub(super) history_limit: Option<usize>,
     /// For endpoints that say nothing themselves.

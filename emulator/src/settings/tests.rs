@@ -6,6 +6,7 @@ const FILE: &str = r#"
 seed = 3
 instance-limit = 5
 queue-limit = 20
+time-scale = 60
 history-limit = 30
 
 [defaults]
@@ -45,6 +46,7 @@ fn settings(file: &str, flags: &[&str]) -> Result<Settings, String> {
 fn every_setting_of_the_file_is_read() {
     let settings = settings(FILE, &[]).unwrap();
     assert_eq!((settings.instance_limit, settings.plan.seed), (5, 3));
+    assert_eq!(settings.time_scale, "60".parse().unwrap());
     assert_eq!((settings.limits.waiting, settings.limits.ended), (20, 30));
     assert_eq!(settings.images.model("x/broken:1"), Model::Fail(400));
     let [summarizer, other] = &settings.endpoints[..] else { panic!("{settings:?}") };

@@ -63,7 +63,7 @@ async fn a_backlog_without_instances_shows() {
     let metrics = running.text("/metrics").await;
     assert!(metrics.contains("HasBacklogWithoutCapacity{EndpointName=\"cold\"} 1\n"), "{metrics}");
     assert!(metrics.contains("ApproximateBacklogSize{EndpointName=\"cold\"} 1\n"), "{metrics}");
-    assert!(!metrics.contains("ApproximateBacklogSizePerInstance{EndpointName=\"cold\"}"), "{metrics}");
+    assert!(metrics.contains("ApproximateBacklogSizePerInstance{EndpointName=\"cold\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test]
