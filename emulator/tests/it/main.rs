@@ -7,4 +7,5 @@ mod embedded;
 mod faults;
 mod invoke;
 mod running;
+mod s3_keys;
 mod state;
