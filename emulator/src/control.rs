@@ -1,7 +1,9 @@
 //! SageMaker's control plane, enough to live with: models, endpoint configurations and endpoints over its JSON protocol.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations_Amazon_SageMaker_Service.html>
 
+pub(crate) mod call;
 mod configs;
+mod describe;
 mod endpoints;
 mod error;
 mod input;
@@ -9,6 +11,8 @@ mod listing;
 mod models;
 pub(crate) mod registry;
 pub(crate) mod resolve;
+mod shapes;
+mod tags;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::Emulator;
+use call::Call;
 use error::ControlError;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -27,34 +32,38 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// `POST /` with an `X-Amz-Target`.
 pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    match perform(&emulator, target, &body) {
+    match perform(&Call::new(&emulator, &headers), target, &body) {
         Ok(Value::Null) => ([("content-type", CONTENT_TYPE)], String::new()).into_response(),
         Ok(answer) => ([("content-type", CONTENT_TYPE)], answer.to_string()).into_response(),
         Err(error) => error.into_response(),
     }
 }
 
-fn perform(emulator: &Emulator, target: &str, body: &[u8]) -> Result<Value, ControlError> {
+fn perform(call: &Call<'_>, target: &str, body: &[u8]) -> Result<Value, ControlError> {
     let operation = target.strip_prefix("SageMaker.").ok_or_else(|| ControlError::unknown_operation(target))?;
     let request: Map<String, Value> = match body {
         [] => Map::new(),
         body => serde_json::from_slice(body).map_err(|error| ControlError::no_json(&error))?,
     };
+    shapes::check(operation, &request)?;
     match operation {
-        "CreateModel" => models::create(emulator, request),
-        "DescribeModel" => models::describe(emulator, &request),
-        "ListModels" => models::list(emulator, &request),
-        "DeleteModel" => models::delete(emulator, &request),
-        "CreateEndpointConfig" => configs::create(emulator, request),
-        "DescribeEndpointConfig" => configs::describe(emulator, &request),
-        "ListEndpointConfigs" => configs::list(emulator, &request),
-        "DeleteEndpointConfig" => configs::delete(emulator, &request),
-        "CreateEndpoint" => endpoints::create(emulator, &request),
-        "UpdateEndpoint" => endpoints::update(emulator, &request),
-        "UpdateEndpointWeightsAndCapacities" => endpoints::resize(emulator, &request),
-        "DescribeEndpoint" => endpoints::describe(emulator, &request),
-        "ListEndpoints" => endpoints::list(emulator, &request),
-        "DeleteEndpoint" => endpoints::delete(emulator, &request),
+        "CreateModel" => models::create(call, request),
+        "DescribeModel" => models::describe(call, &request),
+        "ListModels" => models::list(call, &request),
+        "DeleteModel" => models::delete(call, &request),
+        "CreateEndpointConfig" => configs::create(call, request),
+        "DescribeEndpointConfig" => configs::describe(call, &request),
+        "ListEndpointConfigs" => configs::list(call, &request),
+        "DeleteEndpointConfig" => configs::delete(call, &request),
+        "CreateEndpoint" => endpoints::create(call, &request),
+        "UpdateEndpoint" => endpoints::update(call, &request),
+        "UpdateEndpointWeightsAndCapacities" => endpoints::resize(call, &request),
+        "DescribeEndpoint" => endpoints::describe(call, &request),
+        "ListEndpoints" => endpoints::list(call, &request),
+        "DeleteEndpoint" => endpoints::delete(call, &request),
+        "ListTags" => tags::list(call, &request),
+        "AddTags" => tags::add(call, &request),
+        "DeleteTags" => tags::delete(call, &request),
         _ => Err(ControlError::unknown_operation(target)),
     }
 }

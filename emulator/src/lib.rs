@@ -89,10 +89,6 @@ impl Emulator {
         &self.context.account
     }
 
-    fn arn(&self, kind: &str, name: &str) -> String {
-        self.account().arn(kind, name)
-    }
-
     const fn images(&self) -> &Images {
         &self.images
     }
@@ -109,8 +105,9 @@ impl Emulator {
 impl Registry {
     /// Starts an endpoint of the settings, with a model and a configuration of its name.
     fn host(&mut self, endpoint: ConfiguredEndpoint, context: &Arc<Context>) {
-        let ConfiguredEndpoint { name, deployment, scaling, throttled } = endpoint;
+        let ConfiguredEndpoint { name, mut deployment, scaling, throttled } = endpoint;
         let [model, config] = resolve::requests(&name, &deployment);
+        deployment.config.clone_from(&config);
         self.models.insert(name.clone(), Resource::new(model));
         self.configs.insert(name.clone(), Resource::new(config));
         let endpoint = Endpoint::launch(&name, deployment, scaling, Origin::Configured { throttled }, context);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::account::Account;
 use crate::cli::Options;
-use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT};
+use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, DEFAULT_WEIGHT};
 use crate::endpoint::deployment::{AsyncConfig, Deployment, Scaling};
 use crate::endpoint::ledger::Limits;
 use crate::faults::Plan;
@@ -158,8 +158,12 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
         model: image.parse::<Model>().map_err(bad)?,
         image,
         instances: table.instances.unwrap_or(1),
+        weight: DEFAULT_WEIGHT,
+        others: Vec::new(),
         startup_timeout: DEFAULT_STARTUP_TIMEOUT,
         asynchronous: Some(asynchronous),
+        config: Map::new(),
+        policy: None,
     };
     let (scaling, throttled) = (table.scaling(), table.throttle.unwrap_or(0));
     Ok(ConfiguredEndpoint { name, deployment, scaling, throttled })

@@ -64,6 +64,10 @@ fn deployment(model: &str, instances: u32, concurrency: u32) -> Deployment {
             include: Vec::new(),
             concurrency,
         }),
+        weight: 1.0,
+        others: Vec::new(),
+        config: serde_json::Map::new(),
+        policy: None,
     }
 }
 

@@ -3,9 +3,11 @@
 
 mod container;
 mod control;
+mod described;
 mod embedded;
 mod faults;
 mod invoke;
 mod running;
 mod s3_keys;
 mod state;
+mod tags;
