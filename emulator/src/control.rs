@@ -19,19 +19,30 @@ use std::time::SystemTime;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::Emulator;
+use crate::{Emulator, services};
 use call::Call;
 use error::ControlError;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// Of the targets of SageMaker's operations.
+const PREFIX: &str = "SageMaker.";
 
 /// `POST /` with an `X-Amz-Target`.
-pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn call(
+    State(emulator): State<Arc<Emulator>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(body) = body else { return ControlError::too_large().into_response() };
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    if !target.starts_with(PREFIX) {
+        return services::answer(&headers, target, &body, emulator.account());
+    }
     match perform(&Call::new(&emulator, &headers), target, &body) {
         Ok(Value::Null) => ([("content-type", CONTENT_TYPE)], String::new()).into_response(),
         Ok(answer) => ([("content-type", CONTENT_TYPE)], answer.to_string()).into_response(),
@@ -40,7 +51,7 @@ pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderM
 }
 
 fn perform(call: &Call<'_>, target: &str, body: &[u8]) -> Result<Value, ControlError> {
-    let operation = target.strip_prefix("SageMaker.").ok_or_else(|| ControlError::unknown_operation(target))?;
+    let operation = target.trim_start_matches(PREFIX);
     let request: Map<String, Value> = match body {
         [] => Map::new(),
         body => serde_json::from_slice(body).map_err(|error| ControlError::no_json(&error))?,

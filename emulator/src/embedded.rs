@@ -1,7 +1,7 @@
 //! An S3 of its own, so that one binary is a complete endpoint: the crate `s3s` with its file system, which takes keys for paths;
 //! `keys.rs` makes paths of all keys that S3 takes.
 //!
-//! It listens where the emulator does. A request is S3's when it is signed for S3, or when its path is none of the emulator's.
+//! It listens where the emulator does. A request is S3's when it is signed for S3, or for nothing and its path is none of the emulator's.
 
 mod errors;
 mod keys;
@@ -24,6 +24,7 @@ use s3s_fs::FileSystem;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::control::call::Scope;
 use keys::Keys;
 use objects::Objects;
 
@@ -110,6 +111,9 @@ impl Embedded {
         if SCOPES.iter().any(|scope| signature.contains(scope) || query.contains(scope)) {
             return true;
         }
+        if Scope::of(request.headers()).is_some() {
+            return false;
+        }
         let path = request.uri().path();
         !OWN_PAGES.contains(&path) && !OWN_PATHS.iter().any(|own| path.starts_with(own))
     }
@@ -191,6 +195,7 @@ mod tests {
             ("/", "", false),
             ("/endpoints/demo/async-invocations", "sagemaker", false),
             ("/endpoints/key", "s3", true),
+            ("/2015-03-31/functions", "lambda", false),
             ("/metrics", "", false),
             ("/metrics-bucket/key", "", true),
             ("/_emulator/x?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", true),

@@ -1,7 +1,8 @@
 //! A local SageMaker async endpoint.
 //!
 //! ```text
-//!             ┌▶ control.rs: models, configurations, endpoints
+//!             ┌▶ services.rs: other services, told that they are not here
+//!             ├▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
 //!             └▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
 //! ```
@@ -21,6 +22,7 @@ pub mod model;
 pub mod notification;
 pub mod notifier;
 pub mod server;
+mod services;
 pub mod settings;
 pub mod start;
 pub mod store;

@@ -1,9 +1,9 @@
-"""What SageMaker's API model says of the requests that the emulator answers: types, required members, enums, bounds, patterns.
+"""What SageMaker's API model says of the requests that the emulator answers: types, required members, enums, bounds.
 
     .venv/local/bin/python -m tests.emulator.shapes    # writes emulator/src/control/shapes.json
 
-The facts are taken from the installed botocore's service-2.json (Apache-2.0), and nothing else of it. A test compares the
-file with the botocore of requirements/local.txt.
+The facts are taken from the installed botocore's service-2.json (Apache-2.0), and nothing else of it. A test compares
+the file with the botocore of requirements/local.txt.
 """
 
 from __future__ import annotations

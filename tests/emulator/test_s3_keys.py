@@ -11,7 +11,8 @@ from tests.emulator.conftest import Emulator
 
 DEFAULT_BUCKET = "sagemaker-us-east-1-000000000000"
 MODEL = "huggingface-pytorch-inference-2026-11-24-10-00-00-123"
-SDK_KEY = f"async-endpoint-inputs/{MODEL}-2026-11-24-10-00-00-456/2026-11-24-10-00-00-789-00000000-0000-4000-8000-000000000000"
+ENDPOINT = f"{MODEL}-2026-11-24-10-00-00-456"
+SDK_KEY = f"async-endpoint-inputs/{ENDPOINT}/2026-11-24-10-00-00-789-00000000-0000-4000-8000-000000000000"
 
 
 def test_the_sdks_default_bucket_takes_its_keys_and_the_longest(start: Callable[..., Emulator], tmp_path: Path) -> None:

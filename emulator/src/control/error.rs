@@ -69,6 +69,11 @@ impl ControlError {
         Self { error_type: "UnknownOperationException", message }
     }
 
+    pub(crate) fn too_large() -> Self {
+        let message = "the request is too large to be read";
+        Self { error_type: "SerializationException", message: message.to_owned() }
+    }
+
     pub(crate) fn no_json(error: &serde_json::Error) -> Self {
         // serde's own words would quote the text.
         let message = format!("the request is no JSON object: line {}, column {}", error.line(), error.column());
