@@ -141,11 +141,9 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
     name.parse::<EndpointName>().map_err(|error| bad(format!("the name {error}")))?;
     let image = table.model.clone().unwrap_or_else(|| "echo".to_owned());
     let asynchronous = AsyncConfig {
-        output: table
-            .output_location
-            .clone()
-            .map(Into::into)
-            .ok_or_else(|| bad("needs an output location".to_owned()))?,
+        output: table.output_location.clone().map(Into::into).ok_or_else(|| {
+            bad("needs an output location: --output-location s3://bucket/prefix/, or --embedded".to_owned())
+        })?,
         failure: table.failure_location.clone().map(Into::into),
         success_topic: table.success_topic_arn.clone(),
         error_topic: table.error_topic_arn.clone(),

@@ -76,7 +76,11 @@ fn flags_count_more_than_the_files_defaults_and_add_to_its_endpoints() {
 fn a_bad_setting_says_what_is_wrong() {
     for (file, flags, expected) in [
         ("sed = 1", &[][..], "unknown field `sed`"),
-        ("[[endpoint]]\nname = 'a'", &[], "endpoint a: needs an output location"),
+        (
+            "[[endpoint]]\nname = 'a'",
+            &[],
+            "endpoint a: needs an output location: --output-location s3://bucket/prefix/, or --embedded",
+        ),
         ("[[endpoint]]\nname = 'a_b'", &[], "letters, digits and hyphens"),
         ("[[endpoint]]\nname = 'a'\nmodel = 'gpt'\noutput-location = 's3://bucket'", &[], "echo, fail, fail:STATUS"),
         ("[images]\n'*' = 'gpt'", &[], "echo, fail, fail:STATUS"),

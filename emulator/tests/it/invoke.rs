@@ -68,7 +68,7 @@ async fn an_input_that_is_not_there_fails_and_a_model_that_takes_too_long_expire
     let client = running.client();
     client.invoke_endpoint_async().endpoint_name("demo").input_location("s3://bucket/none").send().await.unwrap();
     let (_, notification) = running.notification(1).await;
-    let reason = "ClientError: Unable to read the input from s3://bucket/none: service error: NoSuchKey: no such key";
+    let reason = "ClientError: Unable to read the input from s3://bucket/none: NoSuchKey: no such key";
     assert_eq!(notification["failureReason"], reason);
     let call = client.invoke_endpoint_async().endpoint_name("slow").invocation_timeout_seconds(1);
     call.body(Blob::new("x")).send().await.unwrap();

@@ -142,3 +142,23 @@ async fn outputs_of_long_and_odd_names_are_stored_in_their_bucket() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_failure_names_s3s_error_in_its_words() {
+    let url = start(&["--output-location=s3://bucket/output/"]).await;
+    let client = runtime_client(&url);
+    let call = client.invoke_endpoint_async().endpoint_name("demo").input_location("s3://none/x");
+    call.send().await.unwrap();
+    let reason = loop {
+        let text =
+            reqwest::get(format!("{url}/_emulator/endpoints/demo/invocations/1")).await.unwrap().text().await.unwrap();
+        let invocation: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if let Some(reason) = invocation["failureReason"].as_str() {
+            break reason.to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    let expected =
+        "ClientError: Unable to read the input from s3://none/x: NoSuchBucket: The specified bucket does not exist";
+    assert_eq!(reason, expected);
+}
