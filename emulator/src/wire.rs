@@ -13,7 +13,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sagemaker_async_bridge::invocation::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
-use sagemaker_async_bridge::location::S3Uri;
 use serde_json::{Value, json};
 
 use crate::Emulator;
@@ -169,7 +168,7 @@ fn payload(body: Bytes, parameters: &Parameters) -> Result<Option<Bytes>, WireEr
 fn accepted(invocation: &Invocation) -> Response {
     let body = json!({"InferenceId": invocation.inference_id}).to_string();
     let mut headers = HeaderMap::new();
-    let output = Some(&invocation.output_location);
+    let output = invocation.output_location.as_ref();
     let failure = invocation.failure_location.as_ref();
     for (name, location) in [("x-amzn-sagemaker-outputlocation", output), ("x-amzn-sagemaker-failurelocation", failure)]
     {
@@ -189,11 +188,7 @@ impl Parameters {
             inference_id: checked(headers, "Inference-Id", "inferenceId", |text| {
                 text.parse::<InferenceId>().map_err(|error| error.to_string())
             })?,
-            input_location: checked(headers, "InputLocation", "inputLocation", |text| match text.parse::<S3Uri>() {
-                Ok(_) if text.len() > MAX_TEXT_CHARS => Err("have length less than or equal to 1024".to_owned()),
-                Ok(location) => Ok(location),
-                Err(error) => Err(error.to_string()),
-            })?,
+            input_location: checked(headers, "InputLocation", "inputLocation", input_location)?,
             s3_output_path_extension: checked(headers, "S3OutputPathExtension", "s3OutputPathExtension", |text| {
                 text.parse::<S3OutputPathExtension>().map_err(|error| error.to_string())
             })?,
@@ -238,6 +233,18 @@ fn checked_at<T>(
 
 fn ascii(headers: &HeaderMap, header: &str, member: &str) -> Result<Option<String>, WireError> {
     checked(headers, header, member, short_ascii)
+}
+
+/// The API model's pattern alone. Whether an object is there, or could be, is seen when the input is read.
+fn input_location(text: &str) -> Result<(), String> {
+    let rest = ["s3://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        _ if text.chars().count() > MAX_TEXT_CHARS => {
+            Err(format!("have length less than or equal to {MAX_TEXT_CHARS}"))
+        }
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),
+        _ => Err("satisfy regular expression pattern: ^(https|s3)://([^/]+)/?(.*)$".to_owned()),
+    }
 }
 
 fn short_ascii(text: &str) -> Result<(), String> {

@@ -119,11 +119,7 @@ fn asynchronous(value: &Value) -> Result<AsyncConfig, ControlError> {
     let client = Input::of(input.get("ClientConfig"), "asyncInferenceConfig.clientConfig.");
     let include = topics.list("IncludeInferenceResponseIn").iter();
     Ok(AsyncConfig {
-        output: location(&output, "S3OutputPath")?.ok_or_else(|| {
-            ControlError::validation(
-                "The emulator needs an S3OutputPath in the OutputConfig of an AsyncInferenceConfig.",
-            )
-        })?,
+        output: location(&output, "S3OutputPath")?,
         failure: location(&output, "S3FailurePath")?,
         success_topic: topics.text("SuccessTopic").map(str::to_owned),
         error_topic: topics.text("ErrorTopic").map(str::to_owned),
@@ -159,7 +155,7 @@ fn asynchronous_request(config: &AsyncConfig) -> Value {
     json!({
         "ClientConfig": {"MaxConcurrentInvocationsPerInstance": config.concurrency},
         "OutputConfig": {
-            "S3OutputPath": config.output.to_string(),
+            "S3OutputPath": config.output.as_ref().map(ToString::to_string),
             "S3FailurePath": config.failure.as_ref().map(ToString::to_string),
             "NotificationConfig": has_topics.then_some(topics),
         },

@@ -75,9 +75,9 @@ impl Endpoint {
             self.note(record.number, Fault::MissingOutput);
             return Ok(response);
         }
-        self.context.store.put(&invocation.output_location, &response).await.map_err(|error| {
+        let Some(location) = &invocation.output_location else { return Ok(response) };
+        self.context.store.put(location, &response).await.map_err(|error| {
             self.count(|totals| totals.upload_failures += 1);
-            let location = &invocation.output_location;
             Failure::without_response(format!("ClientError: Unable to write to {location}: {error}"))
         })?;
         Ok(response)

@@ -34,8 +34,8 @@ impl IncludeIn {
 /// `AsyncInferenceConfig`.
 #[derive(Clone, Debug)]
 pub struct AsyncConfig {
-    /// `S3OutputPath`.
-    pub output: S3Prefix,
+    /// `S3OutputPath`. Without it outputs are stored nowhere; a notification may carry them.
+    pub output: Option<S3Prefix>,
     /// `S3FailurePath`. Without it a failure leaves no object.
     pub failure: Option<S3Prefix>,
     /// `SuccessTopic`.

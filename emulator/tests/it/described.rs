@@ -225,3 +225,38 @@ async fn what_sagemaker_refuses_is_refused_before_anything_is_created() {
     let configs = running.done("ListEndpointConfigs", &json!({"NameContains": "new"})).await;
     assert_eq!(configs["EndpointConfigs"], json!([]));
 }
+
+#[tokio::test]
+async fn without_an_output_path_the_notification_alone_has_the_output() {
+    let mut request = config("nowhere", "made");
+    request["AsyncInferenceConfig"]["OutputConfig"]["S3OutputPath"] = Value::Null;
+    request["AsyncInferenceConfig"]["OutputConfig"]["NotificationConfig"]["IncludeInferenceResponseIn"] =
+        json!(["SUCCESS_NOTIFICATION_TOPIC"]);
+    let running = deployed(&request).await;
+    running.notification(1).await;
+    let call = running.client().invoke_endpoint_async().endpoint_name("made");
+    let accepted = call.body(aws_sdk_sagemakerruntime::primitives::Blob::new("x")).send().await.unwrap();
+    assert_eq!(accepted.output_location(), None);
+    let (_, notification) = running.notification(2).await;
+    assert_eq!(
+        (&notification["responseBody"]["content"], &notification["invocationStatus"]),
+        (&"eA==".into(), &"Completed".into())
+    );
+    assert_eq!(notification["responseParameters"].get("outputLocation"), None);
+    assert_eq!(running.stored.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn an_output_path_may_be_s3s_own_url_and_no_other() {
+    let mut request = config("url", "made");
+    request["AsyncInferenceConfig"]["OutputConfig"]["S3OutputPath"] =
+        "https://bucket.s3.us-east-1.amazonaws.com/o".into();
+    let running = deployed(&request).await;
+    let call = running.client().invoke_endpoint_async().endpoint_name("made");
+    let accepted = call.body(aws_sdk_sagemakerruntime::primitives::Blob::new("x")).send().await.unwrap();
+    assert!(accepted.output_location().unwrap().starts_with("s3://bucket/o/"), "{accepted:?}");
+    request["EndpointConfigName"] = "other".into();
+    request["AsyncInferenceConfig"]["OutputConfig"]["S3OutputPath"] = "https://example.com/o".into();
+    let (_, _, body) = running.control("CreateEndpointConfig", &request).await;
+    assert!(body["message"].as_str().unwrap().ends_with("not to https://example.com/o."), "{body}");
+}
