@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Emulator;
 use crate::cloudwatch::Fired;
-use crate::control::input::Input;
+use crate::input::Input;
 use error::ScalingError;
 use targets::Target;
 

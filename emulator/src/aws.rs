@@ -2,6 +2,7 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
@@ -37,13 +38,23 @@ pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(s3)
 }
 
+/// Why a call failed: a service's error by its code and message, any other with its causes.
+pub(crate) fn reason<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> String {
+    let answered = error.as_service_error().and_then(|service| Some((service.code()?, service.message())));
+    match answered {
+        Some((code, Some(message))) => format!("{code}: {message}"),
+        Some((code, None)) => code.to_owned(),
+        None => words(error),
+    }
+}
+
 /// What an SDK's error says, with its causes. Not as the SDK prints it: that has the whole answer in it.
 pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        // A service's error says the same once as itself and once as its kind.
+        // Some errors say the same as their causes.
         if !words.ends_with(&more) {
             words = format!("{words}: {more}");
         }

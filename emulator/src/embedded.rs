@@ -1,32 +1,38 @@
-//! An S3 of its own, so that one binary is a complete endpoint: the crate `s3s` with its file system.
+//! An S3 of its own, so that one binary is a complete endpoint: the crate `s3s` with its file system, which takes keys for paths;
+//! `keys.rs` makes paths of all keys that S3 takes.
 //!
-//! It listens where the emulator does. A request is S3's when it is signed for S3, or when its path is none of the emulator's.
+//! It listens where the emulator does. A request is S3's when it is signed for S3, or for nothing and its path is none of the emulator's.
+
+mod errors;
+mod keys;
+mod listing;
+mod objects;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::body::to_bytes;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{Method, Request, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{Method, Request};
+use axum::response::Response;
 use hyper::body::Incoming;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, HttpError, S3Result};
+use s3s::{Body, HttpError, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::Mutex;
 use uuid::Uuid;
+
+use crate::control::call::Scope;
+use keys::Keys;
+use objects::Objects;
 
 /// In the credential scope of every request that is signed for S3: `…/REGION/s3/aws4_request`.
 const SCOPES: [&str; 2] = ["/s3/aws4_request", "%2Fs3%2Faws4_request"];
 /// Paths of the emulator itself; a bucket of such a name is reached by signed requests alone.
 const OWN_PATHS: [&str; 3] = ["/endpoints/", "/_emulator/", "/service/GraniteServiceVersion20100801/"];
 const OWN_PAGES: [&str; 2] = ["/", "/metrics"];
-
-/// A page of a list has a thousand keys of at most a kilobyte.
-const MAX_LIST_BYTES: usize = 16 << 20;
 
 /// Where objects are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +87,10 @@ impl Embedded {
         let temporary = is_temporary.then(|| Arc::new(Temporary(root.clone())));
         let files =
             FileSystem::new(&root).map_err(|error| EmbeddedError::FileSystem(root.clone(), format!("{error:?}")))?;
-        let mut builder = S3ServiceBuilder::new(files);
-        builder.set_auth(Keys);
-        builder.set_access(Anyone);
+        let keys = Keys::open(&root).map_err(|error| EmbeddedError::Directory(root.clone(), error))?;
+        let mut builder = S3ServiceBuilder::new(Objects { files, keys: Arc::new(keys) });
+        builder.set_auth(Secrets);
+        builder.set_access(Anyone { root: root.clone() });
         Ok(Self { service: builder.build(), root, conditional: Arc::default(), _temporary: temporary })
     }
 
@@ -104,6 +111,9 @@ impl Embedded {
         if SCOPES.iter().any(|scope| signature.contains(scope) || query.contains(scope)) {
             return true;
         }
+        if Scope::of(request.headers()).is_some() {
+            return false;
+        }
         let path = request.uri().path();
         !OWN_PAGES.contains(&path) && !OWN_PATHS.iter().any(|own| path.starts_with(own))
     }
@@ -118,21 +128,9 @@ impl Embedded {
         // s3s-fs looks first and writes then: two such writes must not overlap.
         let _alone =
             if is_conditional && request.method() == Method::PUT { Some(self.conditional.lock().await) } else { None };
-        let asks_for_encoding = request.uri().query().is_some_and(|query| query.contains("encoding-type=url"));
         let response = self.service.call(request.map(Body::from)).await?.map(axum::body::Body::new);
-        if asks_for_encoding { Ok(without_encoding(response).await) } else { Ok(response) }
+        Ok(errors::with_words(response).await)
     }
-}
-
-/// s3s-fs says that it encodes the keys of a list where it is asked to, and does not: clients would decode what never was encoded.
-async fn without_encoding(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, MAX_LIST_BYTES).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let text = String::from_utf8_lossy(&bytes).replace("<EncodingType>url</EncodingType>", "");
-    parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, text.into())
 }
 
 /// A directory that goes with the emulator.
@@ -154,10 +152,10 @@ fn memory() -> PathBuf {
 
 /// Signatures are checked, so that a URL that was tampered with fails here as on AWS. The secret key is that of
 /// AWS_SECRET_ACCESS_KEY for AWS_ACCESS_KEY_ID; of any other access key it is the access key itself.
-struct Keys;
+struct Secrets;
 
 #[async_trait::async_trait]
-impl S3Auth for Keys {
+impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let own = std::env::var("AWS_ACCESS_KEY_ID").is_ok_and(|own| own == access_key);
         let secret = own.then(|| std::env::var("AWS_SECRET_ACCESS_KEY").ok()).flatten();
@@ -165,12 +163,19 @@ impl S3Auth for Keys {
     }
 }
 
-/// Everybody may do everything, unsigned too.
-struct Anyone;
+/// Everybody may do everything in a bucket that is there, unsigned too.
+struct Anyone {
+    root: PathBuf,
+}
 
 #[async_trait::async_trait]
 impl S3Access for Anyone {
-    async fn check(&self, _: &mut S3AccessContext<'_>) -> S3Result<()> {
+    /// Of a bucket that is not there, s3s-fs would say that it has no such key.
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let bucket = context.s3_path().get_bucket_name().filter(|_| context.s3_op().name() != "CreateBucket");
+        if bucket.is_some_and(|bucket| !self.root.join(bucket).is_dir()) {
+            return Err(s3_error!(NoSuchBucket));
+        }
         Ok(())
     }
 }
@@ -192,6 +197,7 @@ mod tests {
             ("/endpoints/key", "s3", true),
             ("/service/GraniteServiceVersion20100801/operation/ListMetrics", "monitoring", false),
             ("/service/key", "", true),
+            ("/2015-03-31/functions", "lambda", false),
             ("/metrics", "", false),
             ("/metrics-bucket/key", "", true),
             ("/_emulator/x?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", true),

@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod ledger;
 pub mod lifecycle;
 pub mod totals;
+pub mod variants;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -19,6 +20,7 @@ use crate::faults::{Draw, Fault};
 use crate::invocation::{Invocation, Parameters};
 use deployment::{Deployment, Scaling};
 use ledger::{Ledger, Record};
+use variants::Share;
 
 /// `EndpointStatus`, as far as an emulator knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,10 @@ pub struct Core {
     pub instances: u32,
     /// Instances that should.
     pub desired: u32,
+    /// Weight of the variant that these are instances of, the first.
+    pub weight: f64,
+    /// The other variants, in their order.
+    pub others: Vec<Share>,
     /// Its invocations.
     pub ledger: Ledger,
     /// Calls that are answered with ThrottlingException before any other.

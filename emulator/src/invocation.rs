@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Bytes;
-use sagemaker_async_bridge::location::{InvalidLocation, S3Uri};
+use sagemaker_async_bridge::location::{InvalidLocation, S3Prefix, S3Uri};
 use uuid::Uuid;
 
 use crate::endpoint::deployment::AsyncConfig;
@@ -31,7 +31,7 @@ pub struct Invocation {
     /// When it came.
     pub received: SystemTime,
     /// Where the output goes.
-    pub output_location: S3Uri,
+    pub output_location: Option<S3Uri>,
     /// Where the failure output goes.
     pub failure_location: Option<S3Uri>,
     /// Which faults it meets.
@@ -104,15 +104,17 @@ impl Invocation {
             region: region.to_owned(),
             endpoint_name: endpoint_name.to_owned(),
             inference_id: parameters.inference_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
-            output_location: config.output.join(&parameters.output_name(uuid))?,
-            failure_location: match &config.failure {
-                Some(prefix) => Some(prefix.join(&format!("{uuid}-error.out"))?),
-                None => None,
-            },
+            output_location: located(config.output.as_ref(), || parameters.output_name(uuid))?,
+            failure_location: located(config.failure.as_ref(), || format!("{uuid}-error.out"))?,
             parameters,
             body,
             received: SystemTime::now(),
             draw: Arc::new(draw),
         })
     }
+}
+
+/// A name under a prefix, where there is a prefix.
+fn located(prefix: Option<&S3Prefix>, name: impl Fn() -> String) -> Result<Option<S3Uri>, InvalidLocation> {
+    prefix.map(|prefix| prefix.join(&name())).transpose()
 }

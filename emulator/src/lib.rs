@@ -1,7 +1,8 @@
 //! A local SageMaker async endpoint.
 //!
 //! ```text
-//!             ┌▶ control.rs: models, configurations, endpoints
+//!             ┌▶ other_services.rs: other services, told that they are not here
+//!             ├▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
 //!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
 //!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
@@ -20,10 +21,12 @@ pub mod embedded;
 pub mod endpoint;
 pub mod faults;
 pub mod images;
+mod input;
 pub mod invocation;
 pub mod model;
 pub mod notification;
 pub mod notifier;
+mod other_services;
 pub mod server;
 mod services;
 pub mod settings;
@@ -119,10 +122,6 @@ impl Emulator {
         &self.context.account
     }
 
-    fn arn(&self, kind: &str, name: &str) -> String {
-        self.account().arn(kind, name)
-    }
-
     const fn cloudwatch(&self) -> &CloudWatch {
         &self.cloudwatch
     }
@@ -155,8 +154,9 @@ impl Emulator {
 impl Registry {
     /// Starts an endpoint of the settings, with a model and a configuration of its name.
     fn host(&mut self, endpoint: ConfiguredEndpoint, context: &Arc<Context>) {
-        let ConfiguredEndpoint { name, deployment, scaling, throttled } = endpoint;
+        let ConfiguredEndpoint { name, mut deployment, scaling, throttled } = endpoint;
         let [model, config] = resolve::requests(&name, &deployment);
+        deployment.config.clone_from(&config);
         self.models.insert(name.clone(), Resource::new(model));
         self.configs.insert(name.clone(), Resource::new(config));
         let endpoint = Endpoint::launch(&name, deployment, scaling, Origin::Configured { throttled }, context);

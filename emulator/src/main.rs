@@ -26,7 +26,8 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::read(&options, Account::from_env())?;
-    let listener = TcpListener::bind(&options.listen).await?;
+    let listener = TcpListener::bind(&options.listen).await;
+    let listener = listener.map_err(|error| format!("--listen {}: {error}", options.listen))?;
     let url = format!("http://{}", listener.local_addr()?);
     let server = start::start(&options, settings, listener).await?;
     writeln!(std::io::stdout(), "sagemaker-async-emulator listening on {url}")?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 
-use crate::invocation::Invocation;
+use crate::invocation::Parameters;
 use crate::store::Object;
 
 /// SageMaker takes outputs of up to 1 GB.
@@ -25,6 +25,17 @@ pub enum Model {
     Size(usize),
     /// The base URL of a container.
     Container(String),
+}
+
+/// What a model is asked beside its input.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Content types and attributes.
+    pub parameters: &'a Parameters,
+    /// The caller's id, or a new one.
+    pub inference_id: &'a str,
+    /// Whether a container has to say how long its response is: asynchronous endpoints take no other.
+    pub needs_length: bool,
 }
 
 /// Why there is no response.
@@ -86,8 +97,8 @@ impl Model {
     ///
     /// # Errors
     /// A [`Failure`].
-    pub async fn run(&self, input: Bytes, invocation: &Invocation, http: &reqwest::Client) -> Result<Object, Failure> {
-        let parameters = &invocation.parameters;
+    pub async fn run(&self, input: Bytes, asked: Asked<'_>, http: &reqwest::Client) -> Result<Object, Failure> {
+        let parameters = asked.parameters;
         match self {
             Self::Echo(pause) => {
                 // No timer for none: it would be a millisecond.
@@ -106,7 +117,7 @@ impl Model {
             Self::Size(bytes) => {
                 Ok(Object { body: vec![b'x'; *bytes].into(), content_type: "application/octet-stream".to_owned() })
             }
-            Self::Container(url) => container::invoke(url, input, invocation, http).await,
+            Self::Container(url) => container::invoke(url, input, asked, http).await,
         }
     }
 }

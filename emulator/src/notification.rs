@@ -102,7 +102,7 @@ impl Notification {
         Self {
             response_parameters: Some(ResponseParameters {
                 content_type: Some(response.content_type.clone()),
-                output_location: Some(invocation.output_location.to_string()),
+                output_location: invocation.output_location.as_ref().map(ToString::to_string),
                 failure_location: None,
             }),
             response_body: included.then(|| ResponseBody {
@@ -143,8 +143,9 @@ impl Notification {
 
     /// Whether it names an output or a failure output.
     #[must_use]
-    pub const fn has_location(&self) -> bool {
-        self.response_parameters.is_some()
+    pub fn has_location(&self) -> bool {
+        let parameters = self.response_parameters.as_ref();
+        parameters.is_some_and(|found| found.output_location.is_some() || found.failure_location.is_some())
     }
 
     /// Its status.
@@ -221,7 +222,7 @@ mod tests {
             parameters,
             body: None,
             received: SystemTime::UNIX_EPOCH + Duration::from_millis(1_754_224_858_040),
-            output_location: "s3://bucket/output/x.out".parse().unwrap(),
+            output_location: Some("s3://bucket/output/x.out".parse().unwrap()),
             failure_location: Some("s3://bucket/failure/x-error.out".parse().unwrap()),
             draw: Arc::default(),
         }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::aws::words;
+use crate::aws::reason;
 use crate::notification::time;
 
 /// Webhooks get as many tries, with a pause that doubles.
@@ -98,11 +98,11 @@ impl Sink {
             // The SDKs retry what can be.
             Self::Sns(sns) => {
                 let published = sns.publish().topic_arn(topic_arn).message(message).send().await;
-                published.map(drop).map_err(|error| words(&error))
+                published.map(drop).map_err(|error| reason(&error))
             }
             Self::Sqs(sqs, url) => {
                 let sent = sqs.send_message().queue_url(url).message_body(envelope(topic_arn, message)).send().await;
-                sent.map(drop).map_err(|error| words(&error))
+                sent.map(drop).map_err(|error| reason(&error))
             }
             Self::Webhook(http, url) => post(http, url, topic_arn, envelope(topic_arn, message)).await,
             Self::File(file) => {

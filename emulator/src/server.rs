@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request, StatusCode};
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -20,9 +20,9 @@ use uuid::Uuid;
 
 use crate::admin::{faults, metrics, page, state};
 use crate::embedded::Embedded;
-use crate::{Emulator, cloudwatch, services, wire};
+use crate::{Emulator, cloudwatch, other_services, services, wire};
 
-/// Bodies up to this are read and refused in SageMaker's words; larger ones are cut off.
+/// Bodies up to this are read; larger ones are refused in SageMaker's words before they have come whole.
 const READ_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// In a response: close the connection instead.
@@ -65,7 +65,11 @@ pub async fn serve(listener: TcpListener, emulator: Arc<Emulator>, s3: Option<Em
 fn router(emulator: Arc<Emulator>) -> Router {
     let sagemaker = Router::new()
         .route("/endpoints/{endpoint_name}/async-invocations", post(wire::invoke_async))
-        .route("/endpoints/{endpoint_name}/invocations", post(wire::invoke))
+        .route("/endpoints/{endpoint_name}/invocations", post(wire::realtime::invoke))
+        .route(
+            "/endpoints/{endpoint_name}/invocations-response-stream",
+            post(wire::realtime::invoke_with_response_stream),
+        )
         .route("/", post(services::call))
         .route(&format!("/service/{}/operation/{{operation}}", cloudwatch::SERVICE), post(services::cbor))
         .layer(map_response(with_request_id));
@@ -82,8 +86,14 @@ fn router(emulator: Arc<Emulator>) -> Router {
             "/_emulator/faults/{endpoint_name}",
             get(faults::get_endpoint).put(faults::put_endpoint).delete(faults::delete_endpoint),
         )
+        .fallback(async |headers: HeaderMap| unknown(&headers, StatusCode::NOT_FOUND).await)
+        .method_not_allowed_fallback(async |headers: HeaderMap| unknown(&headers, StatusCode::METHOD_NOT_ALLOWED).await)
         .layer(DefaultBodyLimit::max(READ_LIMIT_BYTES))
         .with_state(emulator)
+}
+
+async fn unknown(headers: &HeaderMap, status: StatusCode) -> Response {
+    with_request_id(other_services::unknown_path(headers, status)).await
 }
 
 /// What clients quote when they ask AWS about a call.

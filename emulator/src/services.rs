@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -14,7 +15,12 @@ use crate::{Emulator, autoscaling, control};
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// `POST /`: JSON, whose header names service and operation, or a form that names operation and version.
-pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn call(
+    State(emulator): State<Arc<Emulator>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let Ok(body) = body else { return control::call(State(emulator), headers, body).await };
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let (service, operation) = target.split_once('.').unwrap_or_default();
     if service == autoscaling::SERVICE {
@@ -26,7 +32,7 @@ pub(crate) async fn call(State(emulator): State<Arc<Emulator>>, headers: HeaderM
     if is_form_of(cloudwatch::QUERY_VERSION, &headers, &body) {
         return cloudwatch(&emulator, Protocol::Query, "", &headers, &body);
     }
-    control::call(State(emulator), headers, body).await
+    control::call(State(emulator), headers, Ok(body)).await
 }
 
 /// `POST /service/…/operation/…`: CBOR. CloudWatch is the only one here that speaks it.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::account::Account;
 use crate::cli::Options;
 use crate::clock::TimeScale;
-use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT};
+use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, DEFAULT_WEIGHT};
 use crate::endpoint::deployment::{AsyncConfig, Deployment, Scaling};
 use crate::endpoint::ledger::Limits;
 use crate::faults::Plan;
@@ -132,7 +132,7 @@ impl Settings {
     /// The buckets that the endpoints write to.
     pub fn buckets(&self) -> impl Iterator<Item = String> {
         let configs = self.endpoints.iter().filter_map(|endpoint| endpoint.deployment.asynchronous.as_ref());
-        let prefixes = configs.flat_map(|config| std::iter::once(&config.output).chain(&config.failure));
+        let prefixes = configs.flat_map(|config| config.output.iter().chain(&config.failure));
         // A prefix has no bucket to ask for, an object under it has.
         prefixes.filter_map(|prefix| Some(prefix.join("x").ok()?.bucket().to_owned()))
     }
@@ -144,12 +144,11 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
     let bad = |problem: String| SettingsError::Endpoint(name.clone(), problem);
     name.parse::<EndpointName>().map_err(|error| bad(format!("the name {error}")))?;
     let image = table.model.clone().unwrap_or_else(|| "echo".to_owned());
+    let output = table.output_location.clone().ok_or_else(|| {
+        bad("needs an output location: --output-location s3://bucket/prefix/, or --embedded".to_owned())
+    })?;
     let asynchronous = AsyncConfig {
-        output: table
-            .output_location
-            .clone()
-            .map(Into::into)
-            .ok_or_else(|| bad("needs an output location".to_owned()))?,
+        output: Some(output.into()),
         failure: table.failure_location.clone().map(Into::into),
         success_topic: table.success_topic_arn.clone(),
         error_topic: table.error_topic_arn.clone(),
@@ -162,8 +161,12 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
         model: image.parse::<Model>().map_err(bad)?,
         image,
         instances: table.instances.unwrap_or(1),
+        weight: DEFAULT_WEIGHT,
+        others: Vec::new(),
         startup_timeout: DEFAULT_STARTUP_TIMEOUT,
         asynchronous: Some(asynchronous),
+        config: Map::new(),
+        policy: None,
     };
     let (scaling, throttled) = (table.scaling(), table.throttle.unwrap_or(0));
     Ok(ConfiguredEndpoint { name, deployment, scaling, throttled })

@@ -4,7 +4,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use axum::body::Bytes;
 use sagemaker_async_bridge::location::S3Uri;
 
-use crate::aws::words;
+use crate::aws::{reason, words};
 
 /// An S3.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Store {
     /// What S3 said, as text.
     pub async fn get(&self, location: &S3Uri) -> Result<Object, String> {
         let object = self.client().get_object().bucket(location.bucket()).key(location.key()).send().await;
-        let object = object.map_err(|error| words(&error))?;
+        let object = object.map_err(|error| reason(&error))?;
         let content_type = object.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
         let body = object.body.collect().await.map_err(|error| words(&error))?.into_bytes();
         Ok(Object { body, content_type })
@@ -55,6 +55,6 @@ impl Store {
             // Nothing happens to the bytes between here and here, and hashing them twice is most of the work.
             Self::Own(_) => put.customize().disable_payload_signing().send().await,
         };
-        put.map(drop).map_err(|error| words(&error))
+        put.map(drop).map_err(|error| reason(&error))
     }
 }

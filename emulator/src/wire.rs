@@ -1,22 +1,24 @@
 //! `InvokeEndpointAsync` on the wire: everything but the body travels in headers, and each is checked as SageMaker does.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html>
 
+pub(crate) mod realtime;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sagemaker_async_bridge::invocation::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
-use sagemaker_async_bridge::location::S3Uri;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Emulator;
 use crate::account::Account;
-use crate::endpoint::Refusal;
-use crate::faults::Fault;
+use crate::endpoint::{Endpoint, Refusal};
+use crate::faults::{Draw, Fault};
 use crate::invocation::{Invocation, Parameters};
 use crate::server;
 
@@ -30,11 +32,27 @@ pub(crate) struct WireError {
     status: StatusCode,
     error_type: &'static str,
     message: String,
+    /// Further members of its body.
+    more: Value,
+    /// No error at all: the connection is closed.
+    dropped: bool,
 }
 
 impl WireError {
+    fn new(status: StatusCode, error_type: &'static str, message: impl Into<String>) -> Self {
+        Self { status, error_type, message: message.into(), more: Value::Null, dropped: false }
+    }
+
     fn validation(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error_type: "ValidationError", message: message.into() }
+        Self::new(StatusCode::BAD_REQUEST, "ValidationError", message)
+    }
+
+    fn body_too_long(limit: usize) -> Self {
+        Self::constraint("body", &format!("have length less than or equal to {limit}"))
+    }
+
+    fn dropped() -> Self {
+        Self { dropped: true, ..Self::internal() }
     }
 
     fn constraint(member: &str, constraint: &str) -> Self {
@@ -45,7 +63,7 @@ impl WireError {
 
     /// AWS's common error, which no service models: <https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html>
     fn throttling() -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error_type: "ThrottlingException", message: "Rate exceeded".to_owned() }
+        Self::new(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded")
     }
 
     fn not_found(endpoint_name: &str, account: &Account) -> Self {
@@ -57,19 +75,24 @@ impl WireError {
     }
 
     fn unavailable() -> Self {
-        let message = "The service is currently unavailable.".to_owned();
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error_type: "ServiceUnavailable", message }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The service is currently unavailable.")
     }
 
     fn internal() -> Self {
-        let message = "An internal failure occurred.".to_owned();
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error_type: "InternalFailure", message }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", "An internal failure occurred.")
     }
 }
 
 impl IntoResponse for WireError {
     fn into_response(self) -> Response {
-        let body = json!({"Message": self.message}).to_string();
+        if self.dropped {
+            return server::dropped_connection();
+        }
+        let mut body = json!({"Message": self.message});
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, self.more) {
+            body.extend(more);
+        }
+        let body = body.to_string();
         let headers = [("x-amzn-errortype", self.error_type), ("content-type", "application/json")];
         (self.status, headers, body).into_response()
     }
@@ -80,14 +103,32 @@ pub(crate) async fn invoke_async(
     State(emulator): State<Arc<Emulator>>,
     Path(endpoint_name): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, WireError> {
     let not_found = || WireError::not_found(&endpoint_name, &emulator.context.account);
     let endpoint = emulator.endpoint(&endpoint_name).ok_or_else(not_found)?;
     let parameters = Parameters::read(&headers)?;
+    let body = body.map_err(|_| WireError::body_too_long(INLINE_LIMIT_BYTES))?;
     let body = payload(body, &parameters)?;
+    let draw = emulator.context.faults.draw(&endpoint_name, parameters.inference_id.as_deref());
+    until_accepted(&emulator, &endpoint, &draw).await?;
+    let drops = draw.meets(Fault::DroppedAfterAcceptance);
+    let (number, invocation) = endpoint.accept(parameters, body, draw).map_err(|refusal| match refusal {
+        Refusal::NotInService | Refusal::Forgotten => not_found(),
+        Refusal::NotAsynchronous => WireError::wrong_inference_type(&endpoint_name),
+        Refusal::Location(error) => WireError::validation(format!("the response's location {error}")),
+        Refusal::Full => WireError::unavailable(),
+    })?;
+    if drops {
+        endpoint.note(number, Fault::DroppedAfterAcceptance);
+        return Err(WireError::dropped());
+    }
+    Ok(accepted(&invocation))
+}
+
+/// The faults that a call meets before it is accepted.
+async fn until_accepted(emulator: &Emulator, endpoint: &Endpoint, draw: &Draw) -> Result<(), WireError> {
     let faults = &emulator.context.faults;
-    let draw = faults.draw(&endpoint_name, parameters.inference_id.as_deref());
     let meets = |fault| {
         let meets = draw.meets(fault);
         if meets {
@@ -101,7 +142,7 @@ pub(crate) async fn invoke_async(
         tokio::time::sleep(latency).await;
     }
     if meets(Fault::DroppedBeforeAcceptance) {
-        return Ok(server::dropped_connection());
+        return Err(WireError::dropped());
     }
     if endpoint.is_throttled() || meets(Fault::Throttling) {
         return Err(WireError::throttling());
@@ -109,35 +150,14 @@ pub(crate) async fn invoke_async(
     if meets(Fault::ServerError) {
         return Err(if draw.is_first_kind() { WireError::internal() } else { WireError::unavailable() });
     }
-    let drops = draw.meets(Fault::DroppedAfterAcceptance);
-    let (number, invocation) = endpoint.accept(parameters, body, draw).map_err(|refusal| match refusal {
-        Refusal::NotInService | Refusal::Forgotten => not_found(),
-        Refusal::NotAsynchronous => WireError::wrong_inference_type(&endpoint_name),
-        Refusal::Location(error) => WireError::validation(format!("the response's location {error}")),
-        Refusal::Full => WireError::unavailable(),
-    })?;
-    if drops {
-        endpoint.note(number, Fault::DroppedAfterAcceptance);
-        return Ok(server::dropped_connection());
-    }
-    Ok(accepted(&invocation))
-}
-
-/// `InvokeEndpoint`, which asynchronous endpoints do not answer; real-time ones do not run here.
-pub(crate) async fn invoke(State(emulator): State<Arc<Emulator>>, Path(endpoint_name): Path<String>) -> WireError {
-    match emulator.endpoint(&endpoint_name) {
-        Some(_) => WireError::wrong_inference_type(&endpoint_name),
-        None => WireError::not_found(&endpoint_name, &emulator.context.account),
-    }
+    Ok(())
 }
 
 /// The inline payload, if that is what the request has.
 fn payload(body: Bytes, parameters: &Parameters) -> Result<Option<Bytes>, WireError> {
     match (body.is_empty(), &parameters.input_location) {
         (true, Some(_)) => Ok(None),
-        (false, None) if body.len() > INLINE_LIMIT_BYTES => {
-            Err(WireError::constraint("body", &format!("have length less than or equal to {INLINE_LIMIT_BYTES}")))
-        }
+        (false, None) if body.len() > INLINE_LIMIT_BYTES => Err(WireError::body_too_long(INLINE_LIMIT_BYTES)),
         // A copy of its own size: the bytes of a request are part of a read buffer, which is larger.
         (false, None) => Ok(Some(Bytes::copy_from_slice(&body))),
         (true, None) => Err(WireError::validation("One of Body and InputLocation must be provided.")),
@@ -148,7 +168,7 @@ fn payload(body: Bytes, parameters: &Parameters) -> Result<Option<Bytes>, WireEr
 fn accepted(invocation: &Invocation) -> Response {
     let body = json!({"InferenceId": invocation.inference_id}).to_string();
     let mut headers = HeaderMap::new();
-    let output = Some(&invocation.output_location);
+    let output = invocation.output_location.as_ref();
     let failure = invocation.failure_location.as_ref();
     for (name, location) in [("x-amzn-sagemaker-outputlocation", output), ("x-amzn-sagemaker-failurelocation", failure)]
     {
@@ -168,11 +188,7 @@ impl Parameters {
             inference_id: checked(headers, "Inference-Id", "inferenceId", |text| {
                 text.parse::<InferenceId>().map_err(|error| error.to_string())
             })?,
-            input_location: checked(headers, "InputLocation", "inputLocation", |text| match text.parse::<S3Uri>() {
-                Ok(_) if text.len() > MAX_TEXT_CHARS => Err("have length less than or equal to 1024".to_owned()),
-                Ok(location) => Ok(location),
-                Err(error) => Err(error.to_string()),
-            })?,
+            input_location: checked(headers, "InputLocation", "inputLocation", input_location)?,
             s3_output_path_extension: checked(headers, "S3OutputPathExtension", "s3OutputPathExtension", |text| {
                 text.parse::<S3OutputPathExtension>().map_err(|error| error.to_string())
             })?,
@@ -197,7 +213,17 @@ fn checked<T>(
     member: &str,
     rule: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Option<String>, WireError> {
-    let Some(value) = headers.get(format!("x-amzn-sagemaker-{header}")) else { return Ok(None) };
+    checked_at(headers, &format!("x-amzn-sagemaker-{header}"), member, rule)
+}
+
+/// The same for a header by its whole name.
+fn checked_at<T>(
+    headers: &HeaderMap,
+    header: &str,
+    member: &str,
+    rule: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<String>, WireError> {
+    let Some(value) = headers.get(header) else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| WireError::constraint(member, "be UTF-8"))?;
     match rule(text) {
         Ok(_) => Ok(Some(text.to_owned())),
@@ -206,11 +232,27 @@ fn checked<T>(
 }
 
 fn ascii(headers: &HeaderMap, header: &str, member: &str) -> Result<Option<String>, WireError> {
-    checked(headers, header, member, |text| match (text.len() <= MAX_TEXT_CHARS, text.is_ascii()) {
+    checked(headers, header, member, short_ascii)
+}
+
+/// The API model's pattern alone. Whether an object is there, or could be, is seen when the input is read.
+fn input_location(text: &str) -> Result<(), String> {
+    let rest = ["s3://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        _ if text.chars().count() > MAX_TEXT_CHARS => {
+            Err(format!("have length less than or equal to {MAX_TEXT_CHARS}"))
+        }
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(()),
+        _ => Err("satisfy regular expression pattern: ^(https|s3)://([^/]+)/?(.*)$".to_owned()),
+    }
+}
+
+fn short_ascii(text: &str) -> Result<(), String> {
+    match (text.len() <= MAX_TEXT_CHARS, text.is_ascii()) {
         (false, _) => Err(format!("have length less than or equal to {MAX_TEXT_CHARS}")),
         (true, false) => Err(r"satisfy regular expression pattern: \p{ASCII}*".to_owned()),
         (true, true) => Ok(()),
-    })
+    }
 }
 
 fn seconds(

@@ -24,7 +24,8 @@ class Emulator:
     def __init__(self, arguments: tuple[str, ...], log: Path, environment: dict[str, str]) -> None:
         port = ReservedPort()
         self.url = f"http://127.0.0.1:{port.number}"
-        command = [str(BINARIES / EMULATOR), "--listen", f"127.0.0.1:{port.release()}"]
+        command = [str(BINARIES / EMULATOR)]
+        command += () if "--listen" in arguments else ("--listen", f"127.0.0.1:{port.release()}")
         command += () if "--embedded" in arguments else ("--embedded", "memory")
         variables = {"PATH": os.environ.get("PATH", os.defpath), "AWS_REGION": REGION, **environment}
         self.process = Process(EMULATOR, [*command, *arguments], variables, log)

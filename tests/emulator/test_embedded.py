@@ -88,3 +88,9 @@ def test_what_it_cannot_start_with_is_said(start: Callable[..., Emulator]) -> No
         start("--config", "/none.toml")
     with pytest.raises(StartError, match="--throttle names the endpoint other"):
         start("--endpoint", "demo=echo", "--throttle", "other=1")
+
+
+def test_an_address_that_is_taken_and_a_missing_location_are_named(start: Callable[..., Emulator]) -> None:
+    address = start().url.removeprefix("http://")
+    with pytest.raises(StartError, match=f"--listen {address}: Address already in use"):
+        start("--listen", address)

@@ -156,7 +156,7 @@ fn invocation(record: &Record) -> Value {
 /// Where its output is, or its failure output, if there is one.
 fn output_location(record: &Record) -> Option<&S3Uri> {
     match record.status {
-        Status::Completed if record.has_output => Some(&record.invocation.output_location),
+        Status::Completed if record.has_output => record.invocation.output_location.as_ref(),
         Status::Failed if record.has_output => record.invocation.failure_location.as_ref(),
         _ => None,
     }

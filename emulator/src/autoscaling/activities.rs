@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::ScalingError;
 use super::targets::{dimension, namespace};
 use super::{DIMENSION, NAMESPACE, Targets, page};
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// AWS keeps six weeks of them.
 const KEPT: usize = 1_000;

@@ -10,7 +10,7 @@ use super::tracking::Tracking;
 use super::{DIMENSION, NAMESPACE, Targets, page};
 use crate::Emulator;
 use crate::cloudwatch::CloudWatch;
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>
 const MAX_POLICIES: usize = 50;

@@ -10,7 +10,7 @@ use super::error::ScalingError;
 use super::policies::Policy;
 use super::{DIMENSION, NAMESPACE, Targets, page};
 use crate::Emulator;
-use crate::control::input::Input;
+use crate::input::Input;
 
 const MAX_CAPACITY: u32 = u32::MAX;
 

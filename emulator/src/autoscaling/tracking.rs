@@ -8,7 +8,7 @@ use super::error::ScalingError;
 use super::policies::{DEFAULT_COOLDOWN_SECONDS, Rule};
 use super::targets::Resource;
 use crate::cloudwatch::{CloudWatch, metrics::Statistic};
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// Minutes above the target before it scales out, and below nine tenths of it before it scales in. AWS does not document them; they
 /// are those of the alarms that its policies make.

@@ -7,7 +7,7 @@ use super::input::{metric, period};
 use super::judge::{MORE_PERIODS, Missing, State, judge};
 use super::metrics::Metrics;
 use super::sources::{Source, queries, statistic};
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// A name and whether a value breaches a threshold.
 type Comparison = (&'static str, fn(f64, f64) -> bool);

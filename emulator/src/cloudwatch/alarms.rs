@@ -13,7 +13,7 @@ use super::input::metric;
 use super::judge::State;
 use super::read::dimensions;
 use super::sources::Source;
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html>
 const DEFAULT_PAGE: u32 = 50;

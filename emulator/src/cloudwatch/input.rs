@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::CloudWatchError;
 use super::metrics::Metric;
 use crate::control::error::ControlError;
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Metric.html>
 const MAX_DIMENSIONS: usize = 30;

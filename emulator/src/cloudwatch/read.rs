@@ -12,7 +12,7 @@ use super::metrics::{KEPT_MINUTES, Metric, Statistic};
 use super::sources::{self, Source};
 use super::write::MAX_AHEAD_MINUTES;
 use crate::clock::minute_of;
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// Metrics on a page of `ListMetrics`.
 const PAGE: usize = 500;

@@ -8,7 +8,7 @@ use super::error::CloudWatchError;
 use super::input::{metric, period};
 use super::math::Expression;
 use super::metrics::{Metric, Metrics, Statistic};
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 const MAX_QUERIES: usize = 500;

@@ -11,7 +11,7 @@ use super::input::metric_of;
 use super::metrics::{KEPT_MINUTES, Metric, Statistics};
 use crate::clock::minute_of;
 use crate::control::error::ControlError;
-use crate::control::input::Input;
+use crate::input::Input;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>
 const MAX_DATA: usize = 1_000;

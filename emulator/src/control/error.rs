@@ -24,6 +24,11 @@ impl ControlError {
         ))
     }
 
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn not_found(what: &str, arn: &str) -> Self {
         Self::validation(format!("Could not find {what} \"{arn}\"."))
     }
@@ -49,9 +54,28 @@ impl ControlError {
         self.message
     }
 
+    pub(crate) fn duplicate_variant(name: &str) -> Self {
+        Self::validation(format!("Each production variant needs a name of its own; \"{name}\" is there twice."))
+    }
+
+    /// Seen where an asynchronous endpoint was asked for what it cannot be: <https://github.com/boto/boto3/issues/4275>
+    pub(crate) fn unsupported() -> Self {
+        Self::validation("One or more endpoint features are not supported using this configuration.")
+    }
+
+    pub(crate) fn too_many_tags(limit: usize) -> Self {
+        let message = format!("A resource has at most {limit} tags.");
+        Self { error_type: "ResourceLimitExceeded", message }
+    }
+
     pub(crate) fn unknown_operation(target: &str) -> Self {
         let message = format!("the emulator has no operation `{target}`");
         Self { error_type: "UnknownOperationException", message }
+    }
+
+    pub(crate) fn too_large() -> Self {
+        let message = "the request is too large to be read";
+        Self { error_type: "SerializationException", message: message.to_owned() }
     }
 
     pub(crate) fn no_json(error: &serde_json::Error) -> Self {

@@ -1,10 +1,8 @@
-//! Reading a request's members, with the constraints of the API model.
+//! Reading a request's members. What the API model says of them was checked before: see `shapes.rs`.
 
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use sagemaker_async_bridge::invocation::EndpointName;
 use serde_json::{Map, Value};
 
 use super::error::ControlError;
@@ -12,7 +10,8 @@ use super::error::ControlError;
 /// A structure of a request, and where in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<'a> {
-    members: &'a Map<String, Value>,
+    /// `None`: it is not there, and neither are its members.
+    members: Option<&'a Map<String, Value>>,
     /// Empty at the top, else ending in a dot.
     path: &'a str,
 }
@@ -20,76 +19,47 @@ pub(crate) struct Input<'a> {
 impl<'a> Input<'a> {
     /// A whole request.
     pub(crate) const fn new(members: &'a Map<String, Value>) -> Self {
-        Self { members, path: "" }
+        Self { members: Some(members), path: "" }
     }
 
-    /// A structure at a path such as `asyncInferenceConfig.`.
-    pub(crate) fn of(value: &'a Value, path: &'a str) -> Result<Self, ControlError> {
-        let members = value.as_object();
-        let members = members.ok_or_else(|| ControlError::constraint(path.trim_end_matches('.'), "be a structure"))?;
-        Ok(Self { members, path })
+    /// A structure at a path such as `asyncInferenceConfig.`, if it is there.
+    pub(crate) fn of(value: Option<&'a Value>, path: &'a str) -> Self {
+        Self { members: value.and_then(Value::as_object), path }
     }
 
     /// A member that is there and not null.
     pub(crate) fn get(&self, member: &str) -> Option<&'a Value> {
-        self.members.get(member).filter(|value| !value.is_null())
+        self.members?.get(member).filter(|value| !value.is_null())
     }
 
-    /// A member that has to be there.
-    pub(crate) fn required(&self, member: &str) -> Result<&'a Value, ControlError> {
-        self.get(member).ok_or_else(|| self.error(member, "not be null"))
-    }
-
-    pub(crate) fn text(&self, member: &str) -> Result<Option<&'a str>, ControlError> {
-        match self.get(member) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.error(member, "be a string")),
-        }
+    pub(crate) fn text(&self, member: &str) -> Option<&'a str> {
+        self.get(member)?.as_str()
     }
 
     /// The name of a resource, which has to be there.
     pub(crate) fn name(&self, member: &str) -> Result<String, ControlError> {
-        self.required(member)?;
-        let name = self.text(member)?.unwrap_or_default();
-        if name.parse::<EndpointName>().is_err() {
-            return Err(self.error(
-                member,
-                "have length less than or equal to 63 and satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
-            ));
-        }
-        Ok(name.to_owned())
+        self.text(member).map(str::to_owned).ok_or_else(|| self.error(member, "not be null"))
     }
 
-    pub(crate) fn integer(&self, member: &str, allowed: &RangeInclusive<u32>) -> Result<Option<u32>, ControlError> {
-        let Some(value) = self.get(member) else { return Ok(None) };
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        number.filter(|number| allowed.contains(number)).map(Some).ok_or_else(|| {
-            self.error(member, &format!("be a whole number from {} to {}", allowed.start(), allowed.end()))
-        })
+    pub(crate) fn integer(&self, member: &str) -> Option<u32> {
+        self.get(member)?.as_u64().map(|number| u32::try_from(number).unwrap_or(u32::MAX))
     }
 
-    pub(crate) fn list(&self, member: &str) -> Result<&'a [Value], ControlError> {
-        match self.get(member) {
-            None => Ok(&[]),
-            Some(Value::Array(list)) => Ok(list),
-            Some(_) => Err(self.error(member, "be a list")),
-        }
+    pub(crate) fn number(&self, member: &str) -> Option<f64> {
+        self.get(member)?.as_f64()
     }
 
-    /// One of a few values.
-    pub(crate) fn one_of(&self, member: &str, allowed: &[&'static str]) -> Result<Option<&'static str>, ControlError> {
-        let Some(text) = self.text(member)? else { return Ok(None) };
-        let found = allowed.iter().find(|allowed| **allowed == text);
-        found
-            .copied()
-            .map(Some)
-            .ok_or_else(|| self.error(member, &format!("satisfy enum value set: [{}]", allowed.join(", "))))
+    pub(crate) fn is_true(&self, member: &str) -> bool {
+        self.get(member).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    pub(crate) fn list(&self, member: &str) -> &'a [Value] {
+        self.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// What has a type of its own that says what it must be.
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&self, member: &str) -> Result<Option<T>, ControlError> {
-        let Some(text) = self.text(member)? else { return Ok(None) };
+        let Some(text) = self.text(member) else { return Ok(None) };
         let problem = |error: T::Err| self.error(member, error.to_string().trim_start_matches("must "));
         text.parse().map(Some).map_err(problem)
     }
@@ -103,7 +73,7 @@ impl<'a> Input<'a> {
     }
 
     /// The error of a member.
-    pub(crate) fn error(&self, member: &str, constraint: &str) -> ControlError {
+    fn error(&self, member: &str, constraint: &str) -> ControlError {
         let mut chars = member.chars();
         let first = chars.next().map(|first| first.to_ascii_lowercase());
         let member: String = first.into_iter().chain(chars).collect();

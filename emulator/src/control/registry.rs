@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::tags::Tags;
 use crate::endpoint::Endpoint;
 
 /// A model or an endpoint configuration: what it was created with.
@@ -27,4 +28,5 @@ pub(crate) struct Registry {
     pub(crate) models: BTreeMap<String, Resource>,
     pub(crate) configs: BTreeMap<String, Resource>,
     pub(crate) endpoints: BTreeMap<String, Arc<Endpoint>>,
+    pub(crate) tags: Tags,
 }

@@ -1,148 +1,163 @@
-//! From requests to what runs: checks an endpoint configuration and resolves it, with its model, to a deployment.
+//! From requests to what runs: checks an endpoint configuration and resolves it, with its models, to a deployment. What the API
+//! model says was checked before; here is what it does not say.
 
 use std::time::Duration;
 
-use sagemaker_async_bridge::location::S3Prefix;
+use sagemaker_async_bridge::location::{S3Prefix, S3Uri};
 use serde_json::{Map, Value, json};
 
+use super::call::Call;
 use super::error::ControlError;
 use super::input::Input;
 use super::registry::Registry;
-use crate::account::Account;
-use crate::endpoint::deployment::{AsyncConfig, Deployment, IncludeIn};
-use crate::images::Images;
+use crate::endpoint::deployment::{AsyncConfig, Deployment, IncludeIn, Variant};
 
 /// SageMaker chooses by itself where a configuration says nothing.
 pub(crate) const DEFAULT_CONCURRENCY: u32 = 4;
 /// A container has eight minutes to become healthy.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html>
 pub(crate) const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(480);
+/// "Unspecified, it defaults to 1.0": <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html>
+pub(crate) const DEFAULT_WEIGHT: f64 = 1.0;
 
 /// Checks a request of `CreateEndpointConfig` or one that was stored, and says what it runs.
 pub(crate) fn deployment(
     name: &str,
     request: &Map<String, Value>,
     registry: &Registry,
-    images: &Images,
-    account: &Account,
+    call: &Call<'_>,
 ) -> Result<Deployment, ControlError> {
     let input = Input::new(request);
-    input.required("ProductionVariants")?;
-    let variants = input.list("ProductionVariants")?;
-    if !(1..=10).contains(&variants.len()) {
-        return Err(input.error("ProductionVariants", "have 1 to 10 members"));
+    let mut variants = variants(&input, "ProductionVariants", "productionVariants.1.member.", registry, call)?;
+    for shadow in
+        self::variants(&input, "ShadowProductionVariants", "shadowProductionVariants.1.member.", registry, call)?
+    {
+        if variants.iter().any(|variant| variant.name == shadow.name) {
+            return Err(ControlError::duplicate_variant(&shadow.name));
+        }
     }
-    let mut checked = variants.iter().map(|variant| Variant::read(variant, registry, account));
-    // One variant serves here; SageMaker weighs them.
-    let variant = checked.next().transpose()?.ok_or_else(|| input.error("ProductionVariants", "not be empty"))?;
-    checked.try_for_each(|variant| variant.map(drop))?;
+    if variants.is_empty() {
+        return Err(ControlError::constraint("productionVariants", "have length greater than or equal to 1"));
+    }
     let asynchronous = input.get("AsyncInferenceConfig").map(asynchronous).transpose()?;
+    let is_serverless = |variant: &Value| variant.get("ServerlessConfig").is_some_and(|config| !config.is_null());
+    if asynchronous.is_some() && input.list("ProductionVariants").iter().any(is_serverless) {
+        return Err(ControlError::unsupported());
+    }
+    let first = variants.remove(0);
+    let timeout = input.list("ProductionVariants").first();
+    let timeout = Input::of(timeout, "").integer("ContainerStartupHealthCheckTimeoutInSeconds");
     Ok(Deployment {
         config_name: name.to_owned(),
-        model: images.model(&variant.image),
-        variant: variant.name,
-        image: variant.image,
-        instances: variant.instances,
-        startup_timeout: variant.startup_timeout,
+        model: first.model,
+        variant: first.name,
+        image: first.image,
+        instances: first.instances,
+        weight: first.weight,
+        others: variants,
+        startup_timeout: timeout.map_or(DEFAULT_STARTUP_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
         asynchronous,
+        config: request.clone(),
+        policy: None,
     })
 }
 
-/// A member of `ProductionVariants`.
-struct Variant {
-    name: String,
-    image: String,
-    instances: u32,
-    startup_timeout: Duration,
+/// A configuration's variants, each with a name of its own.
+fn variants(
+    input: &Input<'_>,
+    member: &str,
+    path: &str,
+    registry: &Registry,
+    call: &Call<'_>,
+) -> Result<Vec<Variant>, ControlError> {
+    let mut variants: Vec<Variant> = Vec::new();
+    for value in input.list(member) {
+        let variant = variant(&Input::of(Some(value), path), registry, call)?;
+        if variants.iter().any(|other| other.name == variant.name) {
+            return Err(ControlError::duplicate_variant(&variant.name));
+        }
+        variants.push(variant);
+    }
+    Ok(variants)
 }
 
-impl Variant {
-    fn read(value: &Value, registry: &Registry, account: &Account) -> Result<Self, ControlError> {
-        let input = Input::of(value, "productionVariants.1.member.")?;
-        let name = input.name("VariantName")?;
-        let model_name = input.name("ModelName")?;
-        let model = registry.models.get(&model_name);
-        let model = model.ok_or_else(|| ControlError::not_found("model", &account.arn("model", &model_name)))?;
-        let timeout = input.integer("ContainerStartupHealthCheckTimeoutInSeconds", &(60..=3600))?;
-        Ok(Self {
-            name,
-            image: image(&model.request).to_owned(),
-            instances: input.integer("InitialInstanceCount", &(1..=u32::MAX))?.unwrap_or(1),
-            startup_timeout: timeout.map_or(DEFAULT_STARTUP_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
-        })
+fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Variant, ControlError> {
+    let Some(model_name) = input.text("ModelName") else {
+        return Err(ControlError::validation(
+            "The emulator has no inference components: each production variant needs a ModelName.",
+        ));
+    };
+    let model = registry.models.get(model_name);
+    let model = model.ok_or_else(|| ControlError::not_found("model", &call.arn("model", model_name)))?;
+    if ["InstanceType", "ServerlessConfig", "InstancePools"].iter().all(|member| input.get(member).is_none()) {
+        return Err(ControlError::validation(
+            "Either InstanceType, InstancePools or ServerlessConfig must be provided for each production variant.",
+        ));
     }
+    let image = image(&model.request).to_owned();
+    Ok(Variant {
+        name: input.name("VariantName")?,
+        model: call.images().model(&image),
+        image,
+        instances: input.integer("InitialInstanceCount").unwrap_or(1),
+        weight: input.number("InitialVariantWeight").unwrap_or(DEFAULT_WEIGHT),
+    })
 }
 
 /// The image of a model's first container; empty where a model package names it.
 pub(crate) fn image(model: &Map<String, Value>) -> &str {
     let first = model.get("Containers").and_then(|containers| containers.get(0));
-    let container = model.get("PrimaryContainer").or(first);
+    let container = model.get("PrimaryContainer").filter(|container| !container.is_null()).or(first);
     container.and_then(|container| container.get("Image")).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `AsyncInferenceConfig`.
 fn asynchronous(value: &Value) -> Result<AsyncConfig, ControlError> {
-    let input = Input::of(value, "asyncInferenceConfig.")?;
-    let output = Input::of(input.required("OutputConfig")?, "asyncInferenceConfig.outputConfig.")?;
-    // Optional on SageMaker; where outputs go then is not published.
-    output.required("S3OutputPath")?;
-    let location = output.parsed::<S3Prefix>("S3OutputPath")?;
-    let none = Value::Object(Map::new());
-    let topics = output.get("NotificationConfig").unwrap_or(&none);
-    let topics = Input::of(topics, "asyncInferenceConfig.outputConfig.notificationConfig.")?;
-    let client = Input::of(input.get("ClientConfig").unwrap_or(&none), "asyncInferenceConfig.clientConfig.")?;
-    let concurrency = client.integer("MaxConcurrentInvocationsPerInstance", &(1..=1000))?;
+    let input = Input::of(Some(value), "asyncInferenceConfig.");
+    let output = Input::of(input.get("OutputConfig"), "asyncInferenceConfig.outputConfig.");
+    let topics = Input::of(output.get("NotificationConfig"), "asyncInferenceConfig.outputConfig.notificationConfig.");
+    let client = Input::of(input.get("ClientConfig"), "asyncInferenceConfig.clientConfig.");
+    let include = topics.list("IncludeInferenceResponseIn").iter();
     Ok(AsyncConfig {
-        output: location.ok_or_else(|| output.error("S3OutputPath", "not be null"))?,
-        failure: output.parsed("S3FailurePath")?,
-        success_topic: topic(&topics, "SuccessTopic")?,
-        error_topic: topic(&topics, "ErrorTopic")?,
-        include: include(&topics)?,
-        concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        output: location(&output, "S3OutputPath")?,
+        failure: location(&output, "S3FailurePath")?,
+        success_topic: topics.text("SuccessTopic").map(str::to_owned),
+        error_topic: topics.text("ErrorTopic").map(str::to_owned),
+        include: include.filter_map(|topic| serde_json::from_value::<IncludeIn>(topic.clone()).ok()).collect(),
+        concurrency: client.integer("MaxConcurrentInvocationsPerInstance").unwrap_or(DEFAULT_CONCURRENCY),
     })
 }
 
-fn topic(topics: &Input<'_>, member: &str) -> Result<Option<String>, ControlError> {
-    let Some(arn) = topics.text(member)? else { return Ok(None) };
-    let parts: Vec<&str> = arn.split(':').collect();
-    match parts.as_slice() {
-        ["arn", partition, "sns", _, account, name]
-            if partition.starts_with("aws")
-                && account.len() == 12
-                && account.bytes().all(|byte| byte.is_ascii_digit())
-                && !name.is_empty() =>
-        {
-            Ok(Some(arn.to_owned()))
-        }
-        _ => Err(topics.error(
-            member,
-            r"satisfy regular expression pattern: arn:aws[a-z\-]*:sns:[a-z0-9\-]*:[0-9]{12}:[a-zA-Z0-9_.-]+",
-        )),
-    }
-}
-
-fn include(topics: &Input<'_>) -> Result<Vec<IncludeIn>, ControlError> {
-    let allowed = || {
-        let names = [IncludeIn::Success, IncludeIn::Error].map(IncludeIn::name).join(", ");
-        topics.error("IncludeInferenceResponseIn", &format!("satisfy enum value set: [{names}]"))
+/// A location of outputs: as `s3://…`, or as the `https://` URL that S3 has for it.
+fn location(output: &Input<'_>, member: &str) -> Result<Option<S3Prefix>, ControlError> {
+    let Some(url) = output.text(member).filter(|text| text.starts_with("https://")) else {
+        return output.parsed(member);
     };
-    let list = topics.list("IncludeInferenceResponseIn")?;
-    list.iter().map(|value| serde_json::from_value(value.clone()).map_err(|_| allowed())).collect()
+    // A prefix may be empty, an object's key may not.
+    let object: Option<S3Uri> = format!("{}/x", url.trim_end_matches('/')).parse().ok();
+    let prefix = object.and_then(|object| object.to_string().strip_suffix('x')?.parse().ok());
+    prefix.map(Some).ok_or_else(|| {
+        ControlError::validation(format!(
+            "The emulator writes outputs to s3://bucket/prefix/ or https://bucket.s3.region.amazonaws.com/prefix/, not to {url}."
+        ))
+    })
 }
 
-/// `AsyncInferenceConfig` as a description gives it.
-pub(crate) fn asynchronous_request(config: &AsyncConfig) -> Value {
+/// `AsyncInferenceConfig` of an endpoint that the command line or a file names.
+fn asynchronous_request(config: &AsyncConfig) -> Value {
     let include: Vec<&str> = config.include.iter().map(|include| include.name()).collect();
+    let topics = without_nulls(json!({
+        "SuccessTopic": config.success_topic,
+        "ErrorTopic": config.error_topic,
+        "IncludeInferenceResponseIn": (!include.is_empty()).then_some(include),
+    }));
+    let has_topics = topics.as_object().is_some_and(|topics| !topics.is_empty());
     json!({
         "ClientConfig": {"MaxConcurrentInvocationsPerInstance": config.concurrency},
         "OutputConfig": {
-            "S3OutputPath": config.output.to_string(),
+            "S3OutputPath": config.output.as_ref().map(ToString::to_string),
             "S3FailurePath": config.failure.as_ref().map(ToString::to_string),
-            "NotificationConfig": {
-                "SuccessTopic": config.success_topic,
-                "ErrorTopic": config.error_topic,
-                "IncludeInferenceResponseIn": include,
-            },
+            "NotificationConfig": has_topics.then_some(topics),
         },
     })
 }
@@ -154,6 +169,7 @@ pub(crate) fn requests(name: &str, deployment: &Deployment) -> [Map<String, Valu
         "VariantName": deployment.variant,
         "ModelName": name,
         "InitialInstanceCount": deployment.instances,
+        "InstanceType": super::endpoints::DEFAULT_INSTANCE_TYPE,
     });
     let config = json!({
         "EndpointConfigName": deployment.config_name,
@@ -173,6 +189,7 @@ pub(crate) fn without_nulls(value: Value) -> Value {
             let kept = object.into_iter().filter(|(_, value)| !value.is_null());
             Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
         }
+        Value::Array(list) => Value::Array(list.into_iter().map(without_nulls).collect()),
         other => other,
     }
 }

@@ -12,7 +12,7 @@ use super::deployment::{AsyncConfig, Deployment, IncludeIn};
 use super::ledger::{Ending, Record, Status};
 use super::totals::Totals;
 use crate::faults::Fault;
-use crate::model::Failure;
+use crate::model::{Asked, Failure};
 use crate::notification::Notification;
 use crate::store::Object;
 
@@ -57,8 +57,10 @@ impl Endpoint {
     async fn outcome(&self, record: &Record, deployment: &Deployment) -> Result<Object, Failure> {
         let invocation = &record.invocation;
         let input = self.input(record).await.inspect_err(|_| self.count(|totals| totals.download_failures += 1))?;
+        let id = invocation.inference_id.as_str();
+        let asked = Asked { parameters: &invocation.parameters, inference_id: id, needs_length: true };
         let begun = Instant::now();
-        let run = deployment.model.run(input, invocation, &self.context.http);
+        let run = deployment.model.run(input, asked, &self.context.http);
         let run = tokio::time::timeout(invocation.parameters.timeout(), run).await.unwrap_or(Err(Failure::Expired));
         self.count(|totals| {
             totals.model_latency.add(begun.elapsed());
@@ -73,9 +75,9 @@ impl Endpoint {
             self.note(record.number, Fault::MissingOutput);
             return Ok(response);
         }
-        self.context.store.put(&invocation.output_location, &response).await.map_err(|error| {
+        let Some(location) = &invocation.output_location else { return Ok(response) };
+        self.context.store.put(location, &response).await.map_err(|error| {
             self.count(|totals| totals.upload_failures += 1);
-            let location = &invocation.output_location;
             Failure::without_response(format!("ClientError: Unable to write to {location}: {error}"))
         })?;
         Ok(response)

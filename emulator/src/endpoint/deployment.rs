@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sagemaker_async_bridge::location::S3Prefix;
+use serde_json::{Map, Value};
 
 use crate::model::Model;
 
@@ -33,8 +34,8 @@ impl IncludeIn {
 /// `AsyncInferenceConfig`.
 #[derive(Clone, Debug)]
 pub struct AsyncConfig {
-    /// `S3OutputPath`.
-    pub output: S3Prefix,
+    /// `S3OutputPath`. Without it outputs are stored nowhere; a notification may carry them.
+    pub output: Option<S3Prefix>,
     /// `S3FailurePath`. Without it a failure leaves no object.
     pub failure: Option<S3Prefix>,
     /// `SuccessTopic`.
@@ -62,7 +63,7 @@ impl AsyncConfig {
 pub struct Deployment {
     /// Name of the endpoint configuration.
     pub config_name: String,
-    /// Name of the production variant.
+    /// Name of the production variant, the first one.
     pub variant: String,
     /// The image that the model names.
     pub image: String,
@@ -70,10 +71,33 @@ pub struct Deployment {
     pub model: Model,
     /// `InitialInstanceCount`.
     pub instances: u32,
+    /// `InitialVariantWeight`.
+    pub weight: f64,
+    /// The production variants behind the first. Of a real-time endpoint they serve too.
+    pub others: Vec<Variant>,
     /// `ContainerStartupHealthCheckTimeoutInSeconds`.
     pub startup_timeout: Duration,
     /// `None` for a real-time endpoint, which takes no asynchronous invocations.
     pub asynchronous: Option<AsyncConfig>,
+    /// The endpoint configuration as it was given.
+    pub config: Map<String, Value>,
+    /// `DeploymentConfig` of the call that deployed it.
+    pub policy: Option<Value>,
+}
+
+/// A production variant.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// `VariantName`.
+    pub name: String,
+    /// The image that its model names.
+    pub image: String,
+    /// What runs for it here.
+    pub model: Model,
+    /// `InitialInstanceCount`.
+    pub instances: u32,
+    /// `InitialVariantWeight`.
+    pub weight: f64,
 }
 
 /// How an endpoint's capacity comes and goes. On SageMaker that is Application Auto Scaling's part.

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::deployment::{Deployment, Scaling};
 use super::ledger::Ledger;
+use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
 use crate::model::{Model, container};
@@ -47,6 +48,8 @@ impl Endpoint {
             modified: now,
             instances: 0,
             desired: deployment.instances,
+            weight: deployment.weight,
+            others: deployment.other_shares(),
             deployment: Arc::clone(&deployment),
             scaling,
             ledger: Ledger::new(context.limits),
@@ -94,7 +97,20 @@ impl Endpoint {
         }
     }
 
-    /// `UpdateEndpointWeightsAndCapacities`: instances above the new number go at once, others have to start.
+    /// `UpdateEndpointWeightsAndCapacities`, a share for each variant in their order.
+    pub fn share_out(self: &Arc<Self>, mut shares: Vec<Share>) {
+        if shares.is_empty() {
+            return;
+        }
+        let first = shares.remove(0);
+        self.with(|core| {
+            core.weight = first.weight;
+            core.others = shares;
+        });
+        self.resize(first.instances);
+    }
+
+    /// Sets the instances of the first variant: those above the new number go at once, others have to start.
     pub fn resize(self: &Arc<Self>, instances: u32) {
         let deployment = self.with(|core| {
             core.desired = instances;
@@ -200,6 +216,8 @@ impl Core {
         self.idle_since = None;
         self.desired = deployment.instances;
         self.instances = deployment.instances;
+        self.weight = deployment.weight;
+        self.others = deployment.other_shares();
         self.deployment = deployment;
     }
 }

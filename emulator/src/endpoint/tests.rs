@@ -57,13 +57,17 @@ fn deployment(model: &str, instances: u32, concurrency: u32) -> Deployment {
         instances,
         startup_timeout: Duration::from_secs(480),
         asynchronous: Some(AsyncConfig {
-            output: "s3://bucket/output/".parse().unwrap(),
+            output: "s3://bucket/output/".parse().ok(),
             failure: None,
             success_topic: Some("success".to_owned()),
             error_topic: Some("error".to_owned()),
             include: Vec::new(),
             concurrency,
         }),
+        weight: 1.0,
+        others: Vec::new(),
+        config: serde_json::Map::new(),
+        policy: None,
     }
 }
 

@@ -8,8 +8,7 @@ use reqwest::Client;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
-use super::Failure;
-use crate::invocation::Invocation;
+use super::{Asked, Failure};
 use crate::store::Object;
 
 /// Containers have to answer `/ping` within two seconds.
@@ -34,13 +33,13 @@ pub async fn is_ready(url: &str, timeout: Duration, http: &Client) -> bool {
     }
 }
 
-pub(super) async fn invoke(url: &str, input: Bytes, invocation: &Invocation, http: &Client) -> Result<Object, Failure> {
+pub(super) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Client) -> Result<Object, Failure> {
     let unreachable = |error: reqwest::Error| {
         Failure::without_response(format!("InternalServerError: the model's container gave no answer: {error}"))
     };
-    let parameters = &invocation.parameters;
+    let parameters = asked.parameters;
     let mut request =
-        http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", &invocation.inference_id);
+        http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", asked.inference_id);
     for (name, value) in [
         ("Content-Type", &parameters.content_type),
         ("Accept", &parameters.accept),
@@ -52,7 +51,7 @@ pub(super) async fn invoke(url: &str, input: Bytes, invocation: &Invocation, htt
     }
     let answer = request.body(input).send().await.map_err(unreachable)?;
     let status = answer.status();
-    check(answer.headers()).map_err(Failure::without_response)?;
+    check(answer.headers(), asked.needs_length).map_err(Failure::without_response)?;
     let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
     let response = Object { body: answer.bytes().await.map_err(unreachable)?, content_type };
@@ -60,9 +59,9 @@ pub(super) async fn invoke(url: &str, input: Bytes, invocation: &Invocation, htt
 }
 
 /// What SageMaker refuses in a response, in the words of its endpoint logs.
-fn check(headers: &HeaderMap) -> Result<(), &'static str> {
+fn check(headers: &HeaderMap, needs_length: bool) -> Result<(), &'static str> {
     // Chunked answers, which real-time endpoints take, have none: <https://github.com/deepjavalibrary/djl-serving/issues/2567>
-    if !headers.contains_key(CONTENT_LENGTH) {
+    if needs_length && !headers.contains_key(CONTENT_LENGTH) {
         return Err("The response from container primary did not specify the required Content-Length header");
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();

@@ -53,7 +53,7 @@ fn every_setting_of_the_file_is_read() {
     assert_eq!((summarizer.name.as_str(), summarizer.deployment.instances), ("summarizer", 2));
     assert_eq!(summarizer.scaling.to_zero_after, Some(Duration::from_secs(60)));
     let config = summarizer.deployment.asynchronous.as_ref().unwrap();
-    assert_eq!((config.output.to_string().as_str(), config.concurrency), ("s3://bucket/output/", 8));
+    assert_eq!((config.output.as_ref().unwrap().to_string().as_str(), config.concurrency), ("s3://bucket/output/", 8));
     assert_eq!((other.deployment.model.clone(), other.throttled), (Model::Echo(Duration::ZERO), 2));
     assert_eq!(settings.plan.endpoints.keys().collect::<Vec<_>>(), ["summarizer"]);
 }
@@ -65,7 +65,8 @@ fn flags_count_more_than_the_files_defaults_and_add_to_its_endpoints() {
     let settings = settings(FILE, &[&flags[..], &faults[..]].concat()).unwrap();
     let names: Vec<_> = settings.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
     assert_eq!(names, ["third", "summarizer", "other"]);
-    let output = |n: usize| settings.endpoints[n].deployment.asynchronous.as_ref().unwrap().output.to_string();
+    let output =
+        |n: usize| settings.endpoints[n].deployment.asynchronous.as_ref().unwrap().output.as_ref().unwrap().to_string();
     assert_eq!((output(0), output(1)), ("s3://bucket/flag/".to_owned(), "s3://bucket/flag/".to_owned()));
     assert_eq!((settings.endpoints[2].throttled, settings.scaling.cold_start), (5, Duration::from_secs(2)));
     let plan = serde_json::to_value(&settings.plan).unwrap();
@@ -78,7 +79,11 @@ fn flags_count_more_than_the_files_defaults_and_add_to_its_endpoints() {
 fn a_bad_setting_says_what_is_wrong() {
     for (file, flags, expected) in [
         ("sed = 1", &[][..], "unknown field `sed`"),
-        ("[[endpoint]]\nname = 'a'", &[], "endpoint a: needs an output location"),
+        (
+            "[[endpoint]]\nname = 'a'",
+            &[],
+            "endpoint a: needs an output location: --output-location s3://bucket/prefix/, or --embedded",
+        ),
         ("[[endpoint]]\nname = 'a_b'", &[], "letters, digits and hyphens"),
         ("[[endpoint]]\nname = 'a'\nmodel = 'gpt'\noutput-location = 's3://bucket'", &[], "echo, fail, fail:STATUS"),
         ("[images]\n'*' = 'gpt'", &[], "echo, fail, fail:STATUS"),
@@ -96,7 +101,7 @@ fn a_bad_setting_says_what_is_wrong() {
 fn embedded_endpoints_need_nothing_but_a_name() {
     let settings = settings("", &["--embedded=memory", "--endpoint=a=echo"]).unwrap();
     let config = settings.endpoints[0].deployment.asynchronous.clone().unwrap();
-    assert_eq!(config.output.to_string(), "s3://sagemaker/output/");
+    assert_eq!(config.output.as_ref().unwrap().to_string(), "s3://sagemaker/output/");
     assert_eq!(config.success_topic.unwrap(), "arn:aws:sns:us-east-1:000000000000:sagemaker-success");
     assert_eq!(settings.buckets().collect::<Vec<_>>(), ["sagemaker", "sagemaker"]);
 }

@@ -7,11 +7,11 @@ use crate::running::Running;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:success";
 
-fn model(name: &str, image: &str) -> Value {
+pub(crate) fn model(name: &str, image: &str) -> Value {
     json!({"ModelName": name, "PrimaryContainer": {"Image": image}, "Tags": [{"Key": "a", "Value": "b"}]})
 }
 
-fn config(name: &str, model: &str) -> Value {
+pub(crate) fn config(name: &str, model: &str) -> Value {
     json!({
         "EndpointConfigName": name,
         "ProductionVariants": [{
@@ -26,7 +26,7 @@ fn config(name: &str, model: &str) -> Value {
 
 impl Running {
     /// Status, type and body of an operation's answer.
-    async fn control(&self, operation: &str, request: &Value) -> (u16, String, Value) {
+    pub(crate) async fn control(&self, operation: &str, request: &Value) -> (u16, String, Value) {
         let request = reqwest::Client::new()
             .post(&self.url)
             .header("x-amz-target", format!("SageMaker.{operation}"))
@@ -40,13 +40,13 @@ impl Running {
         (status, body["__type"].as_str().unwrap_or_default().to_owned(), body)
     }
 
-    async fn done(&self, operation: &str, request: &Value) -> Value {
+    pub(crate) async fn done(&self, operation: &str, request: &Value) -> Value {
         let (status, _, body) = self.control(operation, request).await;
         assert_eq!(status, 200, "{operation}: {body}");
         body
     }
 
-    async fn create(&self, name: &str, image: &str) {
+    pub(crate) async fn create(&self, name: &str, image: &str) {
         self.done("CreateModel", &model(name, image)).await;
         self.done("CreateEndpointConfig", &config(name, name)).await;
         self.done("CreateEndpoint", &json!({"EndpointName": name, "EndpointConfigName": name})).await;

@@ -68,7 +68,7 @@ async fn an_input_that_is_not_there_fails_and_a_model_that_takes_too_long_expire
     let client = running.client();
     client.invoke_endpoint_async().endpoint_name("demo").input_location("s3://bucket/none").send().await.unwrap();
     let (_, notification) = running.notification(1).await;
-    let reason = "ClientError: Unable to read the input from s3://bucket/none: service error: NoSuchKey: no such key";
+    let reason = "ClientError: Unable to read the input from s3://bucket/none: NoSuchKey: no such key";
     assert_eq!(notification["failureReason"], reason);
     let call = client.invoke_endpoint_async().endpoint_name("slow").invocation_timeout_seconds(1);
     call.body(Blob::new("x")).send().await.unwrap();
@@ -103,6 +103,7 @@ async fn what_breaks_a_bound_is_a_validation_error_that_names_the_member() {
         (call().body(body.clone()).custom_attributes(&long), "'customAttributes'"),
         (call().body(body.clone()).inference_id("i".repeat(65)), "'inferenceId'"),
         (call().input_location("ftp://bucket/x"), "'inputLocation'"),
+        (call().input_location("s3:///x"), "^(https|s3)://([^/]+)/?(.*)$"),
         (call().input_location(format!("s3://bucket/{}", "k".repeat(1020))), "'inputLocation'"),
         (call().body(body.clone()).s3_output_path_extension("s3://x"), "'s3OutputPathExtension'"),
         (call().body(body.clone()).filename("a.b.c"), "'filename'"),
@@ -148,4 +149,20 @@ async fn a_full_queue_is_service_unavailable() {
         assert!(call().await.is_ok());
     }
     assert_eq!(call().await.unwrap_err().code(), Some("ServiceUnavailable"));
+}
+
+#[tokio::test]
+async fn a_location_that_the_api_takes_and_that_is_no_object_fails_when_it_is_read() {
+    let running = Running::start(&[]).await;
+    for (n, location) in ["s3://bucket", "https://example.com/x", "https://bucket.s3.us-east-1.amazonaws.com/none"]
+        .into_iter()
+        .enumerate()
+    {
+        let call = running.client().invoke_endpoint_async().endpoint_name("demo").input_location(location);
+        call.send().await.unwrap();
+        let (_, notification) = running.notification(n + 1).await;
+        assert_eq!(notification["invocationStatus"], "Failed");
+        let expected = format!("ClientError: Unable to read the input from {location}: ");
+        assert!(notification["failureReason"].as_str().unwrap().starts_with(&expected), "{notification}");
+    }
 }

@@ -3,8 +3,13 @@
 
 mod container;
 mod control;
+mod described;
 mod embedded;
 mod faults;
 mod invoke;
+mod real_time;
 mod running;
+mod s3_keys;
+mod services;
 mod state;
+mod tags;

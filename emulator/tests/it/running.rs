@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_sdk_s3::error::ErrorMetadata;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -52,8 +53,10 @@ impl Running {
         let output = mock!(aws_sdk_s3::Client::get_object)
             .match_requests(|input| input.key().is_some_and(|key| key.starts_with("output/")));
         let output = output.then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"<b>x")).build());
-        let missing = mock!(aws_sdk_s3::Client::get_object)
-            .then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().message("no such key").build()));
+        let missing = mock!(aws_sdk_s3::Client::get_object).then_error(|| {
+            let meta = ErrorMetadata::builder().code("NoSuchKey").message("no such key").build();
+            GetObjectError::NoSuchKey(NoSuchKey::builder().meta(meta).build())
+        });
         let seen = Arc::clone(&published);
         let publish = mock!(aws_sdk_sns::Client::publish).match_requests(move |input| {
             let message = serde_json::from_str(input.message().unwrap()).unwrap();

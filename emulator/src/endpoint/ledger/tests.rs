@@ -11,7 +11,7 @@ fn invocation(body: Option<usize>, ttl: u64) -> Invocation {
         parameters: Parameters { request_ttl: Some(Duration::from_secs(ttl)), ..Parameters::default() },
         body: body.map(|bytes| Bytes::from(vec![0; bytes])),
         received: SystemTime::now(),
-        output_location: "s3://bucket/x".parse().unwrap(),
+        output_location: "s3://bucket/x".parse().ok(),
         failure_location: None,
         draw: Arc::default(),
     }
