@@ -70,7 +70,7 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/openapi-spec-validator openapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
 	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
-	$(LINT)/bin/cfn-lint --ignore-checks W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
+	$(LINT)/bin/cfn-lint --ignore-checks W2001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput
