@@ -99,7 +99,8 @@ def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tu
         if location is None:
             further = again_rejected(request, count, evidence)
         else:
-            further = again_sent((request.id, location), count, evidence)
+            shared = again_invoked_with_one_output(request, name_of(location), evidence)
+            further = again_sent((request.id, location), count, shared, evidence)
         causes.update(further)
         unexplained += count - 1 - len(further)
     return causes, unexplained
@@ -108,11 +109,19 @@ def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tu
 def again_invoked(request: Request, names: list[str], evidence: Evidence) -> list[str]:
     """A cause for each invocation beyond the first, of those that led to results of these names."""
     calls = evidence.invocations.get(request.id, [])
-    seen = [call for call in calls if located(call) in names]
+    # Tries of one call by HTTP share their Filename, and so one output: that of the first stands for all of them here.
+    seen = list({located(call): call for call in reversed(calls) if located(call) in names}.values())
     # Where the connection broke, the proxy does not know whether the call was accepted. The results tell how many were.
     unseen = [call for call in calls if located(call) is None]
     accepted = sorted([*seen, *unseen[: max(len(names) - len(seen), 0)]], key=lambda call: call.at)
     return [invocation_cause(request, before, call, calls, evidence) for before, call in pairs(accepted)]
+
+
+def again_invoked_with_one_output(request: Request, name: str, evidence: Evidence) -> list[str]:
+    """A cause for each invocation beyond the first that writes the same output: each has a notification of its own."""
+    calls = evidence.invocations.get(request.id, [])
+    same = [call for call in calls if located(call) == name]
+    return [invocation_cause(request, before, call, calls, evidence) for before, call in pairs(same)]
 
 
 def invocation_cause(request: Request, before: Call, call: Call, calls: list[Call], evidence: Evidence) -> str:
@@ -127,13 +136,15 @@ def invocation_cause(request: Request, before: Call, call: Call, calls: list[Cal
     return INVOKED_AFTER_LOST_ANSWER if not_answered(last_try) else INVOKED_AFTER_TIMEOUT
 
 
-def again_sent(subject: Subject, count: int, evidence: Evidence) -> list[str]:
-    """A cause for each result beyond the first of one invocation."""
+def again_sent(subject: Subject, count: int, invoked: list[str], evidence: Evidence) -> list[str]:
+    """A cause for each result beyond the first with one output; `invoked` has those of invocations that share it."""
     sends = evidence.sends.get(subject, [])[:count]
     publishes = evidence.publishes.get(subject, [])
     # Each notification may have a result of its own; what SageMaker said twice is told twice.
+    shared = iter(invoked)
     notified = [
-        PUBLISHED_BY_SDK if before.sdkCall == call.sdkCall else PUBLISHED_TWICE for before, call in pairs(publishes)
+        PUBLISHED_BY_SDK if before.sdkCall == call.sdkCall else next(shared, PUBLISHED_TWICE)
+        for before, call in pairs(publishes)
     ]
     causes = []
     for before, call in pairs(sends):

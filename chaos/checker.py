@@ -74,11 +74,11 @@ def check(ledger: Ledger) -> Verdict:
         note(verdict, request, own, letters)
         causes, unexplained = causes_of(request, own, evidence)
         verdict.duplicates.update(causes)
-        if unexplained > 0:
+        if unexplained:
             verdict.unexplained.append(f"{request.id}: {unexplained} of {len(own)} results")
         causes, unexplained = causes_of_dead_letters(request, letters, evidence)
         verdict.dead_letters.update(causes)
-        if unexplained > 0:
+        if unexplained:
             verdict.unexplained.append(f"{request.id}: {unexplained} of {len(letters)} dead letters")
     return verdict
 

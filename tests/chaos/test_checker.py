@@ -360,3 +360,13 @@ def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     ledger.timeouts = [Timeout(2, "submit")]
     ledger.save(tmp_path / "ledger.json")
     assert load(tmp_path / "ledger.json") == ledger
+
+
+def test_two_invocations_that_share_an_output_are_one_duplicate_with_one_cause() -> None:
+    calls = [call(INVOKE, 1, "same", fault=DROPPED_AFTER), call(INVOKE, 2, "same")]
+    calls += [call(operation, 3 + n, f"{operation}{n}") for n, operation in enumerate((PUBLISH, SEND, PUBLISH, SEND))]
+    verdict = check(Ledger(requests=[request(way=HTTP)], results=[result(), result()], calls=calls))
+    assert verdict.duplicates == {causes.INVOKED_BY_SDK: 1}
+    assert verdict.is_kept
+    third = check(Ledger(requests=[request(way=HTTP)], results=[result(), result(), result()], calls=calls))
+    assert len(third.unexplained) == 1

@@ -185,11 +185,9 @@ class DeployedByThePage(LocalStack):
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[DeployedByThePage]:
-    """With the parameters of `direct`."""
-    with DeployedByThePage(
-        {"echo": "echo", "failing": "fail"}, visibility_timeout_seconds=None, name="sagemaker-async-bridge"
-    ) as stack:
+def deployed(direct: LocalStack) -> Iterator[DeployedByThePage]:
+    """With the endpoints and parameters of `direct`."""
+    with DeployedByThePage(direct.endpoints, visibility_timeout_seconds=None, name="sagemaker-async-bridge") as stack:
         yield stack
 
 
@@ -225,8 +223,6 @@ def names(stack: Bridge) -> list[tuple[str, str]]:
     return sorted(ids, key=lambda pair: len(pair[0]), reverse=True)
 
 
-# Broken since the template got parameters that are numbers and collect got BRIDGE_ALLOWED_ENDPOINTS: to be looked at.
-@pytest.mark.xfail(reason="a variable and a policy are written in another form than by SAM's deployment")
 @pytest.mark.parametrize("binary", FUNCTIONS)
 def test_a_function_has_what_the_template_would_have_given_it(
     direct: LocalStack, deployed: DeployedByThePage, binary: str
