@@ -246,7 +246,7 @@ impl Submit {
         let location = location.map(String::from);
         let is_ascii = location.as_deref().is_none_or(str::is_ascii);
         let call = self
-            .sagemaker
+            .client(tries)
             .invoke_endpoint_async()
             .endpoint_name(parameters.endpoint_name)
             .content_type(parameters.content_type)
@@ -261,11 +261,8 @@ impl Submit {
             .set_body(body.map(Blob::new));
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let accepted_at = now.as_secs();
-        let sent = match tries {
-            Some(tries) => call.customize().interceptor(tries).send().await,
-            None => call.send().await,
-        };
-        let accepted = sent.map_err(if is_ascii { Fault::from_invoke } else { Fault::from_invoke_beyond_ascii })?;
+        let accepted =
+            call.send().await.map_err(if is_ascii { Fault::from_invoke } else { Fault::from_invoke_beyond_ascii })?;
         Ok(Accepted {
             inference_id: accepted.inference_id,
             output_location: accepted.output_location,
@@ -273,6 +270,18 @@ impl Submit {
             accepted_at,
             is_repeated: false,
         })
+    }
+
+    /// The client, or one like it that tells `tries` what becomes of each. Not the call's `customize()`, which would link the SDK's whole
+    /// way of sending a second time.
+    fn client(&self, tries: Option<Tries>) -> aws_sdk_sagemakerruntime::Client {
+        match tries {
+            Some(tries) => {
+                let config = self.sagemaker.config().to_builder().interceptor(tries);
+                aws_sdk_sagemakerruntime::Client::from_conf(config.build())
+            }
+            None => self.sagemaker.clone(),
+        }
     }
 
     /// A presigned URL cannot bound an upload whose length was not announced, and nobody knows whether it was used at all.
