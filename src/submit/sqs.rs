@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::mem;
+use std::task::Poll;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,12 +12,12 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, future};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::once::{Key, Once};
 use super::rejected::Rejection;
-use super::{Origin, Submit};
+use super::{Accepted, Origin, Submit};
 use crate::batch::{self, CONTENT_ENCODING, SqsBatchResponse};
 use crate::config::QueueUrl;
 use crate::deadline::Deadline;
@@ -67,7 +69,7 @@ pub(super) struct Batch {
     pub(super) deadline: Deadline,
     /// Takes what senders are to be told.
     pub(super) rejections: UnboundedSender<Rejection>,
-    /// One for each message that may be in flight at once. Nothing that only a rejection waits for takes one.
+    /// One for each message that may be in flight at once. A message that is being rejected has given its own back.
     flights: Semaphore,
 }
 
@@ -84,48 +86,72 @@ impl Submit {
         let groups = groups(records).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
         let (rejections, told) = mpsc::unbounded_channel();
         let batch = Batch { deadline, rejections, flights: Semaphore::new(self.config.max_concurrency.get()) };
-        let invoke = async move {
-            let groups = groups.into_iter().map(|group| self.invoke_group(group, &batch));
-            groups.collect::<FuturesUnordered<_>>().concat().await
-        };
-        let (returned, ()) = future::join(invoke, self.tell_senders(told, deadline)).await;
+        let (returned, ()) = future::join(self.invoke_groups(groups, batch), self.tell_senders(told, deadline)).await;
         Ok(returned.into_iter().collect())
+    }
+
+    /// Begins with a group whenever there is a flight for it, until all have ended. Not `buffer_unordered`: there a group that only
+    /// waits for the dead-letter queue would hold the place of one that could be invoked.
+    async fn invoke_groups(&self, groups: Vec<Vec<Message<'_>>>, batch: Batch) -> Vec<String> {
+        let mut groups = groups.into_iter();
+        let (mut begun, mut returned) = (FuturesUnordered::new(), Vec::new());
+        future::poll_fn(|context| {
+            loop {
+                while groups.len() > 0
+                    && let Ok(flight) = batch.flights.try_acquire()
+                {
+                    begun.extend(groups.next().map(|group| self.invoke_group(group, &batch, flight)));
+                }
+                match begun.poll_next_unpin(context) {
+                    Poll::Ready(Some(ids)) => returned.extend::<Vec<String>>(ids),
+                    Poll::Ready(None) => return Poll::Ready(mem::take(&mut returned)),
+                    // A message that is being rejected has given back its flight.
+                    Poll::Pending if groups.len() > 0 && batch.flights.available_permits() > 0 => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
     }
 
     /// Invokes for one message after the other, and for none after one that comes back: that keeps a FIFO group's order. Gives back
     /// the ids of those that do.
-    async fn invoke_group(&self, group: Vec<Message<'_>>, batch: &Batch) -> Vec<String> {
-        let mut returned = Vec::new();
+    async fn invoke_group<'f>(
+        &self,
+        group: Vec<Message<'_>>,
+        batch: &'f Batch,
+        flight: SemaphorePermit<'f>,
+    ) -> Vec<String> {
+        let (mut returned, mut flight) = (Vec::new(), Some(flight));
         for message in group {
-            if returned.is_empty() {
-                if self.invoke_message(&message, batch).await {
-                    returned.push(message.id);
-                }
-            } else {
+            if !returned.is_empty() {
                 tracing::warn!(sqs.message_id = message.id, "returned: a message before it in its group failed");
                 self.return_unsent(&message, batch);
+                returned.push(message.id);
+                continue;
+            }
+            if flight.is_none() {
+                flight = batch.flights.acquire().await.ok();
+            }
+            let Err(fault) = self.accept_message(&message, batch.deadline).await else { continue };
+            let comes_back = fault.kind().is_retryable() || {
+                flight = None;
+                Box::pin(self.reject(&message, &fault, batch)).await
+            };
+            if comes_back {
                 returned.push(message.id);
             }
         }
         returned
     }
 
-    /// Invokes for a message; tells whether it must come back.
-    async fn invoke_message(&self, message: &Message<'_>, batch: &Batch) -> bool {
-        let flight = batch.flights.acquire().await;
+    async fn accept_message(&self, message: &Message<'_>, deadline: Deadline) -> Result<Accepted, Fault> {
         let invocation = self.invocation(message);
         let once = self
             .config
             .deduplicate
             .then(|| Once::Message { key: Key::of_message(&message.id), is_redelivered: !message.is_first_receipt });
-        let origin = Origin::SqsMessage(&message.id);
-        let outcome = self.accept(invocation, origin, once.as_ref(), batch.deadline).await;
-        drop(flight);
-        match outcome {
-            Ok(_) => false,
-            Err(fault) if fault.kind().is_retryable() => true,
-            Err(fault) => Box::pin(self.reject(message, &fault, batch)).await,
-        }
+        self.accept(invocation, Origin::SqsMessage(&message.id), once.as_ref(), deadline).await
     }
 
     pub(super) fn invocation(&self, message: &Message<'_>) -> Result<Invocation, Fault> {

@@ -56,6 +56,27 @@ async fn submit_has_as_many_messages_in_flight_as_configured() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_goes_on_behind_a_rejected_message_is_counted_again() {
+    let records: Vec<Value> = (0..12)
+        .map(|n| {
+            // Three messages to a group, the first of each is bad.
+            let body = if n < 4 { "" } else { "{}" };
+            json!({"messageId": format!("m{n}"), "body": body, "attributes": {"MessageGroupId": (n % 4).to_string()},
+                   "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:requests.fifo"})
+        })
+        .collect();
+    for (max_concurrency, expected) in [("1", 1), ("2", 2), ("64", 4)] {
+        let (aws, in_flight) = (Aws::default(), InFlight::default());
+        let counted = in_flight.clone();
+        let sagemaker = http_client::sagemaker(move |_| counted.hold(r#"{"InferenceId":"i"}"#));
+        let more = [&[("BRIDGE_MAX_CONCURRENCY", max_concurrency)], submit_sqs::WITH_DEAD_LETTERS].concat();
+        let submit = Submit::with_clients(submit_sqs::config(&more), sagemaker, aws.s3(), aws.sqs());
+        assert!(submit_sqs::returned(&submit, &json!({"Records": records})).await.is_empty());
+        assert_eq!((in_flight.most(), aws.dead_letters().len()), (expected, 4), "{max_concurrency}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn collect_has_as_many_notifications_in_flight_as_configured() {
     let notification = sample("notifications/completed.json").to_string();
     for (max_concurrency, expected) in [("1", 1), ("4", 4), ("64", 12)] {
