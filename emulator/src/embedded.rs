@@ -8,9 +8,10 @@ mod keys;
 mod listing;
 mod objects;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{Method, Request};
@@ -90,7 +91,7 @@ impl Embedded {
         let keys = Keys::open(&root).map_err(|error| EmbeddedError::Directory(root.clone(), error))?;
         let mut builder = S3ServiceBuilder::new(Objects { files, keys: Arc::new(keys) });
         builder.set_auth(Secrets);
-        builder.set_access(Anyone { root: root.clone() });
+        builder.set_access(Anyone { root: root.clone(), seen: RwLock::default() });
         Ok(Self { service: builder.build(), root, conditional: Arc::default(), _temporary: temporary })
     }
 
@@ -166,15 +167,33 @@ impl S3Auth for Secrets {
 /// Everybody may do everything in a bucket that is there, unsigned too.
 struct Anyone {
     root: PathBuf,
+    /// Buckets that were seen: the file system is not asked for each request.
+    seen: RwLock<HashSet<String>>,
+}
+
+impl Anyone {
+    fn has(&self, bucket: &str) -> bool {
+        if self.seen.read().unwrap_or_else(PoisonError::into_inner).contains(bucket) {
+            return true;
+        }
+        let is_there = self.root.join(bucket).is_dir();
+        if is_there {
+            self.seen.write().unwrap_or_else(PoisonError::into_inner).insert(bucket.to_owned());
+        }
+        is_there
+    }
 }
 
 #[async_trait::async_trait]
 impl S3Access for Anyone {
     /// Of a bucket that is not there, s3s-fs would say that it has no such key.
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let bucket = context.s3_path().get_bucket_name().filter(|_| context.s3_op().name() != "CreateBucket");
-        if bucket.is_some_and(|bucket| !self.root.join(bucket).is_dir()) {
-            return Err(s3_error!(NoSuchBucket));
+        let Some(bucket) = context.s3_path().get_bucket_name() else { return Ok(()) };
+        match context.s3_op().name() {
+            "CreateBucket" => {}
+            _ if !self.has(bucket) => return Err(s3_error!(NoSuchBucket)),
+            "DeleteBucket" => drop(self.seen.write().unwrap_or_else(PoisonError::into_inner).remove(bucket)),
+            _ => {}
         }
         Ok(())
     }

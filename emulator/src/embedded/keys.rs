@@ -23,7 +23,20 @@ const KEYS: &str = ".keys";
 #[derive(Debug)]
 pub(super) struct Keys {
     root: PathBuf,
-    by_hash: RwLock<HashMap<String, String>>,
+    hashed: RwLock<Hashed>,
+}
+
+#[derive(Debug, Default)]
+struct Hashed {
+    by_key: HashMap<String, String>,
+    by_hash: HashMap<String, String>,
+}
+
+impl Hashed {
+    fn add(&mut self, key: String, hash: String) {
+        self.by_key.insert(key.clone(), hash.clone());
+        self.by_hash.insert(hash, key);
+    }
 }
 
 impl Keys {
@@ -31,7 +44,7 @@ impl Keys {
     pub(super) fn open(root: &Path) -> std::io::Result<Self> {
         let directory = root.join(KEYS);
         std::fs::create_dir_all(&directory)?;
-        let mut by_hash = HashMap::new();
+        let mut hashed = Hashed::default();
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
             // What was being written when an emulator was killed has a name of another form.
@@ -39,52 +52,58 @@ impl Keys {
                 && let Ok(key) = std::fs::read_to_string(entry.path())
                 && hash_of(&key) == hash
             {
-                by_hash.insert(hash, key);
+                hashed.add(key, hash);
             }
         }
-        Ok(Self { root: root.to_owned(), by_hash: RwLock::new(by_hash) })
+        Ok(Self { root: root.to_owned(), hashed: RwLock::new(hashed) })
     }
 
     /// The path of an object that may be there, in its bucket.
     pub(super) fn find<'a>(&self, bucket: &str, key: &'a str) -> Cow<'a, str> {
-        if fits(bucket, key) && !self.is_known(&hash_of(key)) { key.into() } else { hashed(&hash_of(key)).into() }
+        match self.known(key) {
+            Some(path) => path.into(),
+            None if fits(bucket, key) => key.into(),
+            None => path_of(&hash_of(key)).into(),
+        }
     }
 
     /// The path of an object that is to be written, in its bucket.
     pub(super) fn place<'a>(&self, bucket: &str, key: &'a str) -> std::io::Result<Cow<'a, str>> {
-        let hash = hash_of(key);
-        if self.is_known(&hash) {
-            return Ok(hashed(&hash).into());
+        if let Some(path) = self.known(key) {
+            return Ok(path.into());
         }
         if fits(bucket, key) && !self.is_in_the_way(bucket, key) {
             return Ok(key.into());
         }
+        let hash = hash_of(key);
         let directory = self.root.join(KEYS);
         let unfinished = directory.join(format!("{}.unfinished", uuid::Uuid::new_v4()));
         std::fs::write(&unfinished, key)?;
         std::fs::rename(unfinished, directory.join(&hash))?;
-        let path = hashed(&hash);
-        self.by_hash.write().unwrap_or_else(PoisonError::into_inner).insert(hash, key.to_owned());
+        let path = path_of(&hash);
+        self.hashed.write().unwrap_or_else(PoisonError::into_inner).add(key.to_owned(), hash);
         Ok(path.into())
     }
 
     /// The key of a path that a list has found; none where it is no object's.
     pub(super) fn key(&self, path: String) -> Option<String> {
         match path.strip_prefix(HASHED).and_then(|path| path.strip_prefix('/')) {
-            Some(hash) => self.by_hash.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned(),
+            Some(hash) => self.hashed.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(hash).cloned(),
             None => Some(path),
         }
     }
 
-    fn is_known(&self, hash: &str) -> bool {
-        self.by_hash.read().unwrap_or_else(PoisonError::into_inner).contains_key(hash)
+    fn known(&self, key: &str) -> Option<String> {
+        let hashed = self.hashed.read().unwrap_or_else(PoisonError::into_inner);
+        hashed.by_key.get(key).map(|hash| path_of(hash))
     }
 
     /// To S3 `a` and `a/b` are two keys; to a file system the one is a file and the other lies in a directory of its name.
     fn is_in_the_way(&self, bucket: &str, key: &str) -> bool {
-        let bucket = self.root.join(bucket);
-        let path = bucket.join(key);
-        path.is_dir() || path.ancestors().skip(1).take_while(|path| **path != bucket).any(Path::is_file)
+        match std::fs::metadata(self.root.join(bucket).join(key)) {
+            Ok(found) => found.is_dir(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotADirectory,
+        }
     }
 }
 
@@ -105,7 +124,7 @@ fn hash_of(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hashed(hash: &str) -> String {
+fn path_of(hash: &str) -> String {
     format!("{HASHED}/{hash}")
 }
 
@@ -142,7 +161,7 @@ mod tests {
             assert_eq!(keys.key(path).as_deref(), Some(key));
         }
         let again = Keys::open(&root).unwrap();
-        assert_eq!(again.key(hashed(&hash_of(&long))), Some(long));
+        assert_eq!(again.key(path_of(&hash_of(&long))), Some(long));
         std::fs::remove_dir_all(root).unwrap();
     }
 

@@ -122,6 +122,9 @@ async fn what_is_not_there_is_named_in_s3s_words() {
     );
     let missing = s3.put_object().bucket("none").key("x").send().await.unwrap_err();
     assert_eq!(missing.code(), Some("NoSuchBucket"));
+    s3.delete_bucket().bucket("bucket").send().await.unwrap();
+    let missing = s3.put_object().bucket("bucket").key("x").send().await.unwrap_err();
+    assert_eq!(missing.code(), Some("NoSuchBucket"));
 }
 
 /// An extension of `..` is no way out of the bucket.
