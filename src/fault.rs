@@ -238,6 +238,7 @@ fn kind_of_answer(code: Option<&str>, status: u16) -> FaultKind {
     match (code, status) {
         (Some("ValidationError" | "ValidationException"), _) => FaultKind::Validation,
         (Some("EntityTooLarge" | "RequestEntityTooLargeException"), _) | (_, 413) => FaultKind::PayloadTooLarge,
+        (Some("BatchRequestTooLong" | "AWS.SimpleQueueService.BatchRequestTooLong"), _) => FaultKind::PayloadTooLarge,
         (_, 429) => FaultKind::Throttling,
         (Some(code), _) if aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code) => {
             FaultKind::Throttling

@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::flow::Attempt;
+use super::memory::{Memory, Room};
 use super::{Collect, output};
 use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
@@ -23,34 +25,39 @@ const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remov
 const COPY_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Collect {
-    /// The result that `notification`, read from `text`, becomes. `message_id` is the delivery's.
-    pub(super) async fn message(
+    /// The result that `notification`, read from `text`, becomes, and the room in `memory` that its output takes.
+    pub(super) async fn message<'a>(
         &self,
         notification: &Notification,
         text: &str,
-        message_id: &str,
-    ) -> Result<ResultMessage, Fault> {
-        let response = self.response(notification).await?;
+        attempt: Attempt<'_>,
+        memory: &'a Memory,
+    ) -> Result<(ResultMessage, Room<'a>), Fault> {
+        let (response, room) = self.response(notification, attempt.limit_bytes, memory).await?;
         let identity = identity_of(text);
         let ResultFormat::Raw { result_location } = &self.config.result_format else {
-            return completed(notification, &response, identity);
+            return Ok((completed(notification, &response, identity)?, room));
         };
         if let Some(message) = direct(notification, &response, &identity) {
-            return Ok(message);
+            return Ok((message, room));
         }
-        match notification.location() {
-            Some(location) if response != Response::Absent => {
+        let left_out = response.without_bytes();
+        // A copy takes its time, but no memory.
+        drop((response, room));
+        let message = match notification.location() {
+            Some(location) if left_out != Response::Absent => {
                 // Message id and time make the copy this message's own: an extended client deletes it with the message, and must
                 // not delete that of another delivery, or of another try of the same one.
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-                let copy = result_location.join(&format!("{identity}-{message_id}-{now}"));
+                let copy = result_location.join(&format!("{identity}-{}-{now}", attempt.delivery.id));
                 let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
                 self.copy(&output::parse(location)?, &copy).await?;
-                pointing(notification, &response, &copy, identity)
+                pointing(notification, &left_out, &copy, identity)
             }
-            _ if says_only_why(notification, &response) => Ok(about(notification, reason(notification), identity)),
+            _ if says_only_why(notification, &left_out) => Ok(about(notification, reason(notification), identity)),
             _ => Err(Fault::validation("the notification has no response that could be the message's body")),
-        }
+        };
+        Ok((message?, Room::default()))
     }
 
     /// Copies an object inside S3: not a byte of it comes through here, but a large one takes its time.

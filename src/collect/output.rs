@@ -1,32 +1,63 @@
 //! What a model answered: included in the notification, or fetched from S3, never more of it than a result may carry.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use super::Collect;
+use super::memory::{Memory, Room};
 use crate::fault::Fault;
 use crate::location::S3Uri;
 use crate::notification::{Included, Notification, Response};
 use crate::object::Object;
 
+/// How long a request for an output may keep room in memory for it before the first byte has come: it must not hold up others.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Collect {
-    /// The response of the inference that a notification tells of.
+    /// The response of the inference that a notification tells of, as far as a result of `limit` bytes of output carries it, and the
+    /// room in `memory` that it takes.
     ///
     /// # Errors
     /// A [`Fault`] when the location is none, or S3 does not give the object. A failure output that is not there is none.
-    pub(super) async fn response(&self, notification: &Notification) -> Result<Response, Fault> {
-        let limit = self.config.result_body_limit_bytes;
+    pub(super) async fn response<'a>(
+        &self,
+        notification: &Notification,
+        limit: usize,
+        memory: &'a Memory,
+    ) -> Result<(Response, Room<'a>), Fault> {
         if let Included::Bytes(bytes) = notification.included_response() {
-            // Where nothing says where else it is, leaving it out would lose it.
+            // Where nothing says where else it is, leaving it out would lose it. It takes no more room than its event did.
             let carried = bytes.len() <= limit || notification.location().is_none();
             let response = Response::Bytes(bytes);
-            return Ok(if carried { response } else { response.without_bytes() });
+            return Ok((if carried { response } else { response.without_bytes() }, Room::default()));
         }
-        let Some(location) = notification.location() else { return Ok(Response::Absent) };
+        let Some(location) = notification.location() else { return Ok((Response::Absent, Room::default())) };
         let location = parse(location)?;
-        match Object::get(&self.s3, &location).await? {
+        let (object, mut room) = self.object(&location, memory.room_for(limit as u64).await).await?;
+        match object {
             // Of a larger one no byte is read.
-            Some(object) if object.length > limit as u64 => Ok(Response::TooLarge(object.length)),
-            Some(object) => object.read().await.map(Response::Bytes),
+            Some(object) if object.length > limit as u64 => Ok((Response::TooLarge(object.length), Room::default())),
+            Some(object) => {
+                match &mut room {
+                    Some(room) => room.shrink_to(object.length),
+                    None => room = Some(memory.room_for(object.length).await),
+                }
+                Ok((Response::Bytes(object.read().await?), room.unwrap_or_default()))
+            }
             None if notification.is_completed() => Err(Fault::internal(format!("there is no object at {location}"))),
-            None => Ok(Response::Absent),
+            None => Ok((Response::Absent, Room::default())),
+        }
+    }
+
+    /// Asks for an object, and gives back `room` if S3 takes its time to answer.
+    async fn object<'a>(&self, location: &S3Uri, room: Room<'a>) -> Result<(Option<Object>, Option<Room<'a>>), Fault> {
+        let mut answer = pin!(Object::get(&self.s3, location));
+        match tokio::time::timeout(PATIENCE, &mut answer).await {
+            Ok(object) => Ok((object?, Some(room))),
+            Err(_) => {
+                drop(room);
+                Ok((answer.await?, None))
+            }
         }
     }
 }

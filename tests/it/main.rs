@@ -3,6 +3,7 @@
 
 mod aws;
 mod bucket;
+mod collect_flow;
 mod collect_result;
 mod concurrency;
 mod deadline;
@@ -14,6 +15,7 @@ mod http_wait;
 mod names;
 mod once;
 mod properties;
+mod results_queue;
 mod start;
 mod submit_http;
 mod submit_sqs;
