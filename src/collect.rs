@@ -80,7 +80,8 @@ impl Collect {
         }
     }
 
-    /// Reads a notification, gets the response, and makes the message for the results queue; `None` for a mere test.
+    /// Reads a notification, gets the response, and makes the message for the results queue; `None` for a mere test, and for a
+    /// notification of an endpoint that is not this bridge's.
     async fn result_of<'a>(
         &self,
         attempt: Attempt<'a>,
@@ -92,6 +93,23 @@ impl Collect {
             tracing::info!(message_id, "test notification of an endpoint");
             return Ok(None);
         };
+        if !self.serves(notification.endpoint_name.as_deref()) {
+            tracing::info!(
+                inference.id = notification.inference_id,
+                endpoint.name = notification.endpoint_name,
+                message_id,
+                "notification of an endpoint that is not this bridge's: acknowledged without a result"
+            );
+            return Ok(None);
+        }
         self.message(&notification, &text, attempt, memory).await.map(Some)
+    }
+
+    /// Whether notifications of an endpoint are passed on. Its name may stand there in lower case, as in ARNs, and those who share a
+    /// topic must not get each other's results; what names no endpoint may be anybody's.
+    fn serves(&self, endpoint_name: Option<&str>) -> bool {
+        let name = endpoint_name.filter(|name| !name.is_empty());
+        let (Some(allowed), Some(name)) = (&self.config.allowed_endpoints, name) else { return true };
+        allowed.iter().any(|allowed| allowed.as_str().eq_ignore_ascii_case(name))
     }
 }

@@ -17,7 +17,7 @@ use variables::Variables;
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
 pub const VARIABLES: [(&str, &str, &str); 18] = [
     (ENDPOINT_NAME, "submit", "required"),
-    (ALLOWED_ENDPOINTS, "submit", "`BRIDGE_ENDPOINT_NAME`"),
+    (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
     (ALLOWED_INPUT_LOCATIONS, "submit", "`BRIDGE_INPUT_LOCATION`"),
     (INLINE_LIMIT, "submit", "128000"),
@@ -98,6 +98,8 @@ pub struct SubmitConfig {
 /// Configuration of `collect`.
 #[derive(Clone, Debug)]
 pub struct CollectConfig {
+    /// The endpoints whose notifications are passed on; `None` for any.
+    pub allowed_endpoints: Option<Vec<EndpointName>>,
     /// Where results go.
     pub results_queue_url: QueueUrl,
     /// Largest output put into a result message, in bytes.
@@ -279,6 +281,7 @@ impl CollectConfig {
     /// [`ConfigErrors`], naming every variable that is missing or bad.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut variables = Variables::new(&lookup);
+        let allowed_endpoints = variables.list(ALLOWED_ENDPOINTS, EndpointName::from_str);
         let results_queue_url = variables.required(RESULTS_QUEUE_URL, QueueUrl::from_str);
         let result_body_limit_bytes = variables.number(RESULT_BODY_LIMIT, 0..=1_000_000);
         let result_format = variables.result_format();
@@ -288,6 +291,7 @@ impl CollectConfig {
             return Err(ConfigErrors(variables.problems));
         };
         variables.finish(Self {
+            allowed_endpoints,
             results_queue_url,
             result_body_limit_bytes: result_body_limit_bytes.unwrap_or(262_144),
             result_format,

@@ -3,6 +3,7 @@
 
 mod aws;
 mod bucket;
+mod collect_endpoints;
 mod collect_flow;
 mod collect_result;
 mod concurrency;

@@ -82,6 +82,7 @@ def test_required_variables_are_there(template: Template) -> None:
     assert collect == {
         "MALLOC_MMAP_THRESHOLD_": "33554432",
         "MALLOC_TRIM_THRESHOLD_": "67108864",
+        "BRIDGE_ALLOWED_ENDPOINTS": {"Ref": "EndpointName"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
         "BRIDGE_RESULT_FORMAT": {"Ref": "ResultFormat"},
         "BRIDGE_RESULT_LOCATION": {"Fn::Sub": "s3://${Bucket}/results/"},
@@ -97,6 +98,7 @@ def test_further_choices_change_the_variables_they_should(template: Template) ->
     resources = template.resources(EndpointName="demo", **given)
     submit, collect = (variables(resources, function) for function in FUNCTIONS)
     assert submit["BRIDGE_ALLOWED_ENDPOINTS"] == {"Fn::Sub": "${EndpointName},${AllowedEndpointNames}"}
+    assert collect["BRIDGE_ALLOWED_ENDPOINTS"] == submit["BRIDGE_ALLOWED_ENDPOINTS"]
     assert submit["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == {"Ref": "SageMakerRuntimeEndpointUrl"}
     assert submit["BRIDGE_API_URL"] == {"Ref": "ApiBaseUrl"}
     assert "BRIDGE_RESULT_LOCATION" not in collect
