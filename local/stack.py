@@ -193,7 +193,7 @@ class LocalStack(Bridge):
         """Changes to what was deployed that AWS needs none of."""
         self._allow_plain_http()
         self._allow_message_batches()
-        self._count_concurrency()
+        self.count_concurrency()
         self._tell_api_url()
         self._shorten_visibility_timeouts()
 
@@ -257,7 +257,7 @@ class LocalStack(Bridge):
                 batches_document = json.dumps({**document, "Statement": batches})
                 iam.put_role_policy(RoleName=role, PolicyName=f"{policy}-batches", PolicyDocument=batches_document)
 
-    def _count_concurrency(self) -> None:
+    def count_concurrency(self) -> None:
         """Gives the event source mappings their MaximumConcurrency once more, as a number.
 
         CloudFormation converts a Ref of a parameter, which is text, to the property's type. ministack leaves it text,

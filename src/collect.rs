@@ -108,7 +108,8 @@ impl Collect {
     /// Whether notifications of an endpoint are passed on. Its name may stand there in lower case, as in ARNs, and those who share a
     /// topic must not get each other's results; what names no endpoint may be anybody's.
     fn serves(&self, endpoint_name: Option<&str>) -> bool {
-        let (Some(allowed), Some(name)) = (&self.config.allowed_endpoints, endpoint_name) else { return true };
+        let name = endpoint_name.filter(|name| !name.is_empty());
+        let (Some(allowed), Some(name)) = (&self.config.allowed_endpoints, name) else { return true };
         allowed.iter().any(|allowed| allowed.as_str().eq_ignore_ascii_case(name))
     }
 }

@@ -19,7 +19,7 @@ use variables::Variables;
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
 pub const VARIABLES: [(&str, &str, &str); 19] = [
     (ENDPOINT_NAME, "submit", "required"),
-    (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect any"),
+    (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
     (ALLOWED_INPUT_LOCATIONS, "submit", "`BRIDGE_INPUT_LOCATION`"),
     (INLINE_LIMIT, "submit", "128000"),

@@ -28,7 +28,8 @@ static COLLECT: LazyLock<Collect> =
 fn variable(name: &str) -> Option<String> {
     let value = match name {
         "BRIDGE_ENDPOINT_NAME" => "summarizer",
-        "BRIDGE_ALLOWED_ENDPOINTS" => "asr",
+        // Of both functions: collect is to pass on what the samples tell of.
+        "BRIDGE_ALLOWED_ENDPOINTS" => "summarizer,asr",
         "BRIDGE_INPUT_LOCATION" => "s3://models-bucket/input/",
         "BRIDGE_OUTPUT_LOCATIONS" => "s3://models-bucket/output/,s3://models-bucket/failure/",
         "BRIDGE_DEAD_LETTER_QUEUE_URL" => "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters",

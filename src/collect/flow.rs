@@ -1,6 +1,7 @@
 //! Fetching outputs and sending results side by side: a fetch, copy or call that hangs costs its own notifications alone.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -58,7 +59,7 @@ impl Collect {
         let mut waiting: VecDeque<_> = deliveries.iter().map(|delivery| Attempt { delivery, limit_bytes }).collect();
         let (mut ready, mut failed) = (Vec::new(), Vec::new());
         let (mut fetches, mut sends) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut in_calls = 0;
+        let (mut in_calls, mut has_waited) = (0, false);
         loop {
             while fetches.len() < at_once
                 && let Some(attempt) = waiting.pop_front()
@@ -67,14 +68,14 @@ impl Collect {
             }
             let may_send = |calls, bytes| calls < at_once && bytes < CALLS_LIMIT_BYTES;
             while may_send(sends.len(), in_calls)
-                && let Some(call) = next_call(&mut ready, fetches.is_empty())
+                && let Some(call) = next_call(&mut ready, fetches.is_empty() || mem::take(&mut has_waited))
             {
                 in_calls += bytes_of(&call);
                 sends.push(self.send(call, deadline, start));
             }
             let due = ready.first().map_or(start, |oldest: &Ready| oldest.since + LINGER);
             tokio::select! {
-                // What is ready already shares a call before its time is up.
+                // What has been fetched by now shares the call that starts because another result has waited long enough.
                 biased;
                 Some((attempt, fetched)) = fetches.next() => match fetched {
                     Ok(result) => ready.extend(result),
@@ -89,7 +90,9 @@ impl Collect {
                         }
                     }
                 },
-                () = tokio::time::sleep_until(due), if may_send(sends.len(), in_calls) && !ready.is_empty() => {}
+                () = tokio::time::sleep_until(due), if may_send(sends.len(), in_calls) && !ready.is_empty() => {
+                    has_waited = true;
+                }
                 else => return failed,
             }
         }
@@ -137,9 +140,8 @@ fn bytes_of(results: &[Ready<'_>]) -> usize {
     results.iter().map(|result| result.message.bytes()).sum()
 }
 
-/// The results of the next call: as soon as they fill it, or no others can join them, or they have waited for others long enough.
-fn next_call<'a>(ready: &mut Vec<Ready<'a>>, are_last: bool) -> Option<Vec<Ready<'a>>> {
-    let has_waited = ready.first()?.since.elapsed() >= LINGER;
+/// The results of the next call: as many as fill it, or, if they are not to wait for others, all there are.
+fn next_call<'a>(ready: &mut Vec<Ready<'a>>, must_go: bool) -> Option<Vec<Ready<'a>>> {
     let is_full = ready.len() >= BATCH_LIMIT_MESSAGES || bytes_of(ready) > MESSAGE_LIMIT_BYTES;
-    (is_full || are_last || has_waited).then(|| take_call(ready, |result| &result.message))
+    (is_full || must_go && !ready.is_empty()).then(|| take_call(ready, |result| &result.message))
 }

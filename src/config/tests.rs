@@ -37,6 +37,7 @@ fn only_the_required_variables_are_needed() {
     let config = collect(&[]).unwrap();
     assert_eq!(config.result_format, ResultFormat::Notification);
     assert_eq!((config.result_body_limit_bytes, config.max_concurrency.get()), (262_144, 64));
+    assert_eq!(config.allowed_endpoints, None);
 }
 
 #[test]
@@ -96,7 +97,8 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
             Ok(_) => assert_eq!(expected, "", "{more:?} was taken"),
         }
     }
-    let cases: [(Pairs, &str); 5] = [
+    let cases: [(Pairs, &str); 6] = [
+        (&[(ALLOWED_ENDPOINTS, "summarizer,-asr")], "BRIDGE_ALLOWED_ENDPOINTS: `-asr` must be"),
         (&[(RESULTS_QUEUE_URL, "results")], "BRIDGE_RESULTS_QUEUE_URL: must be the URL"),
         (&[(RESULT_BODY_LIMIT, "1000001")], "BRIDGE_RESULT_BODY_LIMIT_BYTES: must be a whole number from 0 to 1000000"),
         (&[(RESULT_FORMAT, "json")], "BRIDGE_RESULT_FORMAT: must be `notification` or `raw`"),
@@ -134,6 +136,13 @@ fn an_empty_variable_counts_as_unset() {
     let config = submit(&[(ALLOWED_ENDPOINTS, " "), (RESULTS_QUEUE_URL, ""), (REQUEST_TTL, "")]).unwrap();
     assert_eq!(config.allowed_endpoints, vec![config.endpoint_name.clone()]);
     assert!(config.results_queue_url.is_none() && config.request_ttl_seconds.is_none());
+}
+
+#[test]
+fn collect_passes_on_only_what_is_listed_and_an_empty_list_is_none() {
+    let listed = collect(&[(ALLOWED_ENDPOINTS, "summarizer, asr")]).unwrap().allowed_endpoints;
+    assert_eq!(listed, Some(vec!["summarizer".parse().unwrap(), "asr".parse().unwrap()]));
+    assert_eq!(collect(&[(ALLOWED_ENDPOINTS, "")]).unwrap().allowed_endpoints, None);
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn every_answer_of_aws_has_its_kind() {
         (None, 500, FaultKind::InternalFailure),
         (Some("EntityTooLarge"), 400, FaultKind::PayloadTooLarge),
         (None, 413, FaultKind::PayloadTooLarge),
+        (Some("AWS.SimpleQueueService.BatchRequestTooLong"), 400, FaultKind::PayloadTooLarge),
         (Some("AccessDeniedException"), 403, FaultKind::InternalFailure),
         (Some("ExpiredTokenException"), 403, FaultKind::InternalFailure),
         (Some("UnrecognizedClientException"), 403, FaultKind::InternalFailure),

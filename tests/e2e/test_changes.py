@@ -31,7 +31,7 @@ class Changing(LocalStack):
             assert not status.endswith(("FAILED", "ROLLBACK_COMPLETE")), self._failed_events()
             assert time.monotonic() < deadline, status
             time.sleep(0.1)
-        self._count_concurrency()
+        self.count_concurrency()
         self._tell_api_url()
 
     def _status(self) -> str:

@@ -1,263 +1,149 @@
-//! `collect` fetches and sends side by side: what hangs costs its own notifications alone, and calls are shared.
+//! `collect` on batches of which something hangs or takes long: what becomes of the others, and when. On tokio's paused clock.
 
-use std::future::pending;
-use std::sync::{Arc, Mutex};
+mod memory;
+mod too_large;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use sagemaker_async_bridge::aws::Lazy;
 use sagemaker_async_bridge::collect::Collect;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::aws::Aws;
-use crate::{collect_result, event, event_with, http_client, sample, submit_sqs};
+use crate::collect_result::{self, RAW};
+use crate::http_client;
+use crate::results_queue::ResultsQueue;
+use crate::submit_sqs::failures;
+use crate::{event, sample};
 
-/// What the template gives the function.
-const LEFT: Duration = Duration::from_secs(60);
-const FETCH: Duration = Duration::from_millis(200);
-const SEND: Duration = Duration::from_millis(100);
+const FETCH: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_secs(55);
+/// How long a result may wait for others to share its call, and a little more.
+const LINGER: Duration = Duration::from_millis(30);
 
-/// A call of SendMessageBatch that SQS has answered: when, and the inference ids of its results.
-type Calls = Arc<Mutex<Vec<(Instant, Vec<String>)>>>;
-
-fn record(id: &str) -> Value {
-    let mut notification = sample("notifications/completed.json");
-    notification["inferenceId"] = json!(id);
-    notification["responseParameters"]["outputLocation"] = json!(format!("s3://models-bucket/output/{id}.out"));
-    json!({"messageId": id, "body": notification.to_string()})
+fn queue() -> ResultsQueue {
+    ResultsQueue { latency: Duration::from_millis(8), ..ResultsQueue::default() }
 }
 
-fn batch(ids: impl IntoIterator<Item = String>) -> Value {
-    let records: Vec<Value> = ids.into_iter().map(|id| record(&id)).collect();
+/// A notification whose message id, inference id and output's name are `name`.
+fn record(name: &str) -> Value {
+    let mut notification = sample("notifications/completed.json");
+    notification["inferenceId"] = json!(name);
+    notification["responseParameters"]["outputLocation"] = json!(format!("s3://models-bucket/output/{name}.out"));
+    json!({"messageId": name, "body": notification.to_string()})
+}
+
+fn batch(names: &[&str]) -> Value {
+    let records: Vec<Value> = names.iter().map(|name| record(name)).collect();
     json!({"Records": records})
 }
 
-fn numbered(count: usize) -> impl Iterator<Item = String> {
-    (0..count).map(|number| format!("n{number}"))
+/// A hundred notifications, of which one for each of `special` has that name.
+fn hundred(special: &[&str]) -> Value {
+    let others = (special.len()..100).map(|n| format!("n{n}"));
+    let names = special.iter().map(|name| (*name).to_owned()).chain(others);
+    json!({"Records": names.map(|name| record(&name)).collect::<Vec<_>>()})
 }
 
-/// S3 that takes `FETCH` to answer, and never answers for an object whose key holds `hangs`.
-async fn fetched(url: String) -> HttpResponse {
-    sleep(FETCH).await;
+/// S3, where an output's name tells how it is. `hangs`: it never comes. `late`: it comes shortly before the deadline. `large`: it is
+/// more than a result carries, and its copy takes 20 s.
+async fn s3(url: String) -> HttpResponse {
     if url.contains("hangs") {
-        pending::<()>().await;
+        std::future::pending::<()>().await;
     }
-    http_client::ok("{}")
-}
-
-fn inference_ids(input: &Value) -> Vec<String> {
-    let entries = input["Entries"].as_array().unwrap().iter();
-    entries.map(|entry| entry["MessageAttributes"]["InferenceId"]["StringValue"].as_str().unwrap().to_owned()).collect()
-}
-
-fn all_taken(input: &Value) -> HttpResponse {
-    let entries = input["Entries"].as_array().unwrap().iter();
-    let taken: Vec<Value> =
-        entries.map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"})).collect();
-    http_client::ok(json!({"Successful": taken, "Failed": []}).to_string())
-}
-
-/// SQS that takes `SEND` to answer, and never answers its first `hanging` calls. Those are remembered in `hung`, the others in `calls`.
-fn sqs(calls: &Calls, hung: &Calls, hanging: usize) -> Lazy<aws_sdk_sqs::Client> {
-    let (calls, hung) = (Arc::clone(calls), Arc::clone(hung));
-    http_client::sqs_by_operation(move |_, input| {
-        let (calls, hung) = (Arc::clone(&calls), Arc::clone(&hung));
-        async move {
-            let is_hanging = {
-                let mut hung = hung.lock().unwrap();
-                let is_hanging = hung.len() < hanging;
-                if is_hanging {
-                    hung.push((Instant::now(), inference_ids(&input)));
-                }
-                is_hanging
-            };
-            if is_hanging {
-                pending::<()>().await;
-            }
-            sleep(SEND).await;
-            calls.lock().unwrap().push((Instant::now(), inference_ids(&input)));
-            all_taken(&input)
-        }
-    })
-}
-
-/// The ids of the messages that come back.
-async fn returned(collect: &Collect, batch: &Value) -> Vec<String> {
-    let answer = collect.handle(event_with(batch, LEFT)).await.unwrap();
-    submit_sqs::failures(&serde_json::to_value(answer).unwrap())
-}
-
-/// How long it takes until the results of a batch are on the queue, and what comes back.
-async fn time_to_send(ids: impl IntoIterator<Item = String>) -> (Duration, usize, Vec<String>) {
-    let (calls, start) = (Calls::default(), Instant::now());
-    let sqs = sqs(&calls, &Calls::default(), 0);
-    let collect = Collect::with_clients(collect_result::config(&[]), http_client::s3(fetched), sqs);
-    let returned = returned(&collect, &batch(ids)).await;
-    let calls = calls.lock().unwrap();
-    let last = calls.iter().map(|(at, _)| *at).max().unwrap();
-    (last - start, calls.iter().map(|(_, ids)| ids.len()).sum(), returned)
-}
-
-#[tokio::test(start_paused = true)]
-async fn of_a_hundred_notifications_one_of_which_hangs_ninety_nine_are_sent_as_fast_as_without_it() {
-    let (without, sent, returned) = time_to_send(numbered(99)).await;
-    assert_eq!((sent, returned.len()), (99, 0));
-    let mut ids: Vec<String> = numbered(99).collect();
-    ids.insert(3, "hangs".to_owned());
-    let (with, sent, returned) = time_to_send(ids).await;
-    assert_eq!((sent, returned), (99, vec!["hangs".to_owned()]));
-    // The last ones wait a moment for a result that might share their call.
-    assert!(with <= without + Duration::from_millis(20), "{with:?} instead of {without:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn of_two_hanging_sends_only_their_own_messages_come_back() {
-    let (calls, hung) = (Calls::default(), Calls::default());
-    let sqs = sqs(&calls, &hung, 2);
-    let collect = Collect::with_clients(collect_result::config(&[]), http_client::s3(fetched), sqs);
-    let start = Instant::now();
-    let mut back = returned(&collect, &batch(numbered(100))).await;
-    let mut expected: Vec<String> = hung.lock().unwrap().iter().flat_map(|(_, ids)| ids.clone()).collect();
-    back.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(back, expected);
-    assert!(back.len() <= 20, "{back:?}");
-    let calls = calls.lock().unwrap();
-    assert_eq!(calls.iter().map(|(_, ids)| ids.len()).sum::<usize>(), 100 - back.len());
-    assert!(calls.iter().all(|(at, _)| *at - start < Duration::from_secs(2)), "the neighbours do not wait");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hundred_results_that_are_quickly_there_share_some_ten_calls() {
-    let calls = Calls::default();
-    let sqs = sqs(&calls, &Calls::default(), 0);
-    let collect = Collect::with_clients(collect_result::config(&[]), http_client::s3(fetched), sqs);
-    assert!(returned(&collect, &batch(numbered(100))).await.is_empty());
-    let calls = calls.lock().unwrap().len();
-    assert!((10..=14).contains(&calls), "{calls}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_copy_that_takes_its_time_holds_back_no_smaller_result() {
-    let calls = Calls::default();
-    let s3 = http_client::s3(async |url: String| {
-        if url.contains("/results/") {
-            sleep(Duration::from_secs(20)).await;
-            return http_client::ok("<CopyObjectResult></CopyObjectResult>");
-        }
-        http_client::ok(if url.contains("large") { "more than ten bytes" } else { "small" })
-    });
-    let config =
-        collect_result::config(&[collect_result::RAW.as_slice(), &[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "10")]].concat());
-    let collect = Collect::with_clients(config, s3, sqs(&calls, &Calls::default(), 0));
-    let start = Instant::now();
-    let ids = ["large", "a", "b", "c"].map(String::from);
-    assert!(returned(&collect, &batch(ids)).await.is_empty());
-    let calls = calls.lock().unwrap();
-    let sent: Vec<(u64, usize)> = calls.iter().map(|(at, ids)| ((*at - start).as_secs(), ids.len())).collect();
-    assert_eq!(sent, [(0, 3), (20, 1)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn fetches_that_hang_do_not_keep_the_memory_that_others_need() {
-    let calls = Calls::default();
-    let config = collect_result::config(&[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")]);
-    let collect = Collect::with_clients(config, http_client::s3(fetched), sqs(&calls, &Calls::default(), 0));
-    let start = Instant::now();
-    let hanging = (0..20).map(|number| format!("hangs{number}"));
-    let back = returned(&collect, &batch(hanging.chain(numbered(5)))).await;
-    assert!(back.len() == 20 && back.iter().all(|id| id.starts_with("hangs")), "{back:?}");
-    let calls = calls.lock().unwrap();
-    assert_eq!(calls.iter().map(|(_, ids)| ids.len()).sum::<usize>(), 5);
-    assert!(calls.iter().all(|(at, _)| *at - start < Duration::from_secs(5)), "the neighbours do not wait");
-}
-
-/// SQS with a queue whose MaximumMessageSize lets bodies of `limit` bytes pass; what it took is remembered in `taken`.
-fn small_queue(limit: usize, taken: &Arc<Mutex<Vec<Value>>>) -> Lazy<aws_sdk_sqs::Client> {
-    let taken = Arc::clone(taken);
-    http_client::sqs_by_operation(move |_, input| {
-        let (mut successful, mut failed) = (Vec::new(), Vec::new());
-        for entry in input["Entries"].as_array().unwrap() {
-            if entry["MessageBody"].as_str().unwrap().len() > limit {
-                let message = format!(
-                    "One or more parameters cannot be validated. Reason: Message must be shorter than {limit} bytes."
-                );
-                failed.push(json!({"Id": entry["Id"], "SenderFault": true, "Code": "InvalidParameterValue", "Message": message}));
-            } else {
-                taken.lock().unwrap().push(entry.clone());
-                successful.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
-            }
-        }
-        let answer = json!({"Successful": successful, "Failed": failed}).to_string();
-        async move { http_client::ok(answer) }
-    })
-}
-
-#[tokio::test]
-async fn a_result_too_large_for_the_users_queue_is_sent_without_its_output() {
-    let long = "x".repeat(2_000);
-    for (more, limit) in [(&[][..], 1_500), (&collect_result::RAW[..], 1_500)] {
-        let taken = Arc::new(Mutex::new(Vec::new()));
-        let output = long.clone();
-        let s3 = http_client::s3(move |url: String| {
-            let answer = if url.contains("/results/") {
-                "<CopyObjectResult></CopyObjectResult>".to_owned()
-            } else if url.contains("large") {
-                output.clone()
-            } else {
-                "small".to_owned()
-            };
-            async move { http_client::ok(answer) }
-        });
-        let collect = Collect::with_clients(collect_result::config(more), s3, small_queue(limit, &taken));
-        assert!(returned(&collect, &batch(["large", "small"].map(String::from))).await.is_empty());
-        let taken = taken.lock().unwrap();
-        assert_eq!(taken.len(), 2, "{taken:?}");
-        let id = |entry: &&Value| entry["MessageAttributes"]["InferenceId"]["StringValue"] == "large";
-        let body: Value =
-            serde_json::from_str(taken.iter().find(id).unwrap()["MessageBody"].as_str().unwrap()).unwrap();
-        if more.is_empty() {
-            assert_eq!(
-                (&body["responseBody"], &body["responseParameters"]["contentLength"]),
-                (&Value::Null, &json!(2_000))
-            );
-        } else {
-            assert_eq!(body[0], "software.amazon.payloadoffloading.PayloadS3Pointer");
-        }
+    if url.contains("/results/") {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        return http_client::ok("<CopyObjectResult></CopyObjectResult>");
     }
-}
-
-#[tokio::test]
-async fn a_queue_that_takes_nothing_gives_the_notification_back() {
-    let taken = Arc::new(Mutex::new(Vec::new()));
-    let collect = Collect::with_clients(collect_result::config(&[]), http_client::s3(fetched), small_queue(10, &taken));
-    assert_eq!(returned(&collect, &batch(["n".to_owned()])).await, ["n"]);
-}
-
-#[tokio::test]
-async fn notifications_of_other_endpoints_are_acknowledged_without_a_look_at_s3() {
-    let named = |name: Value| {
-        let mut notification = sample("notifications/failed-with-location.json");
-        notification["requestParameters"]["endpointName"] = name;
-        json!({"messageId": "m", "body": notification.to_string()})
-    };
-    let allowed = [("BRIDGE_ALLOWED_ENDPOINTS", "Summarizer,asr")];
-    for (name, more, is_passed_on) in [
-        (json!("somebody-elses"), &allowed[..], false),
-        (json!("summarizer"), &allowed[..], true),
-        (json!("ASR"), &allowed[..], true),
-        (json!(null), &allowed[..], true),
-        (json!("somebody-elses"), &[][..], true),
-    ] {
-        let aws: Aws = collect_result::aws();
-        let collect = collect_result::handler(&aws, more);
-        let answer = collect.handle(event(&json!({"Records": [named(name.clone())]}))).await.unwrap();
-        assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": []}), "{name}");
-        assert_eq!(
-            (aws.sent().len(), aws.fetched.lock().unwrap().len()),
-            (usize::from(is_passed_on), usize::from(is_passed_on)),
-            "{name}"
-        );
+    tokio::time::sleep(if url.contains("late") { LATE } else { FETCH }).await;
+    let mut response = http_client::ok("{}");
+    if url.contains("large") {
+        response.headers_mut().insert("content-length", "300000");
     }
+    response
+}
+
+/// What comes back of a batch.
+async fn returned(queue: &ResultsQueue, more: &[(&str, &str)], batch: &Value) -> BTreeSet<String> {
+    let collect = Collect::with_clients(collect_result::config(more), http_client::s3(s3), queue.client());
+    let answer = collect.handle(event(batch)).await.unwrap();
+    failures(&serde_json::to_value(answer).unwrap()).into_iter().collect()
+}
+
+/// The inference id that a message of the queue tells of.
+fn inference_id(entry: &Value) -> String {
+    entry["MessageAttributes"]["InferenceId"]["StringValue"].as_str().unwrap().to_owned()
+}
+
+fn ids<'a>(entries: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
+    entries.into_iter().map(inference_id).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_fast_notifications_take_ten_calls() {
+    let queue = queue();
+    assert_eq!(returned(&queue, &[], &hundred(&[])).await, set(&[]));
+    assert_eq!((queue.calls().len(), queue.taken().len()), (10, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_hundred_notifications_one_of_which_hangs_the_others_are_on_the_queue_as_soon_as_without_it() {
+    let (start, without) = (Instant::now(), queue());
+    returned(&without, &[], &hundred(&[])).await;
+    let whole = without.taken()[99].0 - start;
+
+    let (start, with) = (Instant::now(), queue());
+    assert_eq!(returned(&with, &[], &hundred(&["hangs"])).await, set(&["hangs"]));
+    let taken = with.taken();
+    assert_eq!(taken.len(), 99);
+    assert!(taken[98].0 - start <= whole + LINGER, "{:?}, without it {whole:?}", taken[98].0 - start);
+    assert!(with.calls().len() <= 11, "{} calls", with.calls().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn forty_hanging_fetches_hold_up_the_other_sixty_for_a_second_at_most() {
+    let names: Vec<String> = (0..40).map(|n| format!("hangs{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (start, queue) = (Instant::now(), queue());
+    assert_eq!(returned(&queue, &[], &hundred(&names)).await, set(&names));
+    let taken = queue.taken();
+    assert_eq!(taken.len(), 60);
+    assert!(taken[59].0 - start < Duration::from_secs(2), "{:?}", taken[59].0 - start);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_hanging_calls_only_their_own_messages_come_back() {
+    let (start, queue) = (Instant::now(), ResultsQueue { hanging_calls: 2, ..queue() });
+    let back = returned(&queue, &[], &hundred(&[])).await;
+    let hung = queue.under_way();
+    assert_eq!(back, ids(&hung));
+    assert_eq!(back.len(), 20);
+    let taken = queue.taken();
+    assert_eq!(taken.len(), 80);
+    assert!(taken[79].0 - start < Duration::from_secs(1), "{:?}", taken[79].0 - start);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_twenty_seconds_does_not_hold_up_three_small_results() {
+    let (start, queue) = (Instant::now(), queue());
+    let batch = batch(&["a", "large", "b", "c"]);
+    assert_eq!(returned(&queue, &RAW, &batch).await, set(&[]));
+    let taken = queue.taken();
+    assert_eq!(ids(taken[..3].iter().map(|(_, entry)| entry)), set(&["a", "b", "c"]));
+    assert!(taken[2].0 - start < Duration::from_secs(1), "{:?}", taken[2].0 - start);
+    assert_eq!((inference_id(&taken[3].1).as_str(), queue.calls().len()), ("large", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_comes_late_is_sent_in_time_though_another_never_comes() {
+    let (start, queue) = (Instant::now(), queue());
+    assert_eq!(returned(&queue, &[], &batch(&["late", "hangs"])).await, set(&["hangs"]));
+    let [(when, late)] = &queue.taken()[..] else { panic!("{} messages", queue.taken().len()) };
+    assert_eq!(inference_id(late), "late");
+    assert!(*when - start < LATE + Duration::from_secs(1), "{:?}", *when - start);
 }

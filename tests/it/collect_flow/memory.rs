@@ -1,0 +1,48 @@
+//! The outputs that a batch may hold in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sagemaker_async_bridge::collect::Collect;
+use tokio::time::Instant;
+
+use super::{FETCH, batch, queue};
+use crate::results_queue::ResultsQueue;
+use crate::{collect_result, event, http_client};
+
+const LARGE: [(&str, &str); 1] = [("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")];
+
+#[tokio::test(start_paused = true)]
+async fn while_calls_hang_no_more_outputs_are_fetched_than_memory_has_room_for() {
+    let queue = ResultsQueue { hanging_calls: 100, ..queue() };
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&fetched);
+    let s3 = http_client::s3(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { http_client::ok("x".repeat(1_000_000)) }
+    });
+    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
+    let batch = event(&batch(&["n"; 50]));
+    let seen = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        (queue.under_way().len(), fetched.load(Ordering::SeqCst))
+    };
+    let (_, (under_way, fetched)) = tokio::join!(collect.handle(batch), seen);
+    assert_eq!(under_way, 5, "calls of 4 MiB and the one that passes them");
+    assert_eq!(fetched, 5 + 8, "8 MiB hold eight outputs of a megabyte");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_output_takes_no_more_room_than_it_needs() {
+    let queue = ResultsQueue { latency: Duration::from_secs(5), ..queue() };
+    let s3 = http_client::s3(async |_| {
+        tokio::time::sleep(FETCH).await;
+        http_client::ok("{}")
+    });
+    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
+    let start = Instant::now();
+    collect.handle(event(&batch(&["n"; 100]))).await.unwrap();
+    assert_eq!(queue.taken().len(), 100);
+    assert!(start.elapsed() < Duration::from_secs(6), "all calls are under way at once: {:?}", start.elapsed());
+}
