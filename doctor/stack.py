@@ -72,6 +72,15 @@ class Stack:
         """DescribeEndpoint's answer."""
         return self.aws.ask("sagemaker", "describe_endpoint", EndpointName=name)
 
+    def find_endpoint(self, name: str) -> dict[str, Any] | None:
+        """DescribeEndpoint's answer, None where there is no endpoint of this name."""
+        try:
+            return self.endpoint(name)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+
     def endpoint_config(self, name: str) -> dict[str, Any]:
         """The endpoint's configuration, without what only an answer has."""
         config = self.endpoint(name)["EndpointConfigName"]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from botocore.exceptions import ClientError
-
 from doctor.commands import aws
 from doctor.endpoint_configs import copied_name, create_command, found_config, found_model, with_stack_outputs
-from doctor.faults import is_missing
 from doctor.finding import Finding, ok, told, wrong
 from doctor.stack import Stack
 
@@ -25,11 +22,8 @@ def check(stack: Stack) -> Iterator[Finding]:
 def endpoint(stack: Stack, name: str) -> Iterator[Finding]:
     """One endpoint."""
     subject = f"endpoint {name}"
-    try:
-        described = stack.endpoint(name)
-    except ClientError as error:
-        if not is_missing(error):
-            raise
+    described = stack.find_endpoint(name)
+    if described is None:
         yield wrong(subject, "it does not exist", *creation(stack, name))
         return
     status = described["EndpointStatus"]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from doctor.commands import aws
 from doctor.endpoint_configs import copied_name, create_command, with_stack_outputs
-from doctor.faults import is_missing
 from doctor.finding import Finding, cannot_tell, ok, told, wrong
 from doctor.stack import Stack, under
 
@@ -23,13 +20,8 @@ def check(stack: Stack) -> Iterator[Finding]:
 def outputs(stack: Stack, name: str) -> Iterator[Finding]:
     """One endpoint's OutputConfig."""
     subject = f"outputs of {name}"
-    try:
-        described = stack.endpoint(name)
-    except ClientError as error:
-        if not is_missing(error):
-            raise
-        described = {}
-    if "AsyncInferenceConfig" not in described:
+    described = stack.find_endpoint(name)
+    if described is None or "AsyncInferenceConfig" not in described:
         yield cannot_tell(subject, "there is no asynchronous endpoint with this name")
         return
     output = described["AsyncInferenceConfig"]["OutputConfig"]
