@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from local.bridge import REGION, ROOT_KEY, aws_client
 from local.stack import ROOT, LocalStack
 
 USUAL = Patience()
+SETTLED_WITHIN_SECONDS = 60
 ROLE = "summarizer-execution"
 TRUST = {
     "Version": "2012-10-17",
@@ -76,8 +78,21 @@ class Patient:
         found = examine(self.stack(), silent_report(), skipped)
         return [finding for family in found.values() for finding in family]
 
+    def settle(self) -> None:
+        """Waits until no function is being updated, as a fix may have asked; that is a finding of its own."""
+        for function in ("SubmitFunction", "CollectFunction"):
+            until = time.monotonic() + SETTLED_WITHIN_SECONDS
+            while time.monotonic() < until and self.being_updated(self.resource(function)):
+                time.sleep(0.1)
+
+    def being_updated(self, name: str) -> bool:
+        """Whether Lambda is still at work on a function."""
+        described = self.functions.get_function_configuration(FunctionName=name)
+        return described.get("State") == "Pending" or described.get("LastUpdateStatus") == "InProgress"
+
     def wrong(self) -> list[Finding]:
         """What of it is wrong."""
+        self.settle()
         return [finding for finding in self.findings() if finding.state is State.WRONG]
 
     def paste(self, *commands: str) -> str:
