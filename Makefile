@@ -15,6 +15,8 @@ RATE ?= 50
 MINUTES ?= 10
 LOAD ?= 20
 BACKLOG ?= 20000
+# Of make bench: a directory of another build's binaries, to stand in the place of Python's functions.
+AGAINST ?=
 # Of make fuzz, for each target.
 FUZZ_SECONDS ?= 30
 FUZZ_VERSION := 0.13.2
@@ -73,10 +75,10 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/cfn-lint --ignore-checks W2001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
-bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput
+bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
-	target/release/bench
+	target/release/bench $(if $(AGAINST),--against $(AGAINST))
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
 

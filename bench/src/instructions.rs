@@ -34,7 +34,7 @@ pub(crate) fn count(subject: Subject, case: &Case, around: &Surroundings, runtim
 }
 
 fn total(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle, invocations: u32) -> Result<u64> {
-    let function = subject.command(case.function, None);
+    let function = subject.command(case.function, around.against.as_deref());
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(function.get_program());
     command.stderr(Stdio::piped());

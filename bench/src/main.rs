@@ -2,7 +2,7 @@
 //! HTTP calls without SDK or signing. All three handle the same events, in turn, under one stand-in of Lambda's runtime API.
 //!
 //! `make bench` runs it from the project's directory; `bench --runs 3` is quicker, `bench --only "1,000" --against DIRECTORY`
-//! compares two builds of the bridge, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
+//! compares two builds of the bridge, by their instruction counts too, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
 //! functions of so much memory. Only ratios mean anything beyond the machine.
 
 mod backend;
@@ -92,12 +92,16 @@ fn main() -> Result<()> {
             }
         }
     }
-    if options.only.is_some() || options.against.is_some() || options.memory_mb.is_some() {
-        return report::print(&figures, &cases);
+    let is_part = options.only.is_some() || options.memory_mb.is_some();
+    if is_part && options.against.is_none() {
+        return report::print(&figures, &cases, None);
     }
     let _ = writeln!(stderr(), "counting instructions");
     let [plain, ..] = &around;
     let counts = report::instructions(&cases, plain.as_ref().map_err(ToString::to_string)?, &runtime)?;
+    if options.against.is_some() {
+        return report::print(&figures, &cases, Some(&counts));
+    }
     report::write(&figures, &cases, &counts, runs)
 }
 

@@ -19,31 +19,32 @@ const END: &str = "<!-- end of what make bench writes -->\n";
 /// The paths that matter.
 const COUNTED: [&str; 4] = ["SQS, 1 x 2 KB", "SQS, 10 x 2 KB", "HTTP, 2 KB", "SNS, 2 KB output"];
 
-/// Instruction counts of the paths that matter, for the bridge and for the floor; none without valgrind.
-pub(crate) fn instructions<'a>(
-    cases: &'a [Case],
-    around: &Surroundings,
-    runtime: &Handle,
-) -> Result<Vec<(&'a Case, [Instructions; 2])>> {
+/// Instruction counts of a case: the bridge's, and those of what it is compared with.
+pub(crate) type Counts<'a> = Vec<(&'a Case, [Instructions; 2])>;
+
+/// Instruction counts of the paths that matter, for the bridge and for the floor or another build; none without valgrind.
+pub(crate) fn instructions<'a>(cases: &'a [Case], around: &Surroundings, runtime: &Handle) -> Result<Counts<'a>> {
     if !can_count() {
         return Ok(Vec::new());
     }
+    // The other build stands in Python's place everywhere.
+    let other = if around.against.is_some() { Subject::Python } else { Subject::Floor };
     let counted = cases.iter().filter(|case| COUNTED.contains(&case.name));
     let both = |case: &'a Case| {
         let of = |subject| count(subject, case, around, runtime);
-        Ok((case, [of(Subject::Bridge)?, of(Subject::Floor)?]))
+        Ok((case, [of(Subject::Bridge)?, of(other)?]))
     };
     counted.map(both).collect()
 }
 
 /// Writes document and plot, prints the document's part.
-pub(crate) fn write(figures: &Figures, cases: &[Case], counts: &[(&Case, [Instructions; 2])], runs: u32) -> Result<()> {
+pub(crate) fn write(figures: &Figures, cases: &[Case], counts: &Counts<'_>, runs: u32) -> Result<()> {
     let mut text = targets_table(figures);
     start_table(&mut text, figures)?;
     for mode in Mode::ALL {
         mode_table(&mut text, figures, cases, mode)?;
     }
-    instructions_table(&mut text, counts)?;
+    instructions_table(&mut text, counts, "floor")?;
     sizes(&mut text)?;
     writeln!(text, "Medians of {runs} runs{}; ratios are medians of the ratios run by run.\n", more_often(cases))?;
     stdout().write_all(text.as_bytes())?;
@@ -54,12 +55,15 @@ pub(crate) fn write(figures: &Figures, cases: &[Case], counts: &[(&Case, [Instru
     Ok(fs::write(PLOT, plot::svg(figures, cases))?)
 }
 
-/// Prints the tables of a part of the cases, or of two builds.
-pub(crate) fn print(figures: &Figures, cases: &[Case]) -> Result<()> {
+/// Prints the tables of a part of the cases, or of two builds; of these the instruction counts too, which noise does not touch.
+pub(crate) fn print(figures: &Figures, cases: &[Case], counts: Option<&Counts<'_>>) -> Result<()> {
     let mut text = String::new();
     start_table(&mut text, figures)?;
     for mode in Mode::ALL {
         mode_table(&mut text, figures, cases, mode)?;
+    }
+    if let Some(counts) = counts {
+        instructions_table(&mut text, counts, "the other build")?;
     }
     Ok(stdout().write_all(text.as_bytes())?)
 }
@@ -107,14 +111,14 @@ fn mode_table(text: &mut String, figures: &Figures, cases: &[Case], mode: Mode) 
     Ok(())
 }
 
-fn instructions_table(text: &mut String, counts: &[(&Case, [Instructions; 2])]) -> Result<()> {
+fn instructions_table(text: &mut String, counts: &Counts<'_>, other: &str) -> Result<()> {
     if counts.is_empty() {
         return Ok(writeln!(text, "\nNo instruction counts: valgrind is not installed.")?);
     }
-    writeln!(text, "\nThousands of instructions (callgrind): bridge / floor\n")?;
+    writeln!(text, "\nThousands of instructions (callgrind): bridge / {other}\n")?;
     writeln!(text, "| event | init | first invocation, after init | a message, warm |\n|---|---|---|---|")?;
-    for (case, [bridge, floor]) in counts {
-        let both = |of: fn(&Instructions) -> u64| format!("{} / {}", of(bridge), of(floor));
+    for (case, [bridge, compared]) in counts {
+        let both = |of: fn(&Instructions) -> u64| format!("{} / {}", of(bridge), of(compared));
         let cells = [both(|of| of.init), both(|of| of.first), both(|of| of.message)];
         writeln!(text, "| {} | {} |", case.name, cells.join(" | "))?;
     }
