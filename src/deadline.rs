@@ -79,10 +79,16 @@ impl Deadline {
     /// # Errors
     /// The work's own fault, or [`Fault::deadline`].
     pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        if Instant::now() >= self.start_by {
-            return Err(Fault::deadline());
-        }
+        self.check_start()?;
         self.go_on(work).await
+    }
+
+    /// Whether there is time left to start anything, for work that takes its time before its last call.
+    ///
+    /// # Errors
+    /// [`Fault::deadline`] if there is none.
+    pub(crate) fn check_start(&self) -> Result<(), Fault> {
+        if Instant::now() < self.start_by { Ok(()) } else { Err(Fault::deadline()) }
     }
 
     /// Goes on with what was started, also when nothing new would be, so long that its batch's results can still be sent.

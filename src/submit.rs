@@ -219,7 +219,7 @@ impl Submit {
         // Only a key that is claimed has to know whether it may be given back.
         let tries = matches!(once, Some(Once::Claim { .. })).then(Tries::default);
         // Boxed: the SDK's futures are large and deep.
-        let invoke = Box::pin(self.invoke(invocation, origin.upload_name(), tries.clone()));
+        let invoke = Box::pin(self.invoke(invocation, origin.upload_name(), tries.clone(), deadline));
         let (Some(once), Some(location)) = (once, &self.config.idempotency_location) else {
             return deadline.run(invoke).await;
         };
@@ -233,7 +233,13 @@ impl Submit {
     }
 
     /// Calls SageMaker. A payload over the inline limit goes through S3, to an object called `upload_name`.
-    async fn invoke(&self, invocation: Invocation, upload_name: &str, tries: Option<Tries>) -> Result<Accepted, Fault> {
+    async fn invoke(
+        &self,
+        invocation: Invocation,
+        upload_name: &str,
+        tries: Option<Tries>,
+        deadline: Deadline,
+    ) -> Result<Accepted, Fault> {
         let Invocation { parameters, input } = invocation;
         let (body, location) = match input {
             Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => (Some(payload), None),
@@ -243,6 +249,8 @@ impl Submit {
                 (None, Some(location))
             }
         };
+        // The upload may have used up the time that this call is promised.
+        deadline.check_start()?;
         let location = location.map(String::from);
         let is_ascii = location.as_deref().is_none_or(str::is_ascii);
         let call = self

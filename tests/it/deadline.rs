@@ -65,6 +65,23 @@ async fn an_upload_that_never_ends_fails_its_own_message_and_no_other() {
     assert!(start.elapsed() < LEFT, "{:?}", start.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_that_would_have_less_than_the_margin_after_its_upload_is_not_begun() {
+    for (upload_ms, begun) in [(25_400, true), (25_600, false), (28_300, false)] {
+        let aws = Aws::default();
+        let s3 = http_client::s3(move |_| async move {
+            tokio::time::sleep(Duration::from_millis(upload_ms)).await;
+            http_client::ok("")
+        });
+        let config = submit_sqs::config(&[("BRIDGE_INLINE_LIMIT_BYTES", "0")]);
+        let submit = Submit::with_clients(config, aws.sagemaker(), s3, aws.sqs());
+        let batch = json!({"Records": [{"messageId": "a", "body": "{}"}]});
+        let answer = submit.handle(event_with(&batch, LEFT)).await.unwrap();
+        let back = submit_sqs::failures(&serde_json::to_value(answer).unwrap());
+        assert_eq!((aws.invoked().len() == 1, back.is_empty()), (begun, begun), "{upload_ms} ms");
+    }
+}
+
 /// SQS that answers each operation as it should, `DELAY` later, except for messages that hold `OPERATION-hangs`: then it never does.
 /// Remembers when each call began.
 #[derive(Clone, Default)]
