@@ -102,6 +102,12 @@ impl Deadline {
         tokio::time::timeout_at(self.work_by, work).await.unwrap_or_else(|_| Err(Fault::deadline()))
     }
 
+    /// Whether nothing is waited for any more, so that a call begun now would be one whose answer nobody reads.
+    #[must_use]
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.finish_by
+    }
+
     /// Waits for work that ends what was started, also when nothing new would be.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ impl ResultsQueue {
 
     /// Sends messages until the deadline; answers in their order, one answer each. What SQS has confirmed by then stays sent.
     pub(crate) async fn send(&self, messages: Vec<ResultMessage>, deadline: Deadline) -> Vec<Result<(), Fault>> {
+        if deadline.is_over() {
+            return messages.iter().map(|_| Err(Fault::deadline())).collect();
+        }
         let mut answers: Vec<_> =
             messages.iter().map(|_| Err(Fault::internal("SQS did not confirm the result"))).collect();
         let mut calls = stream::iter(pack(messages).into_iter().map(|batch| self.send_batch(batch)))

@@ -4,6 +4,7 @@ mod memory;
 mod too_large;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -146,4 +147,23 @@ async fn an_output_that_comes_late_is_sent_in_time_though_another_never_comes() 
     let [(when, late)] = &queue.taken()[..] else { panic!("{} messages", queue.taken().len()) };
     assert_eq!(inference_id(late), "late");
     assert!(*when - start < LATE + Duration::from_secs(1), "{:?}", *when - start);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_is_begun_when_nobody_waits_for_its_answer() {
+    let (begin, begun) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&begun);
+    let sqs = http_client::sqs_by_operation(move |_, _| {
+        seen.lock().unwrap().push(begin.elapsed());
+        async {
+            std::future::pending::<()>().await;
+            http_client::ok("")
+        }
+    });
+    let s3 = http_client::s3(async |_| http_client::ok("x".repeat(250_000)));
+    let collect = Collect::with_clients(collect_result::config(&[]), s3, sqs);
+    let answer = collect.handle(event(&hundred(&[]))).await.unwrap();
+    assert_eq!(failures(&serde_json::to_value(answer).unwrap()).len(), 100);
+    let begun = begun.lock().unwrap();
+    assert!(!begun.is_empty() && begun.iter().all(|at| *at < Duration::from_secs(59)), "{begun:?}");
 }
