@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::bucket::Bucket;
-use crate::event_with;
 use crate::http_answers::{FAILURE, OUTPUT, answer, body, handler, post};
+use crate::{event_with, http_client, submit_sqs};
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_waits_gets_the_output_in_the_same_call() {
@@ -80,4 +84,32 @@ async fn an_accepted_invocation_stays_accepted_whatever_happens_while_waiting() 
     assert_eq!((&answer["statusCode"], &body(&answer)["InferenceId"]), (&json!(202), &json!("from-sagemaker")));
     assert!(answer["headers"]["location"].is_string());
     assert_eq!(answer["headers"]["preference-applied"], Value::Null, "it did not wait");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_hangs_holds_the_202_for_a_second_beyond_the_wait_at_most() {
+    // From the first look on, from one in the middle, and in the last one.
+    for from in [0, 1_000, 1_900].map(Duration::from_millis) {
+        let start = Instant::now();
+        let s3 = http_client::s3(move |_| async move {
+            if start.elapsed() >= from {
+                std::future::pending::<()>().await;
+            }
+            no_such_key()
+        });
+        let config = [("BRIDGE_OUTPUT_LOCATIONS", "s3://models-bucket/output/,s3://models-bucket/failure/")];
+        let aws = Aws::default();
+        let submit = Submit::with_clients(submit_sqs::config(&config), aws.sagemaker(), s3, aws.sqs());
+        let request = event_with(&post("{}", &[("prefer", "wait=2")]), Duration::from_secs(30));
+        let answer = serde_json::to_value(submit.handle(request).await.unwrap()).unwrap();
+        assert!(start.elapsed() <= Duration::from_millis(3_100), "{from:?}: {:?}", start.elapsed());
+        assert_eq!(answer["statusCode"], 202);
+        assert_eq!(answer["headers"]["preference-applied"], "wait=2");
+        assert!(answer["headers"]["location"].is_string());
+    }
+}
+
+fn no_such_key() -> HttpResponse {
+    let body = SdkBody::from("<Error><Code>NoSuchKey</Code></Error>");
+    HttpResponse::new(StatusCode::try_from(404).unwrap(), body)
 }

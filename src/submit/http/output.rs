@@ -32,6 +32,8 @@ const UNKNOWN_CONTENT: &str = "application/octet-stream";
 /// A waiting request looks after this pause, then after pauses that grow by a half up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long after the end of its wait a request still waits for the answer to a look.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The body of a 202 to GET.
 #[derive(Serialize)]
@@ -94,7 +96,12 @@ impl Submit {
             if is_last {
                 what = Look::OutputAndFailure;
             }
-            let ended = deadline.finish(Box::pin(self.look(token, what, false))).await?;
+            let look = deadline.finish(Box::pin(self.look(token, what, false)));
+            // What S3 does not tell in time is not known to have ended.
+            let ended = match tokio::time::timeout_at(until + GRACE, look).await {
+                Ok(ended) => ended?,
+                Err(_) => return Ok(None),
+            };
             if ended.is_some() || is_last {
                 return Ok(ended);
             }
