@@ -12,6 +12,8 @@ use crate::object::Object;
 
 /// How long a request for an output may keep room in memory for it before the first byte has come: it must not hold up others.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the body of an output may take, which holds room in memory all the while: it has a megabyte at most.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Collect {
     /// The response of the inference that a notification tells of, as far as a result of `limit` bytes of output carries it, and the
@@ -42,7 +44,9 @@ impl Collect {
                     Some(room) => room.shrink_to(object.length),
                     None => room = Some(memory.room_for(object.length).await),
                 }
-                Ok((Response::Bytes(object.read().await?), room.unwrap_or_default()))
+                let bytes = tokio::time::timeout(BODY_TIMEOUT, object.read()).await;
+                let bytes = bytes.unwrap_or_else(|_| Err(Fault::unavailable(slow_body())))?;
+                Ok((Response::Bytes(bytes), room.unwrap_or_default()))
             }
             None if notification.is_completed() => Err(Fault::internal(format!("there is no object at {location}"))),
             None => Ok((Response::Absent, Room::default())),
@@ -60,6 +64,10 @@ impl Collect {
             }
         }
     }
+}
+
+fn slow_body() -> String {
+    format!("GetObject did not bring the object within {} s", BODY_TIMEOUT.as_secs())
 }
 
 /// The location that a notification gives.

@@ -1,14 +1,22 @@
 //! The outputs that a batch may hold in memory.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http_body::Frame;
 use sagemaker_async_bridge::collect::Collect;
 use tokio::time::Instant;
 
-use super::{FETCH, batch, queue};
+use super::{FETCH, batch, hundred, queue, set};
 use crate::results_queue::ResultsQueue;
+use crate::submit_sqs::failures;
 use crate::{collect_result, event, http_client};
 
 const LARGE: [(&str, &str); 1] = [("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")];
@@ -45,4 +53,39 @@ async fn a_small_output_takes_no_more_room_than_it_needs() {
     collect.handle(event(&batch(&["n"; 100]))).await.unwrap();
     assert_eq!(queue.taken().len(), 100);
     assert!(start.elapsed() < Duration::from_secs(6), "all calls are under way at once: {:?}", start.elapsed());
+}
+
+/// A body of which no byte comes.
+struct Stalled;
+
+impl http_body::Body for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_that_stall_after_their_headers_give_their_room_to_others() {
+    let s3 = http_client::s3(async |url: String| {
+        if !url.contains("stalls") {
+            return http_client::ok("{}");
+        }
+        let mut response = http_client::ok("");
+        *response.body_mut() = SdkBody::from_body_1_x(Stalled);
+        response.headers_mut().insert("content-length", "1000000");
+        response
+    });
+    let (start, queue) = (Instant::now(), queue());
+    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
+    let stalls: Vec<String> = (0..9).map(|n| format!("stalls{n}")).collect();
+    let stalls: Vec<&str> = stalls.iter().map(String::as_str).collect();
+    let answer = collect.handle(event(&hundred(&stalls))).await.unwrap();
+    let back: BTreeSet<String> = failures(&serde_json::to_value(answer).unwrap()).into_iter().collect();
+    assert_eq!(back, set(&stalls));
+    let taken = queue.taken();
+    assert_eq!(taken.len(), 91);
+    assert!(taken[90].0 - start < Duration::from_secs(11), "{:?}", taken[90].0 - start);
 }
