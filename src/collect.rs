@@ -4,6 +4,7 @@
 //! message for the results queue, `flow` does so for many at once and sends what is made. Whatever cannot be read, fetched or
 //! sent is an error, so that it is delivered again and ends in the dead-letter queue.
 
+mod calls;
 mod event;
 mod flow;
 mod memory;

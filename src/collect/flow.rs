@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::Collect;
+use super::calls::{Call, Calls};
 use super::event::Delivery;
 use super::memory::{Memory, Room};
 use super::outcome::Outcome;
@@ -16,9 +17,6 @@ use crate::deadline::Deadline;
 use crate::fault::{Fault, FaultKind};
 use crate::results::{BATCH_LIMIT_MESSAGES, MESSAGE_LIMIT_BYTES, ResultMessage, take_call};
 
-/// No further call of `SendMessageBatch` starts while those under way hold this much: each keeps its results several times over, as
-/// messages, as JSON and in the connection's buffers.
-const CALLS_LIMIT_BYTES: usize = 4 * 1_048_576;
 /// How long a result waits for others to share its call. SQS is paid by the call.
 const LINGER: Duration = Duration::from_millis(20);
 
@@ -59,20 +57,19 @@ impl Collect {
         let mut waiting: VecDeque<_> = deliveries.iter().map(|delivery| Attempt { delivery, limit_bytes }).collect();
         let (mut ready, mut failed) = (Vec::new(), Vec::new());
         let (mut fetches, mut sends) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let (mut in_calls, mut has_waited) = (0, false);
+        let (mut calls, mut has_waited) = (Calls::default(), false);
         loop {
             while fetches.len() < at_once
                 && let Some(attempt) = waiting.pop_front()
             {
                 fetches.push(self.fetch(attempt, &memory, deadline));
             }
-            let may_send = |calls, bytes| calls < at_once && bytes < CALLS_LIMIT_BYTES;
-            while may_send(sends.len(), in_calls)
+            while calls.may_begin(at_once)
                 && let Some(call) = next_call(&mut ready, fetches.is_empty() || mem::take(&mut has_waited))
             {
-                in_calls += bytes_of(&call);
-                sends.push(self.send(call, deadline, start));
+                sends.push(self.send(calls.begin(bytes_of(&call)), call, deadline, start));
             }
+            let may_send = calls.may_begin(at_once);
             let due = ready.first().map_or(start, |oldest: &Ready| oldest.since + LINGER);
             tokio::select! {
                 // What has been fetched by now shares the call that starts because another result has waited long enough.
@@ -81,8 +78,8 @@ impl Collect {
                     Ok(result) => ready.extend(result),
                     Err(fault) => failed.push(attempt.failed(fault)),
                 },
-                Some((bytes, refused)) = sends.next() => {
-                    in_calls -= bytes;
+                Some((call, refused)) = sends.next() => {
+                    calls.end(call);
                     for (attempt, fault) in refused {
                         match attempt.after(&fault) {
                             Some(next) => waiting.push_front(next),
@@ -90,9 +87,9 @@ impl Collect {
                         }
                     }
                 },
-                () = tokio::time::sleep_until(due), if may_send(sends.len(), in_calls) && !ready.is_empty() => {
-                    has_waited = true;
-                }
+                () = tokio::time::sleep_until(due), if may_send && !ready.is_empty() => has_waited = true,
+                // There may be room for another call now.
+                () = calls.passed_over(), if !may_send && !ready.is_empty() => {}
                 else => return failed,
             }
         }
@@ -112,15 +109,16 @@ impl Collect {
         (attempt, made.map(|made| made.map(|(message, room)| Ready { attempt, message, _room: room, since })))
     }
 
-    /// Sends results in one call; gives back their bytes, and those that SQS did not take.
+    /// Sends results in one call; gives back the call, and those that SQS did not take.
     async fn send<'a>(
         &self,
-        call: Vec<Ready<'a>>,
+        call: Call,
+        results: Vec<Ready<'a>>,
         deadline: Deadline,
         start: Instant,
-    ) -> (usize, Vec<(Attempt<'a>, Fault)>) {
-        let bytes = bytes_of(&call);
-        let parts = call.into_iter().map(|Ready { attempt, message, .. }| ((attempt, Outcome::of(&message)), message));
+    ) -> (Call, Vec<(Attempt<'a>, Fault)>) {
+        let parts =
+            results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, Outcome::of(&message)), message));
         let (attempts, messages): (Vec<_>, Vec<_>) = parts.unzip();
         let answers = self.results.send(messages, deadline).await;
         let refused = attempts.into_iter().zip(answers).filter_map(|((attempt, outcome), answer)| {
@@ -132,7 +130,7 @@ impl Collect {
             }
             Some((attempt, answer.err()?))
         });
-        (bytes, refused.collect())
+        (call, refused.collect())
     }
 }
 

@@ -150,6 +150,22 @@ async fn an_output_that_comes_late_is_sent_in_time_though_another_never_comes() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_five_hanging_calls_of_a_megabyte_only_their_own_messages_come_back() {
+    let (start, queue) = (Instant::now(), ResultsQueue { hanging_calls: 5, ..queue() });
+    let s3 = http_client::s3(async |_| {
+        tokio::time::sleep(FETCH).await;
+        http_client::ok("x".repeat(250_000))
+    });
+    let collect = Collect::with_clients(collect_result::config(&[]), s3, queue.client());
+    let answer = collect.handle(event(&hundred(&[]))).await.unwrap();
+    let back: BTreeSet<String> = failures(&serde_json::to_value(answer).unwrap()).into_iter().collect();
+    assert_eq!(back, ids(&queue.under_way()));
+    assert_eq!((back.len(), queue.taken().len()), (20, 80));
+    let last = queue.taken()[79].0 - start;
+    assert!(last < Duration::from_secs(3), "{last:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_call_is_begun_when_nobody_waits_for_its_answer() {
     let (begin, begun) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&begun);

@@ -32,13 +32,14 @@ async fn while_calls_hang_no_more_outputs_are_fetched_than_memory_has_room_for()
     });
     let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
     let batch = event(&batch(&["n"; 50]));
-    let seen = async {
-        tokio::time::sleep(Duration::from_secs(30)).await;
+    let after = async |seconds| {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
         (queue.under_way().len(), fetched.load(Ordering::SeqCst))
     };
-    let (_, (under_way, fetched)) = tokio::join!(collect.handle(batch), seen);
-    assert_eq!(under_way, 5, "calls of 4 MiB and the one that passes them");
-    assert_eq!(fetched, 5 + 8, "8 MiB hold eight outputs of a megabyte");
+    let (_, at_first, at_last) = tokio::join!(collect.handle(batch), after(1), after(30));
+    // 8 MiB hold eight outputs of a megabyte.
+    assert_eq!(at_first, (5, 5 + 8), "calls of 4 MiB and the one that passes them");
+    assert_eq!(at_last, (13, 13 + 8), "those that hang are passed over, until they hold 12 MiB");
 }
 
 #[tokio::test(start_paused = true)]
