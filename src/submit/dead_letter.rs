@@ -20,6 +20,9 @@ use crate::results::{MESSAGE_LIMIT_BYTES, attribute::FAILURE_REASON, attribute_t
 /// Most attributes of a message.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
 const ATTRIBUTES_LIMIT: usize = 10;
+/// The type of `FailureReason`, by which the bridge's own is known in a message that was moved back; SQS lets a type have a label.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#message-attribute-data-types>
+const REASON_TYPE: &str = "String.sagemaker-async-bridge";
 
 /// The dead-letter queue of the request queue.
 pub(super) struct DeadLetterQueue {
@@ -96,10 +99,15 @@ fn attribute(json: &RawValue) -> Option<MessageAttributeValue> {
     value.data_type(data_type).build().ok()
 }
 
-/// Adds why, where there is room for it. What the sender has under that name is the sender's.
+/// Adds why, where there is room for it, and takes away what an earlier rejection said. What the sender has under that name is the
+/// sender's.
 fn add_reason(attributes: &mut Attributes, body_bytes: usize, fault: &Fault) {
     let reason = attribute_text(&fault.to_string());
-    let Ok(reason) = MessageAttributeValue::builder().data_type("String").string_value(reason).build() else { return };
+    let reason = MessageAttributeValue::builder().data_type(REASON_TYPE).string_value(reason).build();
+    let Ok(reason) = reason else { return };
+    if attributes.get(FAILURE_REASON).is_some_and(|known| known.data_type() == REASON_TYPE) {
+        attributes.remove(FAILURE_REASON);
+    }
     let bytes = body_bytes + attributes.iter().map(|(name, value)| bytes(name, value)).sum::<usize>();
     let fits =
         attributes.len() < ATTRIBUTES_LIMIT && bytes + self::bytes(FAILURE_REASON, &reason) <= MESSAGE_LIMIT_BYTES;

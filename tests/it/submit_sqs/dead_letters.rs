@@ -130,6 +130,24 @@ async fn a_failure_reason_of_the_senders_own_stays_as_it_is() {
     assert_eq!(text(&letter, "FailureReason"), Some("mine"));
 }
 
+/// What the bridge gave an earlier dead letter.
+fn old_reason() -> Value {
+    json!({"stringValue": "ValidationError: of another day", "dataType": "String.sagemaker-async-bridge"})
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_was_moved_back_and_is_rejected_again_has_the_new_reason() {
+    for more in [0, 8] {
+        let mut attributes: Value = (0..more).map(|n| (format!("a{n}"), string("x"))).collect();
+        attributes["FailureReason"] = old_reason();
+        let letter = dead_letter(bad("%", attributes, "1")).await;
+        assert!(text(&letter, "FailureReason").unwrap().starts_with("ValidationError: the body must be base64"));
+        let attributes = letter.message_attributes().unwrap();
+        assert_eq!(attributes["FailureReason"].data_type(), "String.sagemaker-async-bridge");
+        assert_eq!(attributes.len(), more + 2);
+    }
+}
+
 #[tokio::test]
 async fn a_message_with_ten_attributes_keeps_them_and_gets_no_reason() {
     for (own, expected) in [(8, true), (9, false)] {
@@ -150,11 +168,15 @@ async fn a_reason_is_added_only_where_the_message_stays_within_a_mebibyte() {
         message("m", &"x".repeat(bytes - others), attributes)
     };
     let letter = dead_letter(of_size(100)).await;
-    let reason = "FailureReason".len() + "String".len() + text(&letter, "FailureReason").unwrap().len();
+    let reason =
+        "FailureReason".len() + "String.sagemaker-async-bridge".len() + text(&letter, "FailureReason").unwrap().len();
     for (bytes, expected) in [(LIMIT - reason, true), (LIMIT - reason + 1, false), (LIMIT, false)] {
         let letter = dead_letter(of_size(bytes)).await;
         assert_eq!(text(&letter, "FailureReason").is_some(), expected, "{bytes}");
     }
+    let mut full = of_size(LIMIT);
+    full["messageAttributes"]["FailureReason"] = old_reason();
+    assert_eq!(text(&dead_letter(full).await, "FailureReason"), None, "an old one that nothing can replace is wrong");
 }
 
 #[tokio::test]
