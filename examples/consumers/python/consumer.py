@@ -130,7 +130,7 @@ class Directory:
         }
         match result:
             case Completed(output=output):
-                line["file"] = self._write(result.inference_id, output)
+                line["file"] = self._write(f"{result.inference_id}.out", output)
             case Failed(failure_output=output):
                 line |= {"status": result.status, "reason": result.reason}
                 if output is not None:

@@ -123,7 +123,7 @@ export class Directory {
     const line = { result: result.result, inferenceId, endpointName };
     switch (result.result) {
       case "Completed":
-        return print({ ...line, file: await this.#write(inferenceId, result.output) });
+        return print({ ...line, file: await this.#write(`${inferenceId}.out`, result.output) });
       case "Failed": {
         const { status, reason, failureOutput } = result;
         const file = failureOutput && (await this.#write(`${inferenceId}.failure`, failureOutput));
