@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -94,16 +95,43 @@ class Consumer:
         return self.process.returncode
 
 
-def variables(stack: LocalStack) -> dict[str, str]:
+def variables(stack: LocalStack, key: str = ROOT_KEY, secret: str = ROOT_KEY) -> dict[str, str]:
     """The environment in which a program finds the stack's AWS."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "AWS_ENDPOINT_URL": stack.url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": ROOT_KEY,
-        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
     }
+
+
+@cache
+def consumers_key(stack: LocalStack) -> tuple[str, str]:
+    """A key with no other rights than those that docs/consumers.md asks for."""
+    iam = stack.client("iam")
+    bucket = f"arn:aws:s3:::{stack.bucket}"
+    url = stack.outputs["ResultsQueueUrl"]
+    queue = stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    rights = {
+        queue: ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+        f"{bucket}/output/*": ["s3:GetObject"],
+        f"{bucket}/failure/*": ["s3:GetObject"],
+        f"{bucket}/handled/*": ["s3:GetObject", "s3:PutObject"],
+        bucket: ["s3:ListBucket"],
+        f"arn:aws:dynamodb:{REGION}:000000000000:table/{STORE}": [
+            f"dynamodb:{action}" for action in ("PutItem", "UpdateItem", "DeleteItem")
+        ],
+    }
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": arn} for arn, actions in rights.items()],
+    }
+    iam.create_user(UserName="consumer")
+    iam.put_user_policy(UserName="consumer", PolicyName="consume", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="consumer")["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
 
 
 @contextmanager
@@ -114,7 +142,7 @@ def running(
     directory.mkdir(exist_ok=True)
     arguments = [stack.outputs["ResultsQueueUrl"], "--directory", str(directory)]
     command = [*program(stack), *arguments, "--visibility-seconds", str(visibility_seconds)]
-    consumer = Consumer(command, variables(stack) | environment, directory)
+    consumer = Consumer(command, variables(stack, *consumers_key(stack)) | environment, directory)
     try:
         yield consumer
         assert consumer.process.poll() is not None or consumer.stop(lambda: nudge(stack)) == 0, consumer.log
