@@ -16,6 +16,8 @@ from local.stack import ROOT
 SCHEMAS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "schemas").glob("*.json"))
 }
+# All of the functions' code, wherever in it a name stands.
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.rs")))
 
 
 def is_valid(name: str, instance: Any) -> bool:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from samtranslator.yaml_helper import yaml_parse
 
 from local.stack import ROOT
-from tests.schemas.documents import SCHEMAS, registry
+from tests.schemas.documents import SCHEMAS, SOURCE, registry
 
 DOCUMENT = yaml.safe_load((ROOT / "asyncapi.yaml").read_text(encoding="utf-8"))
 CHANNELS, MESSAGES = DOCUMENT["channels"], DOCUMENT["components"]["messages"]
@@ -100,10 +100,9 @@ def test_a_messages_examples_are_what_it_says(name: str) -> None:
 
 
 def test_the_limit_is_that_of_the_code() -> None:
-    source = (ROOT / "src/results/message.rs").read_text(encoding="utf-8")
-    (limit,) = re.findall(r"MESSAGE_LIMIT_BYTES: usize = ([\d_]+);", source)
+    (limit,) = re.findall(r" MESSAGE_LIMIT_BYTES: usize = ([\d_]+);", SOURCE)
     assert int(limit) == MESSAGE_LIMIT_BYTES
-    (attribute,) = re.findall(r"ATTRIBUTE_LIMIT_BYTES: usize = ([\d_]+);", source)
+    (attribute,) = re.findall(r" ATTRIBUTE_LIMIT_BYTES: usize = ([\d_]+);", SOURCE)
     for schema in ("result-attributes", "raw-result-attributes"):
         limits = [part["maxLength"] for part in SCHEMAS[schema]["properties"].values() if "maxLength" in part]
         assert set(limits) == {int(attribute)}

@@ -9,34 +9,30 @@ import pytest
 import yaml
 
 from local.stack import ROOT
-from tests.schemas.documents import SCHEMAS
+from tests.schemas.documents import SCHEMAS, SOURCE
 
 OPENAPI = yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))
 BOUNDS = ("minLength", "maxLength", "minimum", "maximum", "pattern", "type")
-
-
-def source(path: str) -> str:
-    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def properties(name: str) -> set[str]:
     return set(SCHEMAS[name]["properties"])
 
 
-PARAMETERS = dict(re.findall(r'^    [A-Z0-9_]+ "(\w+)" "([\w-]*)"$', source("src/invocation.rs"), re.MULTILINE))
+PARAMETERS = dict(re.findall(r'^    [A-Z0-9_]+ "(\w+)" "([\w-]*)"$', SOURCE, re.MULTILINE))
 RETURN_ADDRESSES = {"ReplyTo", "TaskToken", "CallbackId"}
 
 
 def test_requests_have_the_parameters_that_submit_reads() -> None:
     assert len(PARAMETERS) == 10
     own = {"ContentEncoding"} | RETURN_ADDRESSES
-    sizes = set(re.findall(r'SIZE_ATTRIBUTE: &str = "(\w+)"', source("src/pointer.rs")))
+    sizes = set(re.findall(r'SIZE_ATTRIBUTE: &str = "(\w+)"', SOURCE))
     assert properties("direct-request") == PARAMETERS.keys() | own | {"Body"}
     assert properties("request-attributes") == PARAMETERS.keys() | own | sizes
 
 
 def test_results_have_the_attributes_that_collect_sends() -> None:
-    module = re.search(r"mod attribute \{(.*?)\n\}", source("src/results/message.rs"), re.DOTALL)
+    module = re.search(r"mod attribute \{(.*?)\n\}", SOURCE, re.DOTALL)
     assert module
     sent = set(re.findall(r'&str = "(\w+)";', module[1]))
     every = {"InferenceId", "InvocationStatus", "EndpointName", "ContentType"}
