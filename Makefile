@@ -34,7 +34,7 @@ DOCTOR := .venv/doctor
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos)
+PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos emulator)
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
@@ -45,7 +45,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load fuzz up down build deploy doctor cargo-lambda debug-binaries
+.PHONY: help demo test lint bench chaos load fuzz up down build wheel deploy doctor cargo-lambda debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,14 @@ down: $(LOCAL)/.stamp ## end what `make up` started
 
 build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHITECTURE/NAME.zip
 	$(MAKE) --no-print-directory target/dist/arm64 target/dist/x86_64
+
+# zig links against the glibc that the wheels' names tell.
+wheel: $(BUILD)/.stamp ## the emulator's wheels for Linux on both processors: target/wheels/
+	for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu; do \
+		rustup target add $$target && \
+		PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(BUILD)/bin/maturin build --release --locked --zig --target $$target \
+			--compatibility manylinux_2_28 --out target/wheels --manifest-path emulator/Cargo.toml || exit 1; \
+	done
 
 # sam build has no --locked: the first line fails where a build would change Cargo.lock, so that what is deployed is what
 # `make build` makes. sam deploy takes parameters from its command line instead of the saved ones, not besides them
