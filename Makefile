@@ -30,6 +30,7 @@ LOCAL := .venv/local
 LINT := .venv/lint
 BUILD := .venv/build
 FUZZ := .venv/fuzz
+SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
@@ -53,7 +54,7 @@ help: ## this list
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp $(BUILD)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
