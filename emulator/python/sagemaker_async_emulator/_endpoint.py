@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import boto3
 import botocore.session
@@ -90,16 +90,17 @@ class Endpoint:
             botocore.exceptions.ClientError: it completed, but its output is gone (the fault `missing-output`).
         """
         location = answer if isinstance(answer, str) else answer["OutputLocation"]
+        inference_id = None if isinstance(answer, str) else answer["InferenceId"]
         deadline = time.monotonic() + timeout
         while True:
-            invocation = self._invocation(location)
+            invocation = self._invocation(location, inference_id)
             status = invocation["status"] if invocation else None
             if status == "Completed":
                 return self._read(location)
             if invocation and status in ("Failed", "Expired"):
                 self._fail(invocation)
             if time.monotonic() > deadline:
-                state = f"still {status}" if status else "not known to the emulator"
+                state = f"still {status}" if status else "not among those that the emulator remembers (--history-limit)"
                 raise TimeoutError(f"after {timeout:g} s the invocation with the output {location} is {state}")
             time.sleep(POLL_SECONDS)
 
@@ -140,10 +141,11 @@ class Endpoint:
         endpoints: list[dict[str, Any]] = self._ask("GET", "/_emulator/endpoints")["endpoints"]
         return endpoints
 
-    def _invocation(self, output_location: str) -> dict[str, Any] | None:
-        """The newest invocation with this output; a retry of the emulator's page is one of its own."""
+    def _invocation(self, output_location: str, inference_id: str | None) -> dict[str, Any] | None:
+        """The invocation with this output, found faster by its inference id."""
+        wanted = {"limit": "100000"} if inference_id is None else {"limit": "100000", "inferenceId": inference_id}
         for endpoint in self._endpoints():
-            path = f"/_emulator/endpoints/{quote(endpoint['endpointName'])}/invocations?limit=100000"
+            path = f"/_emulator/endpoints/{quote(endpoint['endpointName'])}/invocations?{urlencode(wanted)}"
             for invocation in self._ask("GET", path)["invocations"]:
                 if invocation["outputLocation"] == output_location:
                     found: dict[str, Any] = invocation

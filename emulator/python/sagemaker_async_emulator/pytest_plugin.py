@@ -78,8 +78,9 @@ def _point_clients_to(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> No
     for name in MISLEADING:
         monkeypatch.delenv(name, raising=False)
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": ACCESS_KEY}
+    files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     region = {"AWS_REGION": endpoint.region, "AWS_DEFAULT_REGION": endpoint.region}
-    for name, value in {**variables, **keys, **region, **without_proxy(dict(os.environ))}.items():
+    for name, value in {**variables, **keys, **files, **region, **without_proxy(dict(os.environ))}.items():
         monkeypatch.setenv(name, value)
     # boto3.client() would use the credentials that it found for an earlier test.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)

@@ -102,7 +102,7 @@ def test_what_takes_too_long_is_a_timeout_and_ends_with_the_test(sagemaker_async
     answer = send_order({})
     with pytest.raises(TimeoutError, match="still InProgress"):
         sagemaker_async_endpoint.wait(answer, timeout=0.2)
-    with pytest.raises(TimeoutError, match="not known"):
+    with pytest.raises(TimeoutError, match="not among those"):
         sagemaker_async_endpoint.wait("s3://sagemaker/output/other", timeout=0.2)
 
 
