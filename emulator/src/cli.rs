@@ -26,6 +26,9 @@ pub struct Options {
     /// Address to listen on; port 0 takes a free one. The first line on standard output tells the URL.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
     pub listen: String,
+    /// Ends when its standard input does: no emulator outlives the program that holds the other end, not even a killed one.
+    #[arg(long)]
+    pub stop_with_stdin: bool,
     /// A TOML file with endpoints, images and faults. Flags count more than its defaults.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -192,12 +195,14 @@ mod tests {
             "--cold-start=1.5",
             "--embedded=memory",
             "--notify=file=x=y.jsonl",
+            "--stop-with-stdin",
         ])
         .unwrap();
         assert_eq!(options.endpoints.len(), 3);
         assert_eq!(options.include_inference_response_in, [IncludeIn::Success, IncludeIn::Error]);
         assert_eq!((options.embedded, options.notify), (Some(Place::Memory), vec![Target::File("x=y.jsonl".into())]));
         assert_eq!(options.faults[0].endpoint.as_deref(), Some("a"));
+        assert!(options.stop_with_stdin);
         assert_eq!((options.seed, options.cold_start), (Some(7), Seconds::try_from(1.5).ok()));
     }
 

@@ -13,9 +13,9 @@ use hyper::{Request, Response};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::Deserialize;
 use serde_json::json;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 const INLINE_LIMIT_BYTES: usize = 128_000;
 const RESULT_BODY_LIMIT_BYTES: u64 = 262_144;
