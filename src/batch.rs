@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,7 +19,7 @@ pub(crate) const CONTENT_ENCODING: &str = "ContentEncoding";
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SqsBatchResponse {
+pub(crate) struct SqsBatchResponse {
     batch_item_failures: Vec<BatchItemFailure>,
 }
 
@@ -39,9 +41,13 @@ impl FromIterator<String> for SqsBatchResponse {
 ///
 /// # Errors
 /// A [`Fault`] when it is none. Lambda answers an unknown or empty id by returning the whole batch, and so does this.
-pub(crate) fn message_id(field: Option<&RawValue>) -> Result<String, Fault> {
-    let id = field.and_then(text).filter(|id| !id.is_empty());
-    id.map(Cow::into_owned).ok_or_else(|| Fault::validation("a record has no messageId: it is none of SQS's"))
+pub(crate) fn checked_id(id: Option<String>) -> Result<String, Fault> {
+    id.filter(|id| !id.is_empty()).ok_or_else(no_id)
+}
+
+/// What is wrong with a record that has no id.
+pub(crate) fn no_id() -> Fault {
+    Fault::validation("a record has no messageId: it is none of SQS's")
 }
 
 /// A JSON string's text, uncopied where it has no escapes; `None` for any other JSON.
@@ -49,4 +55,22 @@ pub(crate) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str(json.get()).ok().map(|Text(text)| text)
+}
+
+/// Decodes a body in base64, in which tools like to break lines.
+///
+/// # Errors
+/// A validation [`Fault`] when it is none.
+pub(crate) fn decode_base64(body: &str) -> Result<Vec<u8>, Fault> {
+    let is_broken = body.contains(|character: char| character.is_ascii_whitespace());
+    let decoded = if is_broken {
+        BASE64_STANDARD.decode(body.split_ascii_whitespace().collect::<String>())
+    } else {
+        BASE64_STANDARD.decode(body)
+    };
+    decoded.map_err(|error| {
+        Fault::validation(format!(
+            "the body must be base64 (standard alphabet, padded), as ContentEncoding says: {error}"
+        ))
+    })
 }

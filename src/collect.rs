@@ -1,16 +1,17 @@
 //! `collect`: notifications in, results out.
 //!
-//! `event` takes notifications out of SNS's and SQS's events, `output` gets what the model answered, `message` makes the
-//! message for the results queue, `flow` does so for many at once and sends what is made. Whatever cannot be read, fetched or
-//! sent is an error, so that it is delivered again and ends in the dead-letter queue.
+//! `sources` take notifications out of events, `output` gets what the model answered, `message` makes the result of the two, `flow`
+//! does so for many at once and sends what is made to its destination. Whatever cannot be read, fetched or sent is an error, so that it
+//! is delivered again and ends in the dead-letter queue.
 
 mod calls;
-mod event;
+mod delivery;
 mod flow;
 mod memory;
 mod message;
 mod outcome;
 mod output;
+mod sources;
 
 use aws_config::SdkConfig;
 use lambda_runtime::LambdaEvent;
@@ -21,11 +22,12 @@ use crate::aws::{self, Lazy};
 use crate::batch::SqsBatchResponse;
 use crate::config::CollectConfig;
 use crate::deadline::Deadline;
+use crate::destinations::{Destination, ResultMessage, ResultsQueue};
+use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
 use crate::notification::Notification;
-use crate::results::{ResultMessage, ResultsQueue};
-use event::Event;
-use flow::Attempt;
+use delivery::Delivery;
+use flow::{Attempt, Flow};
 use memory::{Memory, Room};
 
 /// The handler of the function `collect`.
@@ -37,12 +39,20 @@ pub struct Collect {
 
 /// What `collect` answers, in the form that the event's source takes.
 #[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Answer(AnswerForm);
+
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
+enum AnswerForm {
     /// The messages of a batch that must come back.
     Sqs(SqsBatchResponse),
-    /// Nothing: SNS only looks at whether the function failed.
-    Sns(()),
+    /// For a source that only looks at whether the function failed.
+    Nothing(()),
+}
+
+impl Handler for Collect {
+    type Answer = Answer;
 }
 
 impl Collect {
@@ -58,39 +68,39 @@ impl Collect {
     /// A handler with these clients.
     #[must_use]
     pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, sqs: Lazy<aws_sdk_sqs::Client>) -> Self {
-        let results = ResultsQueue::new(sqs, config.results_queue_url.clone(), config.max_concurrency);
+        let results = ResultsQueue::new(sqs, config.results_queue_url.clone());
         Self { config, s3, results }
     }
 
-    /// Passes on the notifications of one event, from SNS or from SQS.
+    /// Passes on the notifications of one event of any of the sources.
     ///
     /// # Errors
-    /// A [`Fault`] when the event is neither, or when a notification that SNS delivered could not be passed on; Lambda then
+    /// A [`Fault`] when it is an event of none of them, or when a notification that SNS delivered could not be passed on; Lambda then
     /// delivers the event again.
     pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Fault> {
-        let deadline = Deadline::at(event.context.deadline());
-        let parsed =
-            Event::parse(&event.payload).inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
-        let failed = self.pass_on(&parsed.deliveries, deadline).await;
-        if parsed.from_sqs {
-            return Ok(Answer::Sqs(failed.into_iter().map(|(id, _)| id).collect()));
-        }
-        match failed.into_iter().next() {
-            Some((_, fault)) => Err(fault),
-            None => Ok(Answer::Sns(())),
-        }
+        let (payload, context) = event.into_parts();
+        let answering = event::read(sources::SOURCES, self, &payload, Call::from(context))
+            .inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
+        drop(payload);
+        answering.await
     }
 
-    /// Reads a notification, gets the response, and makes the message for the results queue; `None` for a mere test, and for a
+    /// Passes on notifications; gives back those that could not be, by their message ids.
+    async fn pass_on(&self, deliveries: &[Delivery], deadline: Deadline) -> Vec<(String, Fault)> {
+        Flow::new(self, &self.results, deadline).run(deliveries).await
+    }
+
+    /// Reads a notification, gets the response, and makes the result of the two for `destination`; `None` for a mere test, and for a
     /// notification of an endpoint that is not this bridge's.
     async fn result_of<'a>(
         &self,
         attempt: Attempt<'a>,
+        destination: &dyn Destination,
         memory: &'a Memory,
     ) -> Result<Option<(ResultMessage, Room<'a>)>, Fault> {
-        let message_id = &attempt.delivery.id;
+        let message_id = attempt.delivery.id();
         let text = attempt.delivery.notification()?;
-        let Some(notification) = Notification::parse(&text)? else {
+        let Some(notification) = Notification::parse(text)? else {
             tracing::info!(message_id, "test notification of an endpoint");
             return Ok(None);
         };
@@ -103,7 +113,7 @@ impl Collect {
             );
             return Ok(None);
         }
-        self.message(&notification, &text, attempt, memory).await.map(Some)
+        self.message(&notification, text, attempt, destination, memory).await.map(Some)
     }
 
     /// Whether notifications of an endpoint are passed on. Its name may stand there in lower case, as in ARNs, and those who share a

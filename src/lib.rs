@@ -1,11 +1,13 @@
 //! The bridge between event-driven systems and Amazon SageMaker AI Async Inference.
 //!
 //! ```text
-//! SQS, API Gateway ─▶ submit ─▶ Invocation ─▶ InvokeEndpointAsync ─▶ endpoint ─▶ SNS topics
-//!                     submit/{sqs,http}.rs    submit.rs                              │
-//! results queue ◀─ ResultMessage ◀─ Notification + output ◀─ collect ◀───────────────┘
-//!                  results.rs       notification.rs, collect/output.rs
+//! event ─▶ submit/sources/ ─▶ Invocation ─▶ InvokeEndpointAsync ─▶ endpoint ─▶ SNS topics
+//!                             submit/invoke.rs                                    │
+//! destinations/ ◀─ ResultMessage ◀─ Notification + output ◀─ collect/sources/ ◀───┘
+//!                  collect/message.rs          collect/output.rs
 //! ```
+//!
+//! A way in is a source, a way out a destination, a file each (docs/design.md).
 //!
 //! Requests look like `InvokeEndpointAsync`, results like SageMaker's notifications, completed with the output.
 
@@ -14,12 +16,13 @@ mod batch;
 pub mod collect;
 pub mod config;
 mod deadline;
+mod destinations;
+mod event;
 pub mod fault;
 pub mod invocation;
 pub mod location;
 mod notification;
 mod object;
 mod pointer;
-mod results;
 pub mod submit;
 pub mod telemetry;

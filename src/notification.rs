@@ -11,8 +11,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::destinations::json_body;
 use crate::fault::{Fault, json_problem};
-use crate::results::json_body;
 
 const RESPONSE_PARAMETERS: &str = "responseParameters";
 const RESPONSE_BODY: &str = "responseBody";

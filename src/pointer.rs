@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::destinations::json_body;
 use crate::fault::{Fault, json_problem};
 use crate::location::S3Uri;
-use crate::results::json_body;
 
 /// The attribute that marks a body as a pointer, and holds the payload's size.
 pub(crate) const SIZE_ATTRIBUTE: &str = "ExtendedPayloadSize";

@@ -1,4 +1,5 @@
-//! Fetching outputs and sending results side by side: a fetch, copy or call that hangs costs its own notifications alone.
+//! Fetching outputs and sending results to one destination side by side: a fetch, copy or call that hangs costs its own notifications
+//! alone.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -10,33 +11,33 @@ use tokio::time::Instant;
 
 use super::Collect;
 use super::calls::{Call, Calls};
-use super::event::Delivery;
+use super::delivery::Delivery;
 use super::memory::{Memory, Room};
 use super::outcome::Outcome;
 use crate::deadline::Deadline;
+use crate::destinations::{self, Destination, ResultMessage, take_call};
 use crate::fault::{Fault, FaultKind};
-use crate::results::{BATCH_LIMIT_MESSAGES, MESSAGE_LIMIT_BYTES, ResultMessage, take_call};
 
-/// How long a result waits for others to share its call. SQS is paid by the call.
+/// How long a result waits for others to share its call. Services are paid by the call.
 const LINGER: Duration = Duration::from_millis(20);
 
 /// A try to pass on a notification.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    pub(super) delivery: &'a Delivery<'a>,
+    pub(super) delivery: &'a Delivery,
     /// Largest output that the result may carry.
     pub(super) limit_bytes: usize,
 }
 
 impl Attempt<'_> {
-    /// The next try, if the results queue refused this one's result for its size: without the output.
+    /// The next try, if the destination refused this one's result for its size: without the output.
     fn after(self, fault: &Fault) -> Option<Self> {
         let may_be_smaller = fault.kind() == FaultKind::PayloadTooLarge && self.limit_bytes > 0;
         may_be_smaller.then_some(Self { limit_bytes: 0, ..self })
     }
 
     fn failed(self, fault: Fault) -> (String, Fault) {
-        (self.delivery.id.clone(), fault)
+        (self.delivery.id().to_owned(), fault)
     }
 }
 
@@ -49,11 +50,24 @@ struct Ready<'a> {
     since: Instant,
 }
 
-impl Collect {
+/// What goes to one destination.
+pub(super) struct Flow<'a> {
+    collect: &'a Collect,
+    destination: &'a dyn Destination,
+    memory: Memory,
+    deadline: Deadline,
+    start: Instant,
+}
+
+impl<'a> Flow<'a> {
+    pub(super) fn new(collect: &'a Collect, destination: &'a dyn Destination, deadline: Deadline) -> Self {
+        Self { collect, destination, memory: Memory::new(), deadline, start: Instant::now() }
+    }
+
     /// Passes on notifications; gives back those that could not be, by their message ids.
-    pub(super) async fn pass_on(&self, deliveries: &[Delivery<'_>], deadline: Deadline) -> Vec<(String, Fault)> {
-        let (start, memory) = (Instant::now(), Memory::new());
-        let (at_once, limit_bytes) = (self.config.max_concurrency.get(), self.config.result_body_limit_bytes);
+    pub(super) async fn run(&self, deliveries: &[Delivery]) -> Vec<(String, Fault)> {
+        let config = &self.collect.config;
+        let (at_once, limit_bytes) = (config.max_concurrency.get(), config.result_body_limit_bytes);
         let mut waiting: VecDeque<_> = deliveries.iter().map(|delivery| Attempt { delivery, limit_bytes }).collect();
         let (mut ready, mut failed) = (Vec::new(), Vec::new());
         let (mut fetches, mut sends) = (FuturesUnordered::new(), FuturesUnordered::new());
@@ -62,15 +76,15 @@ impl Collect {
             while fetches.len() < at_once
                 && let Some(attempt) = waiting.pop_front()
             {
-                fetches.push(self.fetch(attempt, &memory, deadline));
+                fetches.push(self.fetch(attempt));
             }
             while calls.may_begin(at_once)
-                && let Some(call) = next_call(&mut ready, fetches.is_empty() || mem::take(&mut has_waited))
+                && let Some(call) = self.next_call(&mut ready, fetches.is_empty() || mem::take(&mut has_waited))
             {
-                sends.push(self.send(calls.begin(bytes_of(&call)), call, deadline, start));
+                sends.push(self.send(calls.begin(self.bytes_of(&call)), call));
             }
             let may_send = calls.may_begin(at_once);
-            let due = ready.first().map_or(start, |oldest: &Ready| oldest.since + LINGER);
+            let due = ready.first().map_or(self.start, |oldest: &Ready| oldest.since + LINGER);
             tokio::select! {
                 // What has been fetched by now shares the call that starts because another result has waited long enough.
                 biased;
@@ -96,50 +110,43 @@ impl Collect {
     }
 
     /// Makes the result of a notification. There is none for what tells of no inference of this bridge.
-    async fn fetch<'a>(
-        &self,
-        attempt: Attempt<'a>,
-        memory: &'a Memory,
-        deadline: Deadline,
-    ) -> (Attempt<'a>, Result<Option<Ready<'a>>, Fault>) {
-        let made = deadline.run(Box::pin(self.result_of(attempt, memory))).await.inspect_err(|fault| {
-            tracing::error!(message_id = attempt.delivery.id, error = fault.details(), "notification not passed on");
+    async fn fetch<'d>(&'d self, attempt: Attempt<'d>) -> (Attempt<'d>, Result<Option<Ready<'d>>, Fault>) {
+        let result = Box::pin(self.collect.result_of(attempt, self.destination, &self.memory));
+        let made = self.deadline.run(result).await.inspect_err(|fault| {
+            tracing::error!(message_id = attempt.delivery.id(), error = fault.details(), "notification not passed on");
         });
         let since = Instant::now();
         (attempt, made.map(|made| made.map(|(message, room)| Ready { attempt, message, _room: room, since })))
     }
 
-    /// Sends results in one call; gives back the call, and those that SQS did not take.
-    async fn send<'a>(
-        &self,
-        call: Call,
-        results: Vec<Ready<'a>>,
-        deadline: Deadline,
-        start: Instant,
-    ) -> (Call, Vec<(Attempt<'a>, Fault)>) {
-        let parts =
-            results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, Outcome::of(&message)), message));
+    /// Sends results in one call; gives back the call, and those that were not taken.
+    async fn send<'d>(&'d self, call: Call, results: Vec<Ready<'d>>) -> (Call, Vec<(Attempt<'d>, Fault)>) {
+        let outcome = |message: &ResultMessage| Outcome::of(message, self.destination.bytes(message));
+        let parts = results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, outcome(&message)), message));
         let (attempts, messages): (Vec<_>, Vec<_>) = parts.unzip();
-        let answers = self.results.send(messages, deadline).await;
+        let at_once = self.collect.config.max_concurrency;
+        let answers = destinations::send(self.destination, messages, at_once, self.deadline).await;
         let refused = attempts.into_iter().zip(answers).filter_map(|((attempt, outcome), answer)| {
-            let message_id = &attempt.delivery.id;
+            let message_id = attempt.delivery.id();
             match &answer {
-                Ok(()) => outcome.sent(message_id, start),
+                Ok(()) => outcome.sent(message_id, self.start),
                 Err(fault) if attempt.after(fault).is_some() => outcome.too_large(message_id, fault),
-                Err(fault) => outcome.not_sent(message_id, fault, start),
+                Err(fault) => outcome.not_sent(message_id, fault, self.start),
             }
             Some((attempt, answer.err()?))
         });
         (call, refused.collect())
     }
-}
 
-fn bytes_of(results: &[Ready<'_>]) -> usize {
-    results.iter().map(|result| result.message.bytes()).sum()
-}
+    fn bytes_of(&self, results: &[Ready<'_>]) -> usize {
+        results.iter().map(|result| self.destination.bytes(&result.message)).sum()
+    }
 
-/// The results of the next call: as many as fill it, or, if they are not to wait for others, all there are.
-fn next_call<'a>(ready: &mut Vec<Ready<'a>>, must_go: bool) -> Option<Vec<Ready<'a>>> {
-    let is_full = ready.len() >= BATCH_LIMIT_MESSAGES || bytes_of(ready) > MESSAGE_LIMIT_BYTES;
-    (is_full || must_go && !ready.is_empty()).then(|| take_call(ready, |result| &result.message))
+    /// The results of the next call: as many as fill it, or, if they are not to wait for others, all there are.
+    fn next_call<'d>(&self, ready: &mut Vec<Ready<'d>>, must_go: bool) -> Option<Vec<Ready<'d>>> {
+        let limits = self.destination.limits();
+        let is_full = ready.len() >= limits.call_messages || self.bytes_of(ready) > limits.call_bytes;
+        let bytes = |result: &Ready<'_>| self.destination.bytes(&result.message);
+        (is_full || must_go && !ready.is_empty()).then(|| take_call(ready, limits, bytes))
+    }
 }

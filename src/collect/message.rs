@@ -1,4 +1,4 @@
-//! The message for the results queue, in either format.
+//! The result of a notification, in either format.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,11 +12,11 @@ use super::memory::{Memory, Room};
 use super::{Collect, output};
 use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
+use crate::destinations::{Destination, ResultMessage, attribute, fits, identity_of, is_sqs_char};
 use crate::fault::Fault;
 use crate::location::S3Uri;
 use crate::notification::{Included, Notification, Response};
 use crate::pointer;
-use crate::results::{ResultMessage, attribute, identity_of, is_sqs_char};
 
 /// What `x-amz-copy-source` leaves as it is.
 const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -31,14 +31,15 @@ impl Collect {
         notification: &Notification,
         text: &str,
         attempt: Attempt<'_>,
+        destination: &dyn Destination,
         memory: &'a Memory,
     ) -> Result<(ResultMessage, Room<'a>), Fault> {
         let (response, room) = self.response(notification, attempt.limit_bytes, memory).await?;
         let identity = identity_of(text);
         let ResultFormat::Raw { result_location } = &self.config.result_format else {
-            return Ok((completed(notification, &response, identity)?, room));
+            return Ok((completed(notification, &response, identity, destination)?, room));
         };
-        if let Some(message) = direct(notification, &response, &identity) {
+        if let Some(message) = direct(notification, &response, &identity, destination) {
             return Ok((message, room));
         }
         let left_out = response.without_bytes();
@@ -49,7 +50,7 @@ impl Collect {
                 // Message id and time make the copy this message's own: an extended client deletes it with the message, and must
                 // not delete that of another delivery, or of another try of the same one.
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-                let copy = result_location.join(&format!("{identity}-{}-{now}", attempt.delivery.id));
+                let copy = result_location.join(&format!("{identity}-{}-{now}", attempt.delivery.id()));
                 let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
                 self.copy(&output::parse(location)?, &copy).await?;
                 pointing(notification, &left_out, &copy, identity)
@@ -79,14 +80,19 @@ impl Collect {
 }
 
 /// `notification` format: SageMaker's notification, completed with the response where a message can carry it.
-fn completed(notification: &Notification, response: &Response, identity: String) -> Result<ResultMessage, Fault> {
+fn completed(
+    notification: &Notification,
+    response: &Response,
+    identity: String,
+    destination: &dyn Destination,
+) -> Result<ResultMessage, Fault> {
     let whole = labelled(notification, notification.complete(response)?, identity.clone());
-    if whole.fits() {
+    if fits(destination, &whole) {
         return Ok(whole);
     }
     // Escaping and base64 make a response longer; only the finished message tells whether it is too long.
     let bare = labelled(notification, notification.complete(&response.without_bytes())?, identity);
-    if bare.fits() {
+    if fits(destination, &bare) {
         Ok(bare)
     } else {
         Err(Fault::payload_too_large("the notification is larger than an SQS message may be"))
@@ -94,7 +100,12 @@ fn completed(notification: &Notification, response: &Response, identity: String)
 }
 
 /// `raw` format, the response itself as the body. `None` when no message can carry it.
-fn direct(notification: &Notification, response: &Response, identity: &str) -> Option<ResultMessage> {
+fn direct(
+    notification: &Notification,
+    response: &Response,
+    identity: &str,
+    destination: &dyn Destination,
+) -> Option<ResultMessage> {
     let message = match response {
         // SQS takes no empty body.
         Response::Bytes(bytes) if bytes.is_empty() => return None,
@@ -105,7 +116,7 @@ fn direct(notification: &Notification, response: &Response, identity: &str) -> O
                 .with(CONTENT_ENCODING, Some("base64")),
         },
     };
-    message.fits().then_some(message)
+    fits(destination, &message).then_some(message)
 }
 
 /// `raw` format, a pointer to a copy of a response that no message can carry.

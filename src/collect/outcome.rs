@@ -2,8 +2,8 @@
 
 use tokio::time::Instant;
 
+use crate::destinations::{ResultMessage, attribute};
 use crate::fault::Fault;
-use crate::results::{ResultMessage, attribute};
 use crate::telemetry;
 
 /// What is to be said of a result when its message is gone.
@@ -15,13 +15,13 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(message: &ResultMessage) -> Self {
+    pub(super) fn of(message: &ResultMessage, bytes: usize) -> Self {
         let value = |name| message.attribute(name).map(str::to_owned);
         Self {
             inference_id: value(attribute::INFERENCE_ID),
             endpoint_name: value(attribute::ENDPOINT_NAME),
             status: value(attribute::INVOCATION_STATUS),
-            bytes: message.bytes(),
+            bytes,
         }
     }
 

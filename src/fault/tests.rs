@@ -1,8 +1,11 @@
-use super::*;
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::InvokeEndpointAsyncError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
+
+use super::*;
 
 fn answered(code: Option<&str>, status: u16) -> SdkError<InvokeEndpointAsyncError, HttpResponse> {
     let mut metadata = ErrorMetadata::builder().message("no");

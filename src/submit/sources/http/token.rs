@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::invocation::InferenceId;
 use crate::location::{S3Prefix, S3Uri};
-use crate::submit::Accepted;
+use crate::submit::invoke::Accepted;
 
 /// Tells a mangled token from a whole one without asking S3.
 const CHECKSUM_BYTES: usize = 6;

@@ -4,40 +4,58 @@
 mod output;
 mod request;
 mod response;
+mod route;
 mod token;
 mod upload;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use self::request::Request;
-pub use self::response::Response;
-
 use self::output::{IN_PROGRESS, RETRY_AFTER_RUNNING_SECONDS, preferred_wait};
+use self::request::Request;
+pub(in crate::submit) use self::response::Response;
+use self::route::{Route, UNKNOWN_PATH, route};
 use self::token::Token;
-use super::once::{Key, Once};
-use super::{Accepted, Origin, Submit};
 use crate::deadline::Deadline;
-use crate::fault::Fault;
+use crate::destinations::hex;
+use crate::event::{Answering, Call, Shape, Source};
+use crate::fault::{Fault, json_problem};
 use crate::invocation::{
     ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource,
     Parameters, is_printable_ascii,
 };
-use crate::results::hex;
+use crate::submit::idempotency::{Idempotency, Key};
+use crate::submit::invoke::Accepted;
+use crate::submit::outcome::Origin;
+use crate::submit::{Answer, AnswerForm, Submit};
 
 const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 
-/// What a path asks for.
-#[derive(Clone, Copy)]
-enum Route<'a> {
-    /// Invocations of the named endpoint, or of the default one.
-    Invocations(Option<&'a str>),
-    /// One invocation, by its token.
-    Invocation(&'a str),
-    Uploads,
+/// API Gateway's HTTP and REST APIs, and function URLs.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+pub(in crate::submit) struct Http;
+
+impl Source<Submit> for Http {
+    fn shape(&self) -> &'static str {
+        "an HTTP request of API Gateway or a function URL (`requestContext`)"
+    }
+
+    fn recognises(&self, shape: &Shape<'_>) -> bool {
+        shape.fields().get("requestContext").is_some_and(|context| context.get() != "null")
+    }
+
+    fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
+        let bad = |error| Fault::validation(format!("the event is no HTTP request: {}", json_problem(&error)));
+        let request: Request = serde_json::from_str(shape.whole().get()).map_err(bad)?;
+        let answer = async move {
+            Ok(Answer(AnswerForm::Http(submit.answer_request(request, &call.request_id, call.deadline).await)))
+        };
+        Ok(answer.boxed())
+    }
 }
 
 /// The body of a 202 to POST: SageMaker's answer, and how it stands if the caller waited for it.
@@ -52,19 +70,14 @@ struct AcceptedBody<'a> {
 
 impl Submit {
     /// Answers a request. `lambda_request_id` is Lambda's id of this invocation.
-    pub(super) async fn answer_request(
-        &self,
-        request: Request,
-        lambda_request_id: &str,
-        deadline: Deadline,
-    ) -> Response {
+    async fn answer_request(&self, request: Request, lambda_request_id: &str, deadline: Deadline) -> Response {
         let request = request.with_lower_case_headers();
         let (path, method) = (request.path().to_owned(), request.method().to_owned());
         let deadline = deadline.at_most(request.time_left());
         let response = match (route(&path), method.as_str()) {
             (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
             (Some((prefix, Route::Invocations(endpoint))), "POST") => {
-                let call = Call { has_body: request.has_body(), request, endpoint, prefix, lambda_request_id };
+                let call = Post { has_body: request.has_body(), request, endpoint, prefix, lambda_request_id };
                 self.answer_invocation(call, deadline).await
             }
             (Some((_, Route::Invocation(token))), "GET" | "HEAD") => {
@@ -88,16 +101,16 @@ impl Submit {
     }
 
     /// Answers POST: 202 when it is accepted, and the output itself if the caller prefers to wait and it comes in time.
-    async fn answer_invocation(&self, mut call: Call<'_>, deadline: Deadline) -> Response {
+    async fn answer_invocation(&self, mut call: Post<'_>, deadline: Deadline) -> Response {
         let request_id = call.request.id().unwrap_or(call.lambda_request_id).to_owned();
         let upload_name = upload_name(&call.request, call.lambda_request_id);
-        let origin = Origin::HttpRequest { request_id: &request_id, upload_name: &upload_name };
+        let origin = Origin::http_request(&request_id, &upload_name);
         let (invocation, key) = match self.http_invocation(&mut call) {
             Ok((invocation, key)) => (Ok(invocation), key),
             Err(fault) => (Err(fault), None),
         };
-        let once = key.map(|key| Once::Claim { key, claimant: call.lambda_request_id });
-        let accepted = match self.accept(invocation, origin, once.as_ref(), deadline).await {
+        let idempotency = key.map(|key| Idempotency::Claim { key, claimant: call.lambda_request_id });
+        let accepted = match self.accept(invocation, origin, idempotency.as_ref(), deadline).await {
             Ok(accepted) => accepted,
             Err(fault) => return Response::fault(&fault),
         };
@@ -131,7 +144,7 @@ impl Submit {
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
-    fn http_invocation(&self, call: &mut Call<'_>) -> Result<(Invocation, Option<Key>), Fault> {
+    fn http_invocation(&self, call: &mut Post<'_>) -> Result<(Invocation, Option<Key>), Fault> {
         let payload = call.request.take_payload()?;
         let mut parameters = Parameters::read(call, &self.config)?;
         if parameters.filename.is_none() {
@@ -178,7 +191,7 @@ impl Submit {
 }
 
 /// A POST of an invocation.
-struct Call<'a> {
+struct Post<'a> {
     request: Request,
     has_body: bool,
     endpoint: Option<&'a str>,
@@ -187,7 +200,7 @@ struct Call<'a> {
     lambda_request_id: &'a str,
 }
 
-impl ParameterSource for Call<'_> {
+impl ParameterSource for Post<'_> {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
         // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker. To a request without a body an HTTP API
         // adds a Content-Type of its own:
@@ -234,49 +247,6 @@ fn upload_name(request: &Request, lambda_request_id: &str) -> String {
 
 fn preference(wait: Duration) -> String {
     format!("wait={}", wait.as_secs())
-}
-
-const UNKNOWN_PATH: &str = "the path must be /invocations, /invocations/{token}, /endpoints/{EndpointName}/async-invocations or \
-                            /uploads";
-
-/// Matches a path's last segments, and gives what comes before them: a stage or a custom domain's mapping.
-fn route(path: &str) -> Option<(&str, Route<'_>)> {
-    let mut segments = path.rsplit('/');
-    let last = [segments.next(), segments.next(), segments.next(), segments.next()];
-    let (route, taken) = match last {
-        // SageMaker's synchronous path: the endpoint that it names must not silently become the default one.
-        [Some("invocations"), Some(_), Some("endpoints"), _] | [_, Some("invocations"), Some(_), Some("endpoints")] => {
-            return None;
-        }
-        [Some("async-invocations"), Some(endpoint), Some("endpoints"), Some(_)] => {
-            (Route::Invocations(Some(endpoint)), 3)
-        }
-        [Some("invocations"), Some(_), ..] => (Route::Invocations(None), 1),
-        [Some(token), Some("invocations"), Some(_), _] => (Route::Invocation(token), 2),
-        [Some("uploads"), Some(_), ..] => (Route::Uploads, 1),
-        _ => return None,
-    };
-    let end = path.rmatch_indices('/').nth(taken - 1)?.0;
-    Some((path.get(..end)?, route))
-}
-
-impl Route<'_> {
-    const fn allow(self) -> &'static str {
-        match self {
-            Self::Invocations(_) | Self::Uploads => "POST, OPTIONS",
-            Self::Invocation(_) => "GET, HEAD, OPTIONS",
-        }
-    }
-
-    fn method_not_allowed(self) -> Response {
-        let message = match self {
-            Self::Invocations(_) | Self::Uploads => "the method must be POST",
-            Self::Invocation(_) => {
-                "the method must be GET or HEAD; SageMaker has no way to cancel an accepted invocation"
-            }
-        };
-        Response::error(405, "MethodNotAllowedException", message).with("allow", Some(self.allow()))
-    }
 }
 
 impl Response {

@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::submit::Accepted;
+use crate::submit::invoke::Accepted;
 
 const MS_PER_SECOND: u64 = 1_000;
 
 /// One request, as its object in S3 remembers it. Times are milliseconds since 1970.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Record {
+pub(super) struct RequestRecord {
     pub(super) request: String,
     pub(super) claimed_at: u64,
     /// Until when whoever claimed it may still be at work.
@@ -26,7 +26,7 @@ pub(super) struct Record {
     pub(super) answer: Option<Accepted>,
 }
 
-impl Record {
+impl RequestRecord {
     /// When the request was accepted, or a little before, in seconds since 1970: the same for the first answer and for every
     /// repetition, because it is part of the token.
     pub(super) const fn accepted_at(&self) -> u64 {

@@ -24,7 +24,7 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 /// A response to a gateway.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Response {
+pub(in crate::submit) struct Response {
     status_code: u16,
     headers: BTreeMap<&'static str, String>,
     body: String,
@@ -101,19 +101,19 @@ impl Response {
 
     /// The HTTP status.
     #[must_use]
-    pub const fn status_code(&self) -> u16 {
+    pub(super) const fn status_code(&self) -> u16 {
         self.status_code
     }
 
     /// The value of a header, by its lower-case name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    #[cfg(test)]
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
     /// The body, in base64 where the gateway is told so.
-    #[must_use]
-    pub fn body(&self) -> &str {
+    #[cfg(test)]
+    pub(super) fn body(&self) -> &str {
         &self.body
     }
 }

@@ -26,7 +26,7 @@ const REST_API_TIMEOUT: Duration = Duration::from_secs(29);
 /// The fields of payload formats 1.0 and 2.0 that matter here. The two differ in where method, path and caller are.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request {
+pub(super) struct Request {
     raw_path: Option<String>,
     path: Option<String>,
     http_method: Option<String>,

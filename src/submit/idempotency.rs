@@ -16,14 +16,14 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
 
-use self::record::{Record, milliseconds, now_ms};
-use super::Accepted;
+use self::record::{RequestRecord, milliseconds, now_ms};
+use super::invoke::Accepted;
 use crate::deadline::Deadline;
+use crate::destinations::hex;
 use crate::fault::{Fault, json_problem};
 use crate::invocation::{PARAMETERS, ParameterSource};
 use crate::location::{S3Prefix, S3Uri};
 use crate::object::Object;
-use crate::results::hex;
 
 /// How long an answer is given again.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -67,12 +67,12 @@ impl Key {
 
 /// How a request is kept from being invoked twice.
 #[derive(Debug)]
-pub(super) enum Once<'a> {
+pub(super) enum Idempotency<'a> {
     /// It must be the only one with its key, also among those that come at the same time. `claimant` is Lambda's id of this
     /// invocation.
     Claim { key: Key, claimant: &'a str },
     /// It is remembered once it is accepted. SQS hands a message to one at a time, so nobody has to be kept off.
-    Message { key: Key, is_redelivered: bool },
+    Remember { key: Key, is_redelivered: bool },
 }
 
 /// A hash of texts, 64 characters; none of them can be taken for a part of its neighbour.
@@ -87,20 +87,20 @@ fn hash_of(texts: &[&str]) -> String {
 
 /// What is to be written when a request has been invoked.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingRecord {
     location: S3Uri,
-    record: Record,
+    record: RequestRecord,
     /// The version of the record that claims the request; `None` for one that is only remembered.
     claim: Option<String>,
 }
 
 /// What to do with a request.
 #[derive(Debug)]
-pub(super) enum Verdict {
-    /// Invoke, then [settle](Records::settle).
-    Invoke(Pending),
+pub(super) enum Decision {
+    /// Invoke, then [settle](RequestRecords::settle).
+    Invoke(PendingRecord),
     /// Give this answer again.
-    Answered(Accepted),
+    AnswerAgain(Accepted),
 }
 
 /// The condition under which a record is written.
@@ -112,39 +112,41 @@ enum Condition<'a> {
 }
 
 /// The records.
-pub(super) struct Records<'a> {
+pub(super) struct RequestRecords<'a> {
     pub(super) s3: &'a Client,
     pub(super) location: &'a S3Prefix,
     pub(super) deadline: Deadline,
 }
 
-impl Records<'_> {
+impl RequestRecords<'_> {
     /// Whether to invoke for a request.
     ///
     /// # Errors
     /// A conflict while the first one with its key is under way, a mismatch when that was another request, or what S3 said.
-    pub(super) async fn verdict(&self, once: &Once<'_>) -> Result<Verdict, Fault> {
+    pub(super) async fn decide(&self, once: &Idempotency<'_>) -> Result<Decision, Fault> {
         match once {
-            Once::Claim { key, claimant } => self.claim(key, claimant).await,
-            Once::Message { key, is_redelivered } => {
+            Idempotency::Claim { key, claimant } => self.claim(key, claimant).await,
+            Idempotency::Remember { key, is_redelivered } => {
                 let location = self.locate(key)?;
                 let known = if *is_redelivered { self.read(&location).await? } else { None };
                 match known.and_then(|(record, _)| record.answered()) {
-                    Some(answer) => Ok(Verdict::Answered(answer)),
-                    None => Ok(Verdict::Invoke(Pending { location, record: self.new_record(key, ""), claim: None })),
+                    Some(answer) => Ok(Decision::AnswerAgain(answer)),
+                    None => {
+                        Ok(Decision::Invoke(PendingRecord { location, record: self.new_record(key, ""), claim: None }))
+                    }
                 }
             }
         }
     }
 
-    async fn claim(&self, key: &Key, claimant: &str) -> Result<Verdict, Fault> {
+    async fn claim(&self, key: &Key, claimant: &str) -> Result<Decision, Fault> {
         let location = self.locate(key)?;
         let mut found_etag: Option<String> = None;
         for _ in 0..MAX_WRITES {
             let record = self.new_record(key, claimant);
             let condition = found_etag.as_deref().map_or(Condition::Absent, Condition::Unchanged);
             if let Some(etag) = self.write(&location, &record, condition).await? {
-                return Ok(Verdict::Invoke(Pending { location, record, claim: Some(etag) }));
+                return Ok(Decision::Invoke(PendingRecord { location, record, claim: Some(etag) }));
             }
             let Some((found, etag)) = self.read(&location).await? else {
                 // Nothing was written after all.
@@ -157,14 +159,14 @@ impl Records<'_> {
             if found.answer.is_some() && age < milliseconds(REMEMBERED) {
                 let is_same = found.request == key.request;
                 return if is_same {
-                    found.answered().map(Verdict::Answered).ok_or_else(|| Fault::under_way(1))
+                    found.answered().map(Decision::AnswerAgain).ok_or_else(|| Fault::under_way(1))
                 } else {
                     Err(Fault::other_request())
                 };
             }
             // The answer to the write was lost, and the SDK's second try met what the first one had written.
             if found.answer.is_none() && is_own {
-                return Ok(Verdict::Invoke(Pending { location, record, claim: Some(etag) }));
+                return Ok(Decision::Invoke(PendingRecord { location, record, claim: Some(etag) }));
             }
             if found.answer.is_none() && record.claimed_at < found.claimed_until {
                 return Err(found.conflict(record.claimed_at));
@@ -181,18 +183,18 @@ impl Records<'_> {
     /// invoked again.
     pub(super) async fn settle(
         &self,
-        pending: Pending,
+        pending: PendingRecord,
         outcome: Result<Accepted, Fault>,
         may_be_accepted: bool,
     ) -> Result<Accepted, Fault> {
-        let Pending { location, record, claim } = pending;
+        let PendingRecord { location, record, claim } = pending;
         let accepted_at = record.accepted_at();
         let record = match &outcome {
-            Ok(accepted) => Record { answer: Some(accepted.clone()), ..record },
+            Ok(accepted) => RequestRecord { answer: Some(accepted.clone()), ..record },
             Err(_) if claim.is_none() => return outcome,
-            Err(_) if may_be_accepted => Record { is_unknown: true, ..record },
+            Err(_) if may_be_accepted => RequestRecord { is_unknown: true, ..record },
             // The next request with the key may invoke at once.
-            Err(_) => Record { claimed_until: 0, ..record },
+            Err(_) => RequestRecord { claimed_until: 0, ..record },
         };
         let write = self.deadline.finish(Box::pin(self.write_ending(&location, &record, claim)));
         let written = tokio::time::timeout(SETTLE_TIMEOUT, write).await.unwrap_or_else(|_| Err(Fault::deadline()));
@@ -209,7 +211,7 @@ impl Records<'_> {
 
     /// # Errors
     /// What S3 said, or that somebody else claimed it meanwhile, because this one's time was up.
-    async fn write_ending(&self, location: &S3Uri, record: &Record, claim: Option<String>) -> Result<(), Fault> {
+    async fn write_ending(&self, location: &S3Uri, record: &RequestRecord, claim: Option<String>) -> Result<(), Fault> {
         let Some(mut etag) = claim else {
             return self.write(location, record, Condition::None).await.map(drop);
         };
@@ -234,9 +236,9 @@ impl Records<'_> {
         })
     }
 
-    fn new_record(&self, key: &Key, claimant: &str) -> Record {
+    fn new_record(&self, key: &Key, claimant: &str) -> RequestRecord {
         let now = now_ms();
-        Record {
+        RequestRecord {
             request: key.request.clone(),
             claimed_at: now,
             claimed_until: now.saturating_add(milliseconds(self.deadline.time_left())),
@@ -250,7 +252,7 @@ impl Records<'_> {
     async fn write(
         &self,
         location: &S3Uri,
-        record: &Record,
+        record: &RequestRecord,
         condition: Condition<'_>,
     ) -> Result<Option<String>, Fault> {
         let bad = |error| Fault::internal(format!("a record could not be written: {}", json_problem(&error)));
@@ -277,7 +279,7 @@ impl Records<'_> {
         }
     }
 
-    async fn read(&self, location: &S3Uri) -> Result<Option<(Record, String)>, Fault> {
+    async fn read(&self, location: &S3Uri) -> Result<Option<(RequestRecord, String)>, Fault> {
         let Some(object) = Object::get(self.s3, location).await? else { return Ok(None) };
         let none =
             |problem: &str| Fault::internal(format!("the object at {location} is no record of this bridge: {problem}"));

@@ -1,62 +1,60 @@
-//! The results queue: messages sent in few calls, each within SQS's limits.
+//! The results queue: the default destination.
 
-mod message;
+use std::collections::HashMap;
 
-use std::num::NonZeroUsize;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, MessageAttributeValue, SendMessageBatchRequestEntry};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
-use aws_sdk_sqs::types::BatchResultErrorEntry;
-use futures_util::{StreamExt, stream};
-
+use super::{Destination, Limits, ResultMessage, identity_of};
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
-use crate::deadline::Deadline;
 use crate::fault::Fault;
-pub(crate) use message::{
-    MESSAGE_LIMIT_BYTES, ResultMessage, attribute, attribute_text, hex, identity_of, is_sqs_char, json_body,
-};
 
-/// Messages in one `SendMessageBatch`.
+/// Largest SQS message, and largest sum of the messages of one batch, in bytes: body and attributes (name, type and value).
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-pub(crate) const BATCH_LIMIT_MESSAGES: usize = 10;
+pub(crate) const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
+/// Messages in one `SendMessageBatch`; the same page.
+const CALL_LIMIT_MESSAGES: usize = 10;
+/// Longest `MessageGroupId`.
+const GROUP_ID_LIMIT_CHARS: usize = 128;
 
 /// The results queue.
 pub(crate) struct ResultsQueue {
     sqs: Lazy<aws_sdk_sqs::Client>,
     url: QueueUrl,
-    max_concurrency: NonZeroUsize,
+}
+
+impl Destination for ResultsQueue {
+    fn limits(&self) -> Limits {
+        Limits {
+            message_bytes: MESSAGE_LIMIT_BYTES,
+            call_messages: CALL_LIMIT_MESSAGES,
+            call_bytes: MESSAGE_LIMIT_BYTES,
+        }
+    }
+
+    fn bytes(&self, message: &ResultMessage) -> usize {
+        let attributes = message.attributes.iter().map(|(name, (kind, value))| name.len() + kind.len() + value.len());
+        message.body.len() + attributes.sum::<usize>()
+    }
+
+    fn send_call(&self, messages: Vec<ResultMessage>) -> BoxFuture<'_, Vec<Result<(), Fault>>> {
+        self.send_batch(messages).boxed()
+    }
 }
 
 impl ResultsQueue {
-    /// The queue at `url`, to which up to `max_concurrency` calls go at once.
+    /// The queue at `url`.
     #[must_use]
-    pub(crate) const fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl, max_concurrency: NonZeroUsize) -> Self {
-        Self { sqs, url, max_concurrency }
+    pub(crate) const fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl) -> Self {
+        Self { sqs, url }
     }
 
-    /// Sends messages until the deadline; answers in their order, one answer each. What SQS has confirmed by then stays sent.
-    pub(crate) async fn send(&self, messages: Vec<ResultMessage>, deadline: Deadline) -> Vec<Result<(), Fault>> {
-        if deadline.is_over() {
-            return messages.iter().map(|_| Err(Fault::deadline())).collect();
-        }
-        let mut answers: Vec<_> =
-            messages.iter().map(|_| Err(Fault::internal("SQS did not confirm the result"))).collect();
-        let mut calls = stream::iter(pack(messages).into_iter().map(|batch| self.send_batch(batch)))
-            .buffer_unordered(self.max_concurrency.get());
-        while let Ok(Some(answered)) = deadline.finish(async { Ok(calls.next().await) }).await {
-            for (index, answer) in answered {
-                if let Some(slot) = answers.get_mut(index) {
-                    *slot = answer;
-                }
-            }
-        }
-        answers
-    }
-
-    async fn send_batch(&self, batch: Vec<(usize, ResultMessage)>) -> Vec<(usize, Result<(), Fault>)> {
-        let indices: Vec<usize> = batch.iter().map(|(index, _)| *index).collect();
-        let entries: Result<Vec<_>, _> =
-            batch.into_iter().map(|(index, message)| message.into_entry(index, self.url.is_fifo())).collect();
-        let sent = match entries {
+    async fn send_batch(&self, messages: Vec<ResultMessage>) -> Vec<Result<(), Fault>> {
+        let count = messages.len();
+        let entries = messages.into_iter().enumerate().map(|(index, message)| self.entry(index, message));
+        let sent = match entries.collect::<Result<Vec<_>, _>>() {
             Ok(entries) => {
                 let call = self.sqs.send_message_batch().queue_url(self.url.as_str()).set_entries(Some(entries));
                 call.send().await.map_err(|error| Fault::from_aws("SendMessageBatch", error))
@@ -67,10 +65,27 @@ impl ResultsQueue {
             Ok(answer) => {
                 let failed = answer.failed.iter().map(|entry| (entry.id.as_str(), Err(refusal(entry))));
                 let successful = answer.successful.iter().map(|entry| (entry.id.as_str(), Ok(())));
-                successful.chain(failed).filter_map(|(id, answer)| Some((id.parse().ok()?, answer))).collect()
+                let mut answers: HashMap<_, _> = successful.chain(failed).collect();
+                let mut answer_to = |index: usize| answers.remove(index.to_string().as_str());
+                let unconfirmed = || Err(Fault::internal("SQS did not confirm the result"));
+                (0..count).map(|index| answer_to(index).unwrap_or_else(unconfirmed)).collect()
             }
-            Err(fault) => indices.into_iter().map(|index| (index, Err(fault.shared()))).collect(),
+            Err(fault) => (0..count).map(|_| Err(fault.shared())).collect(),
         }
+    }
+
+    fn entry(&self, index: usize, message: ResultMessage) -> Result<SendMessageBatchRequestEntry, Fault> {
+        let bad = |error: aws_sdk_sqs::error::BuildError| Fault::internal(error.to_string());
+        let ResultMessage { body, attributes, inference_id, identity } = message;
+        let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
+        for (name, (data_type, value)) in attributes {
+            let value = MessageAttributeValue::builder().data_type(data_type).string_value(value).build();
+            entry = entry.message_attributes(name, value.map_err(bad)?);
+        }
+        if self.url.is_fifo() {
+            entry = entry.message_group_id(group_id(&inference_id)).message_deduplication_id(identity);
+        }
+        entry.build().map_err(bad)
     }
 }
 
@@ -84,36 +99,16 @@ fn refusal(entry: &BatchResultErrorEntry) -> Fault {
     if is_too_large { Fault::payload_too_large(problem) } else { Fault::internal(problem) }
 }
 
-/// Takes the messages of one call out of `waiting`: in their order, each for which there is still room.
-pub(crate) fn take_call<T>(waiting: &mut Vec<T>, message: impl Fn(&T) -> &ResultMessage) -> Vec<T> {
-    let (mut count, mut used) = (0, 0);
-    let taken = waiting.extract_if(.., |item| {
-        if count == BATCH_LIMIT_MESSAGES {
-            return false;
-        }
-        let bytes = message(item).bytes();
-        // One that no call has room for is for SQS to refuse.
-        let has_room = count == 0 || used + bytes <= MESSAGE_LIMIT_BYTES;
-        if has_room {
-            (count, used) = (count + 1, used + bytes);
-        }
-        has_room
-    });
-    taken.collect()
-}
-
-/// Packs messages into calls, each message with its index.
-fn pack(messages: Vec<ResultMessage>) -> Vec<Vec<(usize, ResultMessage)>> {
-    let mut waiting: Vec<_> = messages.into_iter().enumerate().collect();
-    let mut calls = Vec::new();
-    while !waiting.is_empty() {
-        calls.push(take_call(&mut waiting, |(_, message)| message));
-    }
-    calls
+/// An inference id as SQS takes it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.
+fn group_id(inference_id: &str) -> String {
+    let fits = (1..=GROUP_ID_LIMIT_CHARS).contains(&inference_id.len())
+        && inference_id.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { inference_id.to_owned() } else { identity_of(inference_id) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
     use std::sync::LazyLock;
 
     use aws_sdk_sqs::Client;
@@ -123,14 +118,17 @@ mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::Config;
 
+    use super::super::{attribute, fits, pack, send};
     use super::*;
+    use crate::deadline::Deadline;
 
     fn message(bytes: usize) -> ResultMessage {
         ResultMessage::new("x".repeat(bytes), "i", identity_of("x"))
     }
 
     fn sizes(batches: &[Vec<(usize, ResultMessage)>]) -> Vec<(usize, usize)> {
-        batches.iter().map(|batch| (batch.len(), batch.iter().map(|(_, message)| message.bytes()).sum())).collect()
+        let bytes = |(_, message): &(usize, ResultMessage)| silent().bytes(message);
+        batches.iter().map(|batch| (batch.len(), batch.iter().map(bytes).sum())).collect()
     }
 
     #[test]
@@ -144,7 +142,7 @@ mod tests {
             (vec![], 0),
         ];
         for (bytes, expected) in cases {
-            let batches = pack(bytes.iter().map(|bytes| message(*bytes)).collect());
+            let batches = pack(&silent(), bytes.iter().map(|bytes| message(*bytes)).collect());
             assert_eq!(batches.len(), expected, "{bytes:?} {:?}", sizes(&batches));
             assert!(sizes(&batches).iter().all(|(count, sum)| *count <= 10 && *sum <= MESSAGE_LIMIT_BYTES));
             let mut indices: Vec<usize> = batches.iter().flatten().map(|(index, _)| *index).collect();
@@ -162,11 +160,11 @@ mod tests {
             attribute in any::<String>(),
         ) {
             let labelled = |bytes: &usize| message(*bytes).with(attribute::INFERENCE_ID, Some(&attribute));
-            let messages: Vec<_> = sizes.iter().map(labelled).filter(ResultMessage::fits).collect();
-            let bodies: Vec<_> = messages.iter().map(|message| message.clone().into_entry(0, false).unwrap()).collect();
+            let messages: Vec<_> = sizes.iter().map(labelled).filter(|message| fits(&silent(), message)).collect();
+            let bodies: Vec<_> = messages.iter().map(|message| silent().entry(0, message.clone()).unwrap()).collect();
             let mut seen = Vec::new();
-            for batch in pack(messages) {
-                let entries: Vec<_> = batch.into_iter().map(|(index, message)| message.into_entry(index, false).unwrap()).collect();
+            for batch in pack(&silent(), messages) {
+                let entries: Vec<_> = batch.into_iter().map(|(index, message)| silent().entry(index, message).unwrap()).collect();
                 prop_assert!((1..=10).contains(&entries.len()));
                 prop_assert!(entries.iter().map(size).sum::<usize>() <= 1_048_576);
                 seen.extend(entries.iter().map(|entry| entry.id().parse::<usize>().unwrap()));
@@ -194,7 +192,16 @@ mod tests {
     }
 
     fn queue(url: &str, client: Client) -> ResultsQueue {
-        ResultsQueue::new(LazyLock::new(Box::new(move || client)), url.parse().unwrap(), NonZeroUsize::MIN)
+        ResultsQueue::new(LazyLock::new(Box::new(move || client)), url.parse().unwrap())
+    }
+
+    /// A queue that nothing is sent to.
+    fn silent() -> ResultsQueue {
+        let never = || unreachable!("nothing is sent");
+        ResultsQueue::new(
+            LazyLock::new(Box::new(never)),
+            "https://sqs.eu-west-1.amazonaws.com/1/results".parse().unwrap(),
+        )
     }
 
     fn sent(id: &str) -> SendMessageBatchResultEntry {
@@ -211,7 +218,7 @@ mod tests {
             output.failed(refused.clone()).build().unwrap()
         });
         let queue = queue("https://sqs.eu-west-1.amazonaws.com/1/results", mock_client!(aws_sdk_sqs, [&rule]));
-        let answers = queue.send(vec![message(1), message(2), message(3)], in_a_minute()).await;
+        let answers = send(&queue, vec![message(1), message(2), message(3)], NonZeroUsize::MIN, in_a_minute()).await;
         let ok: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!((ok, rule.num_calls()), (vec![true, false, true], 1));
     }
@@ -223,7 +230,7 @@ mod tests {
             output.set_failed(Some(vec![])).build().unwrap()
         });
         let queue = queue("https://sqs.eu-west-1.amazonaws.com/1/results", mock_client!(aws_sdk_sqs, [&rule]));
-        let answers = queue.send(vec![message(1), message(1)], in_a_minute()).await;
+        let answers = send(&queue, vec![message(1), message(1)], NonZeroUsize::MIN, in_a_minute()).await;
         assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
     }
 
@@ -239,9 +246,26 @@ mod tests {
                 output.set_failed(Some(vec![])).build().unwrap()
             });
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
-        let answers = queue("https://sqs.eu-west-1.amazonaws.com/1/results.fifo", client)
-            .send(vec![message(1)], in_a_minute())
-            .await;
+        let queue = queue("https://sqs.eu-west-1.amazonaws.com/1/results.fifo", client);
+        let answers = send(&queue, vec![message(1)], NonZeroUsize::MIN, in_a_minute()).await;
         assert!(answers[0].is_ok());
+    }
+
+    #[test]
+    fn a_messages_size_counts_its_attributes() {
+        let message = message(10).with("InferenceId", Some("abc")).with_number("ExtendedPayloadSize", 12);
+        assert_eq!(
+            silent().bytes(&message),
+            10 + ("InferenceId".len() + 6 + 3) + ("ExtendedPayloadSize".len() + 6 + 2)
+        );
+    }
+
+    #[test]
+    fn group_ids_are_brought_to_what_sqs_takes() {
+        assert_eq!(group_id("8a80ed4e-1ff9"), "8a80ed4e-1ff9");
+        for inference_id in ["order 4711", "", "käse", &"i".repeat(129)] {
+            assert_eq!(group_id(inference_id).len(), 64, "{inference_id}");
+        }
+        assert_ne!(group_id("a b"), group_id("a  b"));
     }
 }

@@ -1,20 +1,14 @@
-//! A message for the results queue, within SQS's limits.
+//! A result on its way out, before its destination gives it the form that its service takes.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 
-/// Largest SQS message, and largest sum of the messages of one batch, in bytes: body and attributes (name, type and value).
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-pub(crate) const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
 /// Longest attribute value that the bridge sends, in bytes. Ids and locations are shorter; a failure reason is cut.
 const ATTRIBUTE_LIMIT_BYTES: usize = 4_096;
-/// Longest `MessageGroupId`.
-const GROUP_ID_LIMIT_CHARS: usize = 128;
 
 /// Names of the attributes that results have, in words of SageMaker's API.
 pub(crate) mod attribute {
@@ -33,23 +27,23 @@ pub(crate) const fn is_sqs_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
-/// A message for the results queue.
+/// A result: a body, and what is said of it besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResultMessage {
-    body: String,
+    pub(super) body: String,
     /// Name to (type, value).
-    attributes: BTreeMap<&'static str, (&'static str, String)>,
-    /// The inference id; groups messages on a FIFO queue.
-    group: String,
-    /// What makes this message the same as another one: its hash is the deduplication id on a FIFO queue.
-    identity: String,
+    pub(super) attributes: BTreeMap<&'static str, (&'static str, String)>,
+    /// Empty where nobody tells it.
+    pub(super) inference_id: String,
+    /// What makes this result the same as another one: a hash of what it is made from.
+    pub(super) identity: String,
 }
 
 impl ResultMessage {
-    /// A message about the inference `group`. `identity` is a hash of what the message is made from ([`identity_of`]).
+    /// A result of the inference `inference_id`. `identity` is a hash of what it is made from ([`identity_of`]).
     #[must_use]
-    pub(crate) fn new(body: String, group: &str, identity: String) -> Self {
-        Self { body, attributes: BTreeMap::new(), group: group.to_owned(), identity }
+    pub(crate) fn new(body: String, inference_id: &str, identity: String) -> Self {
+        Self { body, attributes: BTreeMap::new(), inference_id: inference_id.to_owned(), identity }
     }
 
     /// Adds a String attribute. Characters that SQS does not take are replaced, an overlong value is cut, and an empty one,
@@ -77,31 +71,6 @@ impl ResultMessage {
     #[must_use]
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(|(_, value)| value.as_str())
-    }
-
-    /// The message's size as SQS counts it.
-    #[must_use]
-    pub(crate) fn bytes(&self) -> usize {
-        let attributes = self.attributes.iter().map(|(name, (kind, value))| name.len() + kind.len() + value.len());
-        self.body.len() + attributes.sum::<usize>()
-    }
-
-    /// Whether SQS takes it.
-    #[must_use]
-    pub(crate) fn fits(&self) -> bool {
-        self.bytes() <= MESSAGE_LIMIT_BYTES
-    }
-
-    pub(super) fn into_entry(self, id: usize, fifo: bool) -> Result<SendMessageBatchRequestEntry, Fault> {
-        let mut entry = SendMessageBatchRequestEntry::builder().id(id.to_string()).message_body(self.body);
-        for (name, (data_type, value)) in self.attributes {
-            let value = MessageAttributeValue::builder().data_type(data_type).string_value(value).build();
-            entry = entry.message_attributes(name, value.map_err(|error| Fault::internal(error.to_string()))?);
-        }
-        if fifo {
-            entry = entry.message_group_id(group_id(&self.group)).message_deduplication_id(self.identity);
-        }
-        entry.build().map_err(|error| Fault::internal(error.to_string()))
     }
 }
 
@@ -140,25 +109,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An inference id as SQS takes it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.
-fn group_id(inference_id: &str) -> String {
-    let fits = (1..=GROUP_ID_LIMIT_CHARS).contains(&inference_id.len())
-        && inference_id.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { inference_id.to_owned() } else { identity_of(inference_id) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn message(bytes: usize) -> ResultMessage {
         ResultMessage::new("x".repeat(bytes), "i", identity_of("x"))
-    }
-
-    #[test]
-    fn a_messages_size_counts_its_attributes() {
-        let message = message(10).with("InferenceId", Some("abc")).with_number("ExtendedPayloadSize", 12);
-        assert_eq!(message.bytes(), 10 + ("InferenceId".len() + 6 + 3) + ("ExtendedPayloadSize".len() + 6 + 2));
     }
 
     #[test]
@@ -178,14 +134,5 @@ mod tests {
         let json = json_body(&"a\u{0}\u{1F}\u{7F}\u{FFFE}\u{FFFF}ü").unwrap();
         assert!(json.chars().all(is_sqs_char), "{json}");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "a\u{0}\u{1F}\u{7F}\u{FFFE}\u{FFFF}ü");
-    }
-
-    #[test]
-    fn group_ids_are_brought_to_what_sqs_takes() {
-        assert_eq!(group_id("8a80ed4e-1ff9"), "8a80ed4e-1ff9");
-        for inference_id in ["order 4711", "", "käse", &"i".repeat(129)] {
-            assert_eq!(group_id(inference_id).len(), 64, "{inference_id}");
-        }
-        assert_ne!(group_id("a b"), group_id("a  b"));
     }
 }

@@ -11,7 +11,8 @@ use super::request::Request;
 use super::response::Response;
 use crate::fault::Fault;
 use crate::invocation::{CONTENT_TYPE, HeaderText};
-use crate::submit::{INPUT_LIMIT_BYTES, Submit};
+use crate::submit::Submit;
+use crate::submit::invoke::INPUT_LIMIT_BYTES;
 
 /// How long an upload may take to begin; one that has begun is not cut off.
 const UPLOAD_EXPIRES: Duration = Duration::from_secs(900);

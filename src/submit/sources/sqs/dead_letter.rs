@@ -7,15 +7,14 @@ use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use super::sqs::Message;
+use super::message::Message;
+use super::wire::SqsMessageAttribute;
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
+use crate::destinations::{MESSAGE_LIMIT_BYTES, attribute::FAILURE_REASON, attribute_text};
 use crate::fault::Fault;
-use crate::results::{MESSAGE_LIMIT_BYTES, attribute::FAILURE_REASON, attribute_text};
 
 /// Most attributes of a message.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
@@ -25,28 +24,18 @@ const ATTRIBUTES_LIMIT: usize = 10;
 const REASON_TYPE: &str = "String.sagemaker-async-bridge";
 
 /// The dead-letter queue of the request queue.
-pub(super) struct DeadLetterQueue {
+pub(in crate::submit) struct DeadLetterQueue {
     sqs: Lazy<aws_sdk_sqs::Client>,
     url: QueueUrl,
     /// One for each call that may be made at once.
     calls: Semaphore,
 }
 
-/// A message attribute as Lambda hands it over.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Attribute {
-    data_type: String,
-    string_value: Option<String>,
-    /// In base64.
-    binary_value: Option<String>,
-}
-
 type Attributes = HashMap<String, MessageAttributeValue>;
 
 impl DeadLetterQueue {
     /// The queue at `url`, to which up to `max_concurrency` calls go at once.
-    pub(super) fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl, max_concurrency: NonZeroUsize) -> Self {
+    pub(in crate::submit) fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl, max_concurrency: NonZeroUsize) -> Self {
         Self { sqs, url, calls: Semaphore::new(max_concurrency.get()) }
     }
 
@@ -55,7 +44,7 @@ impl DeadLetterQueue {
     ///
     /// # Errors
     /// What SQS said, or what keeps the message from being put there whole: then it is none that SQS delivered.
-    pub(super) async fn put(&self, message: &Message<'_>, fault: &Fault) -> Result<Option<String>, Fault> {
+    pub(super) async fn put(&self, message: &Message, fault: &Fault) -> Result<Option<String>, Fault> {
         if message.is_from(&self.url) {
             let problem = "BRIDGE_DEAD_LETTER_QUEUE_URL is the queue that the message came from";
             return Err(Fault::internal(problem));
@@ -69,7 +58,7 @@ impl DeadLetterQueue {
         // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
         let deduplication_id = self.url.is_fifo().then(|| message.id.clone());
         // On a standard queue a group is kept too, where there is one: it makes for fairness there.
-        let group_id = message.group_id().or_else(|| deduplication_id.clone());
+        let group_id = message.group_id().map(str::to_owned).or_else(|| deduplication_id.clone());
         let call = self.sqs.send_message().queue_url(self.url.as_str()).message_body(body);
         let call = call.set_message_attributes(Some(attributes));
         let call = call.set_message_group_id(group_id).set_message_deduplication_id(deduplication_id);
@@ -78,25 +67,25 @@ impl DeadLetterQueue {
     }
 }
 
-fn attributes(message: &Message<'_>) -> Result<Attributes, Fault> {
-    let value = |(name, json): (&String, &&RawValue)| {
-        let value = attribute(json)
+fn attributes(message: &Message) -> Result<Attributes, Fault> {
+    let value = |(name, given): (&String, &SqsMessageAttribute)| {
+        let value = attribute(given)
             .ok_or_else(|| Fault::internal(format!("the message attribute {name} is none that SQS delivers")))?;
         Ok((name.clone(), value))
     };
     message.attributes()?.iter().map(value).collect()
 }
 
-fn attribute(json: &RawValue) -> Option<MessageAttributeValue> {
-    let Attribute { data_type, string_value, binary_value } = serde_json::from_str(json.get()).ok()?;
-    let value = MessageAttributeValue::builder();
+fn attribute(given: &SqsMessageAttribute) -> Option<MessageAttributeValue> {
+    let data_type = given.data_type.as_ref()?;
+    let value = MessageAttributeValue::builder().data_type(data_type);
     // The type may have a label of the sender's behind it: `Binary.png`.
     let value = if data_type.starts_with("Binary") {
-        value.binary_value(Blob::new(BASE64_STANDARD.decode(binary_value?).ok()?))
+        value.binary_value(Blob::new(BASE64_STANDARD.decode(given.binary_value.as_ref()?).ok()?))
     } else {
-        value.string_value(string_value?)
+        value.string_value(given.string_value.as_ref()?)
     };
-    value.data_type(data_type).build().ok()
+    value.build().ok()
 }
 
 /// Adds why, where there is room for it, and takes away what an earlier rejection said. What the sender has under that name is the

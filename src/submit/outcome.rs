@@ -1,0 +1,89 @@
+//! What the log says of a request.
+
+use tokio::time::Instant;
+
+use super::invoke::Accepted;
+use crate::fault::Fault;
+use crate::invocation::EndpointName;
+use crate::telemetry;
+
+/// Where a request came from, by the id that AWS gave it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    id: OriginId<'a>,
+    upload_name: &'a str,
+}
+
+/// One for each name that the log has for such an id.
+#[derive(Clone, Copy, Debug)]
+enum OriginId<'a> {
+    SqsMessage(&'a str),
+    HttpRequest(&'a str),
+}
+
+impl<'a> Origin<'a> {
+    /// A message of SQS.
+    pub(super) const fn sqs_message(id: &'a str) -> Self {
+        Self { id: OriginId::SqsMessage(id), upload_name: id }
+    }
+
+    /// A request by HTTP.
+    pub(super) const fn http_request(id: &'a str, upload_name: &'a str) -> Self {
+        Self { id: OriginId::HttpRequest(id), upload_name }
+    }
+
+    /// What its input is called if it has to go through S3. Nobody else's input has this name.
+    pub(super) const fn upload_name(self) -> &'a str {
+        self.upload_name
+    }
+}
+
+/// A request that is being accepted.
+pub(super) struct Pending<'a> {
+    pub(super) origin: Origin<'a>,
+    pub(super) endpoint_name: Option<EndpointName>,
+    /// How its input travels.
+    pub(super) way: Option<&'static str>,
+    pub(super) start: Instant,
+}
+
+impl Pending<'_> {
+    pub(super) fn accepted(&self, accepted: &Accepted) {
+        tracing::info!(
+            inference.id = accepted.inference_id,
+            endpoint.name = self.endpoint_name(),
+            sqs.message_id = self.message_id(),
+            http.request_id = self.http_request_id(),
+            input.way = self.way,
+            output.location = accepted.output_location,
+            repeated = accepted.is_repeated,
+            duration_ms = telemetry::milliseconds_since(self.start),
+            "invocation accepted"
+        );
+    }
+
+    pub(super) fn failed(&self, fault: &Fault) {
+        tracing::error!(
+            endpoint.name = self.endpoint_name(),
+            sqs.message_id = self.message_id(),
+            http.request_id = self.http_request_id(),
+            input.way = self.way,
+            retryable = fault.kind().is_retryable(),
+            error = fault.details(),
+            duration_ms = telemetry::milliseconds_since(self.start),
+            "invocation failed"
+        );
+    }
+
+    fn endpoint_name(&self) -> Option<&str> {
+        self.endpoint_name.as_ref().map(EndpointName::as_str)
+    }
+
+    const fn message_id(&self) -> Option<&str> {
+        if let OriginId::SqsMessage(id) = self.origin.id { Some(id) } else { None }
+    }
+
+    const fn http_request_id(&self) -> Option<&str> {
+        if let OriginId::HttpRequest(id) = self.origin.id { Some(id) } else { None }
+    }
+}

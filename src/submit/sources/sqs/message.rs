@@ -1,0 +1,138 @@
+//! One message: a request whose payload is the body, and whose parameters are the message attributes.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::odd::{self, Lacks};
+use super::wire::{SqsMessage, SqsMessageAttribute};
+use crate::batch::{self, CONTENT_ENCODING, decode_base64};
+use crate::config::QueueUrl;
+use crate::fault::Fault;
+use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
+use crate::location::S3Uri;
+use crate::pointer::{self, SIZE_ATTRIBUTES};
+use crate::submit::Submit;
+
+/// One message, and its id, without which it could not be given back.
+pub(super) struct Message {
+    pub(super) id: String,
+    wire: SqsMessage,
+    lacks: Lacks,
+}
+
+impl Submit {
+    /// The request of a message.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it is not a valid one.
+    pub(super) fn invocation(&self, message: &Message) -> Result<Invocation, Fault> {
+        let mut parameters = Parameters::read(message, &self.config)?;
+        if parameters.inference_id.is_none() {
+            // A redelivery keeps the id, so that a consumer of results can tell a repetition.
+            parameters.inference_id = message.id.parse().ok();
+        }
+        let is_base64 = message.is_base64()?;
+        let input = match parameters.input_location.take() {
+            Some(location) => Input::Location(location),
+            None if message.is_pointer() => {
+                let location = message.pointed_to(is_base64)?;
+                Input::Location(allowed_input(location, &self.config.allowed_input_locations)?)
+            }
+            None => Input::Payload(message.payload(is_base64)?),
+        };
+        Ok(Invocation { parameters, input })
+    }
+}
+
+impl ParameterSource for Message {
+    fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
+        Ok(self.attribute(parameter.name)?.map(Cow::Borrowed))
+    }
+}
+
+impl Message {
+    /// Reads a record of a batch. What is odd in one that SQS would not deliver so is looked at only if it is of use.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it has no id. Lambda answers an unknown or empty id by returning the whole batch, and so does this.
+    pub(super) fn read(record: &RawValue) -> Result<Self, Fault> {
+        let (mut wire, lacks) = match serde_json::from_str(record.get()) {
+            Ok(wire) => (wire, Lacks::default()),
+            Err(_) => odd::read(record)?,
+        };
+        Ok(Self { id: batch::checked_id(wire.message_id.take())?, wire, lacks })
+    }
+
+    /// Whether it was not received before.
+    pub(super) fn is_first_receipt(&self) -> bool {
+        self.wire.attributes.get("ApproximateReceiveCount").is_none_or(|count| count == "1")
+    }
+
+    /// Its message group, on a queue of either kind.
+    pub(super) fn group_id(&self) -> Option<&str> {
+        self.wire.attributes.get("MessageGroupId").map(String::as_str)
+    }
+
+    pub(super) fn is_from_fifo_queue(&self) -> bool {
+        self.wire.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
+    }
+
+    /// Whether it came from this queue.
+    pub(super) fn is_from(&self, queue: &QueueUrl) -> bool {
+        self.wire.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
+    }
+
+    /// Its message attributes by their names.
+    pub(super) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
+        if self.lacks.attributes {
+            return Err(Fault::validation("messageAttributes must be names with message attributes"));
+        }
+        Ok(&self.wire.message_attributes)
+    }
+
+    fn attribute(&self, name: &str) -> Result<Option<&str>, Fault> {
+        let Some(attribute) = self.attributes()?.get(name) else { return Ok(None) };
+        let not_text = || Fault::validation(format!("{name} must be a message attribute of type String or Number"));
+        attribute.string_value.as_deref().ok_or_else(not_text).map(Some)
+    }
+
+    pub(super) fn body(&self) -> Result<&str, Fault> {
+        if self.lacks.body {
+            return Err(Fault::validation("the message's body must be a text"));
+        }
+        Ok(self.wire.body.as_deref().unwrap_or_default())
+    }
+
+    fn is_pointer(&self) -> bool {
+        SIZE_ATTRIBUTES.iter().any(|name| self.wire.message_attributes.contains_key(*name))
+    }
+
+    /// The object that an extended client's body points to.
+    fn pointed_to(&self, is_base64: bool) -> Result<S3Uri, Fault> {
+        if is_base64 {
+            return Err(Fault::validation(
+                "ContentEncoding cannot be undone for a payload that lies in S3: put the payload there as it is",
+            ));
+        }
+        pointer::read(self.body()?)
+    }
+
+    fn payload(&self, is_base64: bool) -> Result<Vec<u8>, Fault> {
+        let body = self.body()?;
+        let payload = if is_base64 { decode_base64(body)? } else { body.as_bytes().to_vec() };
+        if payload.is_empty() {
+            return Err(Fault::validation("the payload is empty: give a body or an InputLocation"));
+        }
+        Ok(payload)
+    }
+
+    fn is_base64(&self) -> Result<bool, Fault> {
+        match self.attribute(CONTENT_ENCODING)? {
+            None => Ok(false),
+            Some("base64") => Ok(true),
+            Some(_) => Err(Fault::validation("ContentEncoding must be `base64`, or not be given")),
+        }
+    }
+}
