@@ -4,7 +4,7 @@
 //!             ┌▶ other_services.rs: other services, told that they are not here
 //!             ├▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
-//!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
+//!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      instances.rs, store.rs, notifier.rs
 //!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
 //! ```
 
@@ -22,6 +22,7 @@ pub mod endpoint;
 pub mod faults;
 pub mod images;
 mod input;
+pub mod instances;
 pub mod invocation;
 pub mod model;
 pub mod notification;

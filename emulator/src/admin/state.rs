@@ -119,7 +119,7 @@ fn describe(endpoint: &Endpoint, core: &Core) -> Value {
     json!({
         "endpointName": endpoint.name,
         "status": core.status.name(),
-        "failureReason": core.failure_reason,
+        "failureReason": core.failure_reason.as_ref().or(core.trouble.as_ref()),
         "image": core.deployment.image,
         "instances": core.instances,
         "desiredInstances": core.desired,
