@@ -2,6 +2,7 @@
 
 pub mod course;
 pub mod deployment;
+pub mod history;
 pub mod ledger;
 pub mod lifecycle;
 mod programs;
@@ -20,6 +21,7 @@ use crate::context::Context;
 use crate::faults::{Draw, Fault};
 use crate::invocation::{Invocation, Parameters};
 use deployment::{Deployment, Scaling};
+use history::History;
 use ledger::{Ledger, Record};
 use variants::Share;
 
@@ -90,6 +92,8 @@ pub struct Core {
     pub others: Vec<Share>,
     /// Its invocations.
     pub ledger: Ledger,
+    /// How it went.
+    pub history: History,
     /// Calls that are answered with ThrottlingException before any other.
     still_throttled: usize,
     /// Why a process of its model does not start, while that is so.

@@ -54,6 +54,8 @@ pub struct Tally {
     pub healthy: u32,
     /// Why an instance has failed to start, until the next one has started.
     pub failure: Option<String>,
+    /// What was the matter with the latest try of a start that may still succeed.
+    pub trouble: Option<String>,
 }
 
 /// The instances of a production variant. Dropped, they end once what they run has come to its end.
@@ -201,11 +203,16 @@ impl Group {
             self.tally.send_if_modified(|tally| {
                 let was = std::mem::replace(&mut tally.healthy, healthy);
                 if healthy > was {
-                    tally.failure = None;
+                    (tally.failure, tally.trouble) = (None, None);
                 }
                 healthy != was
             });
         });
+    }
+
+    /// Says that a try to start an instance has failed; there are more.
+    fn trouble(&self, what: &str) {
+        self.tally.send_modify(|tally| tally.trouble = Some(what.to_owned()));
     }
 
     /// Says why an instance does not start.

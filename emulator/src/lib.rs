@@ -37,6 +37,7 @@ pub mod telemetry;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use account::Account;
 use autoscaling::AutoScaling;
@@ -84,6 +85,7 @@ impl Emulator {
         });
         let emulator = Arc::new(emulator);
         tokio::spawn(Self::pass_minutes(Arc::downgrade(&emulator)));
+        tokio::spawn(Self::note_history(Arc::downgrade(&emulator)));
         emulator
     }
 
@@ -99,6 +101,17 @@ impl Emulator {
             let fired = emulator.cloudwatch.evaluate(minute);
             emulator.autoscaling.scale(&emulator, &fired);
             next = minute + 1;
+        }
+    }
+
+    /// Every second, for the page.
+    async fn note_history(emulator: Weak<Self>) {
+        while let Some(emulator) = emulator.upgrade() {
+            for endpoint in emulator.endpoints() {
+                endpoint.with(|core| core.note_history(SystemTime::now()));
+            }
+            drop(emulator);
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 

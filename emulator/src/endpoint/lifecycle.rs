@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use super::deployment::{Deployment, Scaling};
+use super::history::History;
 use super::ledger::Ledger;
 use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
@@ -55,6 +56,7 @@ impl Endpoint {
             deployment: Arc::clone(&deployment),
             scaling,
             ledger: Ledger::new(context.limits),
+            history: History::default(),
             still_throttled,
             trouble: None,
             is_resizing: false,

@@ -110,7 +110,7 @@ impl Core {
             return;
         }
         self.instances = tally.healthy.min(self.desired);
-        self.trouble = tally.failure;
+        self.trouble = tally.failure.or(tally.trouble);
         if self.is_resizing && self.instances >= self.desired {
             self.is_resizing = false;
             self.status = EndpointStatus::InService;

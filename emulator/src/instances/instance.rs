@@ -94,7 +94,7 @@ impl Group {
         let mut deadline = Instant::now() + self.plan.startup_timeout;
         loop {
             match self.start(seat, directory) {
-                Err(error) => self.warn(seat, &format!("cannot be started: {error}")),
+                Err(error) => self.warn_of_start(seat, &format!("cannot be started: {error}")),
                 Ok((process, url)) => {
                     let process = place.insert(process);
                     match self.first_answer(process, &url, deadline).await {
@@ -103,8 +103,10 @@ impl Group {
                             pause = SHORTEST_PAUSE;
                             deadline = Instant::now() + self.plan.startup_timeout;
                         }
-                        Start::Ended(how) => self.warn(seat, &format!("has ended before it answered GET /ping: {how}")),
-                        Start::Late => self.warn(seat, "has not answered GET /ping with 200 in time"),
+                        Start::Ended(how) => {
+                            self.warn_of_start(seat, &format!("has ended before it answered GET /ping: {how}"));
+                        }
+                        Start::Late => self.warn_of_start(seat, "has not answered GET /ping with 200 in time"),
                     }
                 }
             }
@@ -136,6 +138,11 @@ impl Group {
         let label = format!("{}/{}", self.plan.endpoint, seat.number);
         let process = Process::start(&self.plan.command, variables, directory.path(), &label)?;
         Ok((process, format!("http://127.0.0.1:{port}")))
+    }
+
+    fn warn_of_start(&self, seat: &Seat, what: &str) {
+        self.warn(seat, what);
+        self.trouble(&format!("The model's process {what}. The log has what it wrote."));
     }
 
     fn warn(&self, seat: &Seat, what: &str) {

@@ -50,6 +50,8 @@ async fn an_endpoint_of_the_command_line_says_why_it_has_no_instance_and_goes_on
     let deployment = Deployment { startup_timeout: Duration::from_secs(60), ..deployment("exec:exit 3", 1, 1) };
     let endpoint = stage.endpoint(deployment, Scaling::default(), CONFIGURED);
     endpoint.invoke("waits");
-    until(&endpoint, |core| core.trouble.is_some()).await;
+    let trouble = |core: &Core, word: &str| core.trouble.as_ref().is_some_and(|trouble| trouble.contains(word));
+    until(&endpoint, |core| trouble(core, "has ended before it answered GET /ping: exit status: 3")).await;
+    until(&endpoint, |core| trouble(core, "did not pass the ping health check")).await;
     assert_eq!((endpoint.with(|core| core.status), endpoint.load()), (EndpointStatus::InService, (1, 0, 0)));
 }
