@@ -135,6 +135,29 @@ def test_instances_come_and_go_and_end_what_they_run_first(start: Callable[..., 
     wait_for(lambda: not group_members(first), LIMIT_SECONDS, "end of the last")
 
 
+def test_application_auto_scaling_starts_and_ends_processes(start: Callable[..., Emulator]) -> None:
+    emulator = start("--endpoint", f"demo={COMMAND}")
+    first = told(emulator, "demo", "first")["pid"]
+
+    def bound(least: int, most: int) -> None:
+        emulator.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace="sagemaker",
+            ResourceId="endpoint/demo/variant/AllTraffic",
+            ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+            MinCapacity=least,
+            MaxCapacity=most,
+        )
+
+    bound(2, 2)
+    wait_for(lambda: card(emulator, "demo")["instances"] == 2, LIMIT_SECONDS, "second instance")
+    bound(0, 0)
+    wait_for(lambda: not group_members(first), LIMIT_SECONDS, "end")
+    assert card(emulator, "demo")["instances"] == 0
+    ask(emulator, "demo", "waits", "hello")
+    bound(1, 1)
+    assert ended(emulator, "demo", "waits")["status"] == "Completed"
+
+
 def test_an_idle_endpoint_has_no_process_and_work_starts_one(start: Callable[..., Emulator]) -> None:
     emulator = start("--endpoint", f"demo={COMMAND}", "--scale-to-zero-after", "1")
     before = told(emulator, "demo", "before")
