@@ -17,6 +17,7 @@ from local.processes import group_members
 from tests.emulator.conftest import Emulator
 from tests.emulator.programs import (
     COMMAND,
+    IMAGE,
     LIMIT_SECONDS,
     archive,
     ask,
@@ -133,6 +134,31 @@ def test_instances_come_and_go_and_end_what_they_run_first(start: Callable[..., 
     assert psutil.pid_exists(first)
     emulator.client("sagemaker").delete_endpoint(EndpointName="demo")
     wait_for(lambda: not group_members(first), LIMIT_SECONDS, "end of the last")
+
+
+def test_an_update_replaces_the_process_once_the_new_one_answers(start: Callable[..., Emulator]) -> None:
+    emulator = host(start)
+    create(emulator, {"Environment": {"FLAVOUR": "sweet"}})
+    wait_until_settled(emulator)
+    old = told(emulator, "made", "old")
+    sagemaker = emulator.client("sagemaker")
+    container = {"Image": IMAGE, "Environment": {"FLAVOUR": "sour", "READY_AFTER_SECONDS": "1"}}
+    sagemaker.create_model(ModelName="other", PrimaryContainer=container)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName="made")
+    variants = [{**config["ProductionVariants"][0], "ModelName": "other"}]
+    asynchronous = config["AsyncInferenceConfig"]
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="other", ProductionVariants=variants, AsyncInferenceConfig=asynchronous
+    )
+    ask(emulator, "made", "runs", "sleep 4")
+    wait_for(lambda: invocation(emulator, "made", "runs")["status"] == "InProgress", LIMIT_SECONDS, "start")
+    sagemaker.update_endpoint(EndpointName="made", EndpointConfigName="other")
+    assert told(emulator, "made", "meanwhile")["environment"]["FLAVOUR"] == "sweet"
+    wait_for(lambda: status(emulator) == "InService", LIMIT_SECONDS, "update")
+    assert told(emulator, "made", "new")["environment"]["FLAVOUR"] == "sour"
+    assert ended(emulator, "made", "runs")["status"] == "Completed"
+    wait_for(lambda: not group_members(old["pid"]), LIMIT_SECONDS, "end of the old process")
+    assert not Path(old["environment"]["SAGEMAKER_BASE_DIR"]).exists()
 
 
 def test_application_auto_scaling_starts_and_ends_processes(start: Callable[..., Emulator]) -> None:
