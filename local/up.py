@@ -18,7 +18,10 @@ STATE = ROOT / ".local" / "state.json"
 
 # Without indentation, so that every command can be pasted as it stands.
 GUIDE = """
-The bridge is up: endpoints {endpoints}. Paste any of these:
+The bridge is up: endpoints {endpoints}.
+Watch their queues, instances and invocations: {emulator_url}/
+
+Paste any of these:
 
 # what the commands below need; the keys are those of the local AWS
 export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={key} AWS_DEFAULT_REGION={region}

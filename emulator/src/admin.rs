@@ -1,6 +1,7 @@
 //! The emulator's own API: `/_emulator/…`, in JSON.
 
 pub(crate) mod faults;
+pub(crate) mod history;
 pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod state;

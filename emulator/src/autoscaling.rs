@@ -51,6 +51,16 @@ impl AutoScaling {
         self.with(|targets| targets.values_mut().for_each(|target| target.scale(emulator, fired)));
     }
 
+    /// For the page: the bounds of an endpoint's scalable target, and what it did, the newest first. `null` without one.
+    pub(crate) fn overview(&self, endpoint: &str) -> Value {
+        self.with(|targets| {
+            let target = targets.values().find(|target| target.resource.endpoint == endpoint);
+            target.map_or(Value::Null, |target| {
+                json!({"minCapacity": target.min, "maxCapacity": target.max, "activities": target.activities.overview()})
+            })
+        })
+    }
+
     pub(crate) fn answer(&self, emulator: &Emulator, operation: &str, body: &[u8]) -> Response {
         match self.perform(emulator, operation, body) {
             Ok(answer) => ([("content-type", CONTENT_TYPE)], answer.to_string()).into_response(),

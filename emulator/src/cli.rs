@@ -39,8 +39,8 @@ pub struct Options {
     /// nowhere].
     #[arg(long, value_name = "TARGET")]
     pub notify: Vec<Target>,
-    /// An endpoint and its model: echo, fail, fail:STATUS, sleep:SECONDS (sleeps, then echoes), size:BYTES, or http://host:port of a model
-    /// container. Repeatable.
+    /// An endpoint and its model: echo, fail, fail:STATUS, sleep:SECONDS (sleeps, then echoes), size:BYTES, http://host:port of a model
+    /// container, or exec:COMMAND that serves like one and is started for each instance. Repeatable.
     #[arg(long = "endpoint", value_name = "NAME=MODEL")]
     pub endpoints: Vec<EndpointOption>,
     /// S3OutputPath of the endpoints of --endpoint, which need one [default with --embedded: s3://sagemaker/output/].

@@ -2,8 +2,10 @@
 
 pub mod course;
 pub mod deployment;
+pub mod history;
 pub mod ledger;
 pub mod lifecycle;
+mod programs;
 pub mod totals;
 pub mod variants;
 
@@ -19,6 +21,7 @@ use crate::context::Context;
 use crate::faults::{Draw, Fault};
 use crate::invocation::{Invocation, Parameters};
 use deployment::{Deployment, Scaling};
+use history::History;
 use ledger::{Ledger, Record};
 use variants::Share;
 
@@ -31,7 +34,7 @@ pub enum EndpointStatus {
     Updating,
     /// It takes and serves invocations.
     InService,
-    /// Its container never became ready.
+    /// Its container or process never became ready.
     Failed,
     /// It is gone.
     Deleting,
@@ -89,8 +92,14 @@ pub struct Core {
     pub others: Vec<Share>,
     /// Its invocations.
     pub ledger: Ledger,
+    /// How it went.
+    pub history: History,
     /// Calls that are answered with ThrottlingException before any other.
     still_throttled: usize,
+    /// Why a process of its model does not start, while that is so.
+    pub trouble: Option<String>,
+    /// It is `Updating` until so many of its model's processes answer.
+    is_resizing: bool,
     /// Instances are starting; a later start, an update or an end makes an earlier start void.
     starting: Option<u64>,
     starts: u64,
@@ -242,6 +251,7 @@ impl Core {
             }
         }
         let idle_until = self.scale(now);
+        self.staff();
         Step {
             expired,
             started,
@@ -277,7 +287,9 @@ impl Core {
     /// Whether instances have to be started now: the number of that start.
     fn next_start(&mut self) -> Option<u64> {
         let is_served = matches!(self.status, EndpointStatus::InService | EndpointStatus::Updating);
-        if !is_served || self.starting.is_some() || self.instances >= self.desired {
+        // Processes start by themselves.
+        let is_process = self.deployment.model.instances().is_some();
+        if !is_served || is_process || self.starting.is_some() || self.instances >= self.desired {
             return None;
         }
         self.starts += 1;

@@ -35,11 +35,13 @@ impl Images {
         Self(images)
     }
 
-    /// The model of an image: that of its pattern, or the one that the image itself names (`fail`, `sleep:2`), or `echo`.
+    /// The model of an image: that of its pattern, or the one that the image itself names (`fail`, `sleep:2`), or `echo`. Commands are those of
+    /// whoever starts the emulator alone, not of whoever can send it a request.
     #[must_use]
     pub fn model(&self, image: &str) -> Model {
         let mapped = self.0.iter().find(|mapped| matches(&mapped.pattern, image)).map(|mapped| mapped.model.clone());
-        mapped.or_else(|| image.parse().ok()).unwrap_or(Model::Echo(Duration::ZERO))
+        let named = || image.parse().ok().filter(|model| !matches!(model, Model::Exec { .. }));
+        mapped.or_else(named).unwrap_or(Model::Echo(Duration::ZERO))
     }
 }
 
@@ -86,5 +88,12 @@ mod tests {
         assert_eq!(images.model("x/other:1"), Model::Size(1));
         assert_eq!(Images::default().model("fail"), Model::Fail(400));
         assert_eq!(Images::default().model("x/other:1"), Model::Echo(Duration::ZERO));
+    }
+
+    #[test]
+    fn an_image_cannot_name_a_command() {
+        assert_eq!(Images::default().model("exec:touch /tmp/x"), Model::Echo(Duration::ZERO));
+        let images = Images::new(vec!["exec:touch*=exec:true".parse().unwrap()]);
+        assert_eq!(images.model("exec:touch /tmp/x"), "exec:true".parse().unwrap());
     }
 }

@@ -4,7 +4,7 @@
 //!             ┌▶ other_services.rs: other services, told that they are not here
 //!             ├▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
-//!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      store.rs, notifier.rs
+//!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      instances.rs, store.rs, notifier.rs
 //!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
 //! ```
 
@@ -22,6 +22,7 @@ pub mod endpoint;
 pub mod faults;
 pub mod images;
 mod input;
+pub mod instances;
 pub mod invocation;
 pub mod model;
 pub mod notification;
@@ -36,6 +37,7 @@ pub mod telemetry;
 mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use account::Account;
 use autoscaling::AutoScaling;
@@ -83,6 +85,7 @@ impl Emulator {
         });
         let emulator = Arc::new(emulator);
         tokio::spawn(Self::pass_minutes(Arc::downgrade(&emulator)));
+        tokio::spawn(Self::note_history(Arc::downgrade(&emulator)));
         emulator
     }
 
@@ -98,6 +101,17 @@ impl Emulator {
             let fired = emulator.cloudwatch.evaluate(minute);
             emulator.autoscaling.scale(&emulator, &fired);
             next = minute + 1;
+        }
+    }
+
+    /// Every second, for the page.
+    async fn note_history(emulator: Weak<Self>) {
+        while let Some(emulator) = emulator.upgrade() {
+            for endpoint in emulator.endpoints() {
+                endpoint.with(|core| core.note_history(SystemTime::now()));
+            }
+            drop(emulator);
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 

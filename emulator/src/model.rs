@@ -1,12 +1,14 @@
-//! What an endpoint runs: a built-in model, or a container.
+//! What an endpoint runs: a built-in model, a container, or a command.
 
 pub mod container;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 
+use crate::instances::Instances;
 use crate::invocation::Parameters;
 use crate::store::Object;
 
@@ -25,6 +27,13 @@ pub enum Model {
     Size(usize),
     /// The base URL of a container.
     Container(String),
+    /// A command that serves like a container.
+    Exec {
+        /// As `/bin/sh` reads it.
+        command: String,
+        /// Its processes, once an endpoint runs it.
+        instances: Option<Arc<Instances>>,
+    },
 }
 
 /// What a model is asked beside its input.
@@ -65,11 +74,14 @@ impl FromStr for Model {
             Some(("sleep", time)) => seconds(time).map(Self::Echo),
             Some(("size", size)) => bytes(size).map(Self::Size),
             Some(("http", _)) => Some(Self::Container(text.trim_end_matches('/').to_owned())),
+            Some(("exec", command)) if !command.trim().is_empty() => {
+                Some(Self::Exec { command: command.to_owned(), instances: None })
+            }
             _ => None,
         };
         model.ok_or_else(|| {
             format!(
-                "the model must be echo, fail, fail:STATUS, sleep:SECONDS, size:BYTES or http://host:port, not `{text}`"
+                "the model must be echo, fail, fail:STATUS, sleep:SECONDS, size:BYTES, http://host:port or exec:COMMAND, not `{text}`"
             )
         })
     }
@@ -93,6 +105,15 @@ impl Failure {
 }
 
 impl Model {
+    /// The processes of a command.
+    #[must_use]
+    pub const fn instances(&self) -> Option<&Arc<Instances>> {
+        match self {
+            Self::Exec { instances, .. } => instances.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Runs the model on an input.
     ///
     /// # Errors
@@ -117,7 +138,9 @@ impl Model {
             Self::Size(bytes) => {
                 Ok(Object { body: vec![b'x'; *bytes].into(), content_type: "application/octet-stream".to_owned() })
             }
-            Self::Container(url) => container::invoke(url, input, asked, http).await,
+            Self::Container(url) => container::invoke(url, input, asked, http).await.map_err(Failure::from),
+            Self::Exec { instances: Some(instances), .. } => instances.run(input, asked).await,
+            Self::Exec { instances: None, .. } => Err(Failure::without_response("no endpoint runs this command")),
         }
     }
 }
@@ -135,10 +158,19 @@ mod tests {
             ("sleep:0.5", Model::Echo(Duration::from_millis(500))),
             ("size:1000000", Model::Size(1_000_000)),
             ("http://127.0.0.1:9000/", Model::Container("http://127.0.0.1:9000".to_owned())),
+            (
+                "exec:python 'my server.py' --port=$SAGEMAKER_BIND_TO_PORT",
+                Model::Exec {
+                    command: "python 'my server.py' --port=$SAGEMAKER_BIND_TO_PORT".to_owned(),
+                    instances: None,
+                },
+            ),
         ] {
             assert_eq!(text.parse(), Ok(model), "{text}");
         }
-        for text in ["", "gpt", "fail:200", "sleep", "sleep:-1", "size:2000000000", "size:x", "https://example.com"] {
+        for text in
+            ["", "gpt", "fail:200", "sleep", "sleep:-1", "size:2000000000", "size:x", "exec: ", "https://example.com"]
+        {
             assert!(text.parse::<Model>().unwrap_err().contains("echo, fail, fail:STATUS"), "{text}");
         }
     }

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::admin::{faults, metrics, page, state};
+use crate::admin::{faults, history, metrics, page, state};
 use crate::embedded::Embedded;
 use crate::{Emulator, cloudwatch, other_services, services, wire};
 
@@ -77,6 +77,7 @@ fn router(emulator: Arc<Emulator>) -> Router {
         .route("/", get(page::get))
         .route("/metrics", get(metrics::get))
         .route("/_emulator/endpoints", get(state::endpoints))
+        .route("/_emulator/endpoints/{endpoint_name}/history", get(history::get))
         .route("/_emulator/endpoints/{endpoint_name}/invocations", get(state::invocations))
         .route("/_emulator/endpoints/{endpoint_name}/invocations/{number}", get(state::one))
         .route("/_emulator/endpoints/{endpoint_name}/invocations/{number}/retry", post(state::retry))

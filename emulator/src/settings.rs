@@ -17,6 +17,7 @@ use crate::endpoint::ledger::Limits;
 use crate::faults::Plan;
 use crate::faults::rules::Rules;
 use crate::images::Images;
+use crate::instances::container::Container;
 use crate::model::Model;
 use file::{EndpointTable, File};
 
@@ -160,6 +161,7 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
         variant: "AllTraffic".to_owned(),
         model: image.parse::<Model>().map_err(bad)?,
         image,
+        container: Container::default(),
         instances: table.instances.unwrap_or(1),
         weight: DEFAULT_WEIGHT,
         others: Vec::new(),

@@ -1,5 +1,7 @@
 //! Where inputs are read and outputs written.
 
+mod files;
+
 use aws_sdk_s3::primitives::ByteStream;
 use axum::body::Bytes;
 use sagemaker_async_bridge::location::S3Uri;

@@ -13,20 +13,46 @@ from local.stack import ROOT
 from tests.emulator.browser import chromium, prefer
 from tests.emulator.conftest import Emulator
 
-MODELS = ("summarizer=sleep:0.8", "transcriber=sleep:2.5", "moderation=fail")
+MODELS = ("summarizer=sleep:2", "transcriber=sleep:2.5", "moderation=fail")
+VARIANT = {
+    "ServiceNamespace": "sagemaker",
+    "ResourceId": "endpoint/summarizer/variant/AllTraffic",
+    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+}
+BACKLOG = {
+    "MetricName": "ApproximateBacklogSizePerInstance",
+    "Namespace": "AWS/SageMaker",
+    "Dimensions": [{"Name": "EndpointName", "Value": "summarizer"}],
+    "Statistic": "Average",
+}
+# Until the policy has scaled, and while there is still work.
+WORKS_SECONDS = 6
 
 
 def main(path: Path) -> None:
     """Gives the emulator some work and takes a picture in the middle of it."""
     with tempfile.TemporaryDirectory() as scratch:
         arguments = [part for model in MODELS for part in ("--endpoint", model)]
-        emulator = Emulator(tuple(arguments), Path(scratch) / "log", {})
+        emulator = Emulator((*arguments, "--time-scale", "60"), Path(scratch) / "log", {})
         try:
             emulator.wait()
+            scale(emulator)
             invoke(emulator)
+            time.sleep(WORKS_SECONDS)
             picture(emulator, path)
         finally:
             emulator.process.stop()
+
+
+def scale(emulator: Emulator) -> None:
+    scaling = emulator.client("application-autoscaling")
+    scaling.register_scalable_target(**VARIANT, MinCapacity=1, MaxCapacity=4)
+    scaling.put_scaling_policy(
+        **VARIANT,
+        PolicyName="backlog",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={"TargetValue": 5.0, "CustomizedMetricSpecification": BACKLOG},
+    )
 
 
 def invoke(emulator: Emulator) -> None:
@@ -36,8 +62,7 @@ def invoke(emulator: Emulator) -> None:
         s3.put_object(Bucket="sagemaker", Key=key, Body=b"RIFF" * 100)
         runtime.invoke_endpoint_async(EndpointName="transcriber", InputLocation=f"s3://sagemaker/{key}")
     runtime.invoke_endpoint_async(EndpointName="moderation", Body=b"{}")
-    time.sleep(0.5)
-    for number in range(4711, 4722):
+    for number in range(4711, 4821):
         body = b'{"inputs": "Everything that was said in the meeting ..."}'
         names = {"EndpointName": "summarizer", "InferenceId": f"order-{number}"}
         if number % 4 == 0:

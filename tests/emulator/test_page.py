@@ -113,6 +113,60 @@ def test_a_list_is_narrowed_by_status_and_inference_id(start: Callable[..., Emul
     wait_for(lambda: texts(laptop) == [], 20, "no row")
 
 
+def test_the_endpoint_that_was_used_last_is_shown_first(start: Callable[..., Emulator], laptop: Chrome) -> None:
+    emulator = start("--endpoint", "a=echo", "--endpoint", "b=echo", "--endpoint", "c=echo")
+    invoke(emulator, "a", "earlier")
+    invoke(emulator, "b", "later")
+    laptop.get(emulator.url)
+    wait_for(lambda: any("later" in text for text in texts(laptop)), 20, "row")
+    assert laptop.find_element(By.ID, "chosen").text == "Invocations of b"
+
+
+def test_instances_and_backlog_are_drawn_over_time(start: Callable[..., Emulator], laptop: Chrome) -> None:
+    emulator = start("--endpoint", "demo=sleep:600", "--cold-start", "1")
+    variant = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/demo/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    laptop.get(f"{emulator.url}/#demo")
+    wait_for(lambda: laptop.find_element(By.ID, "instances").text == "1", 20, "first instance")
+    emulator.client("application-autoscaling").register_scalable_target(**variant, MinCapacity=3, MaxCapacity=5)
+    for number in range(20):
+        invoke(emulator, "demo", str(number))
+    wait_for(lambda: laptop.find_element(By.ID, "instances").text == "3", 20, "further instances")
+    wait_for(lambda: laptop.find_element(By.ID, "backlog").text == "20", 20, "backlog")
+    assert laptop.find_element(By.ID, "scaling").text == "scaled from 3 to 5"
+    chart = laptop.find_element(By.ID, "instances-chart")
+    # From the first number of instances up to the last: a rise is a smaller y.
+    drawn = chart.find_element(By.CLASS_NAME, "line").get_attribute("d")
+    assert drawn.count("V") >= 2
+    assert float(drawn.split("V")[-1].split("H")[0]) < float(drawn.split(" ")[1].split("H")[0])
+    mark = chart.find_element(By.CSS_SELECTOR, ".mark title").get_attribute("textContent")
+    assert "set to 3: minimum capacity" in mark
+
+
+def test_names_stand_on_one_line_and_a_phone_shows_an_invocation_at_once(
+    start: Callable[..., Emulator], laptop: Chrome, phone: Chrome
+) -> None:
+    models = {"a": "echo", "b": "exec:exit 3", "c": "echo", "d": f"exec:exec sleep {'9' * 200}", "e": "echo"}
+    emulator = start(*(part for name, model in models.items() for part in ("--endpoint", f"{name}={model}")))
+    invoke(emulator, "e", "first")
+    script = "return [...document.querySelectorAll('.endpoint .name')].map((name) => name.getBoundingClientRect().top)"
+    laptop.get(emulator.url)
+    wait_for(lambda: texts(laptop), 20, "row")
+    wait_for(lambda: "ended before it answered GET /ping" in card(laptop, "b"), 20, "reason")
+    tops = laptop.execute_script(script)
+    assert len(set(tops[:4])) == 1
+    phone.get(emulator.url)
+    wait_for(lambda: texts(phone), 20, "row")
+    assert phone.execute_script(
+        "return document.querySelector('#rows tr').getBoundingClientRect().bottom < innerHeight"
+    )
+    cards = phone.find_elements(By.CLASS_NAME, "endpoint")
+    wait_for(lambda: 0 <= cards[-1].rect["x"] < 390, 20, "the card of the endpoint shown")
+
+
 def test_faults_in_force_are_shown(start: Callable[..., Emulator], laptop: Chrome) -> None:
     emulator = start("--endpoint", "demo=echo", "--fault", "missing-output=1", "--seed", "7")
     invoke(emulator, "demo", "a")

@@ -105,7 +105,7 @@ pub(crate) async fn output(
     Ok((headers, shown).into_response())
 }
 
-fn find(emulator: &Emulator, name: &str) -> Result<Arc<Endpoint>, AdminError> {
+pub(super) fn find(emulator: &Emulator, name: &str) -> Result<Arc<Endpoint>, AdminError> {
     emulator.endpoint(name).ok_or_else(|| AdminError(StatusCode::NOT_FOUND, format!("there is no endpoint {name}")))
 }
 
@@ -119,7 +119,7 @@ fn describe(endpoint: &Endpoint, core: &Core) -> Value {
     json!({
         "endpointName": endpoint.name,
         "status": core.status.name(),
-        "failureReason": core.failure_reason,
+        "failureReason": core.failure_reason.as_ref().or(core.trouble.as_ref()),
         "image": core.deployment.image,
         "instances": core.instances,
         "desiredInstances": core.desired,
@@ -129,6 +129,7 @@ fn describe(endpoint: &Endpoint, core: &Core) -> Value {
         "completed": totals.completed,
         "failed": totals.failures - totals.expired_requests,
         "expired": totals.expired_requests,
+        "lastReceivedTime": core.ledger.newest_first().next().map(|record| milliseconds(record.invocation.received)),
     })
 }
 
@@ -163,7 +164,7 @@ fn output_location(record: &Record) -> Option<&S3Uri> {
 }
 
 /// A time as JavaScript takes it.
-fn milliseconds(time: SystemTime) -> u64 {
+pub(super) fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or_default()
 }

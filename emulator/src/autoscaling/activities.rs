@@ -12,6 +12,8 @@ use crate::input::Input;
 
 /// AWS keeps six weeks of them.
 const KEPT: usize = 1_000;
+/// How many the page shows.
+const SHOWN: usize = 50;
 
 /// A change of capacity.
 #[derive(Debug)]
@@ -42,6 +44,12 @@ pub(super) struct UnderWay {
 }
 
 impl Activities {
+    /// Time in milliseconds since 1970, capacity and cause of the newest.
+    pub(super) fn overview(&self) -> Vec<Value> {
+        let shown = |activity: &Activity| json!({"time": (activity.started * 1e3).round(), "capacity": activity.wanted, "cause": activity.cause});
+        self.list.iter().take(SHOWN).map(shown).collect()
+    }
+
     pub(super) fn begin(&mut self, under_way: UnderWay, cause: String, now: f64) {
         let wanted = under_way.wanted;
         let activity = Activity { id: Uuid::new_v4(), wanted, cause, started: now, ended: None, failure: None };

@@ -11,6 +11,7 @@ use super::error::ControlError;
 use super::input::Input;
 use super::registry::Registry;
 use crate::endpoint::deployment::{AsyncConfig, Deployment, IncludeIn, Variant};
+use crate::instances::container::Container;
 
 /// SageMaker chooses by itself where a configuration says nothing.
 pub(crate) const DEFAULT_CONCURRENCY: u32 = 4;
@@ -52,6 +53,7 @@ pub(crate) fn deployment(
         model: first.model,
         variant: first.name,
         image: first.image,
+        container: first.container,
         instances: first.instances,
         weight: first.weight,
         others: variants,
@@ -95,10 +97,14 @@ fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Va
         ));
     }
     let image = image(&model.request).to_owned();
+    let mut container = container(&model.request).map(Container::new).unwrap_or_default();
+    let timeout = input.integer("ModelDataDownloadTimeoutInSeconds");
+    container.download_timeout = timeout.map(|seconds| Duration::from_secs(seconds.into()));
     Ok(Variant {
         name: input.name("VariantName")?,
         model: call.images().model(&image),
         image,
+        container,
         instances: input.integer("InitialInstanceCount").unwrap_or(1),
         weight: input.number("InitialVariantWeight").unwrap_or(DEFAULT_WEIGHT),
     })
@@ -106,9 +112,13 @@ fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Va
 
 /// The image of a model's first container; empty where a model package names it.
 pub(crate) fn image(model: &Map<String, Value>) -> &str {
+    container(model).and_then(|container| container.get("Image")).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A model's first container.
+fn container(model: &Map<String, Value>) -> Option<&Map<String, Value>> {
     let first = model.get("Containers").and_then(|containers| containers.get(0));
-    let container = model.get("PrimaryContainer").filter(|container| !container.is_null()).or(first);
-    container.and_then(|container| container.get("Image")).and_then(Value::as_str).unwrap_or_default()
+    model.get("PrimaryContainer").filter(|container| !container.is_null()).or(first)?.as_object()
 }
 
 /// `AsyncInferenceConfig`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sagemaker_async_bridge::location::S3Prefix;
 use serde_json::{Map, Value};
 
+use crate::instances::container::Container;
 use crate::model::Model;
 
 /// AWS's names for the topics of `IncludeInferenceResponseIn`.
@@ -69,6 +70,8 @@ pub struct Deployment {
     pub image: String,
     /// What runs for it here.
     pub model: Model,
+    /// What the model says of its container.
+    pub container: Container,
     /// `InitialInstanceCount`.
     pub instances: u32,
     /// `InitialVariantWeight`.
@@ -94,6 +97,8 @@ pub struct Variant {
     pub image: String,
     /// What runs for it here.
     pub model: Model,
+    /// What its model says of its container.
+    pub container: Container,
     /// `InitialInstanceCount`.
     pub instances: u32,
     /// `InitialVariantWeight`.

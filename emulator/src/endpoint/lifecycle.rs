@@ -6,10 +6,12 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 use super::deployment::{Deployment, Scaling};
+use super::history::History;
 use super::ledger::Ledger;
 use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
+use crate::instances::unhealthy;
 use crate::model::{Model, container};
 use crate::notification::TEST_NOTIFICATION;
 
@@ -30,12 +32,13 @@ impl Endpoint {
     #[must_use]
     pub fn launch(
         name: &str,
-        deployment: Deployment,
+        mut deployment: Deployment,
         scaling: Scaling,
         origin: Origin,
         context: &Arc<Context>,
     ) -> Arc<Self> {
         let now = SystemTime::now();
+        deployment.equip(name, scaling, context);
         let deployment = Arc::new(deployment);
         let (status, still_throttled) = match origin {
             Origin::Created => (EndpointStatus::Creating, 0),
@@ -53,7 +56,10 @@ impl Endpoint {
             deployment: Arc::clone(&deployment),
             scaling,
             ledger: Ledger::new(context.limits),
+            history: History::default(),
             still_throttled,
+            trouble: None,
+            is_resizing: false,
             starting: None,
             starts: 0,
             idle_since: None,
@@ -66,6 +72,7 @@ impl Endpoint {
             changed: Notify::new(),
             overtaken: Notify::new(),
         });
+        endpoint.follow(&deployment);
         if needs_no_wait(&deployment, scaling) {
             endpoint.with(|core| core.deploy(Arc::clone(&deployment)));
         } else if origin == Origin::Created {
@@ -80,8 +87,10 @@ impl Endpoint {
     }
 
     /// `UpdateEndpoint`: what it ran before serves until the new is ready.
-    pub fn update(self: &Arc<Self>, deployment: Deployment) {
+    pub fn update(self: &Arc<Self>, mut deployment: Deployment) {
+        deployment.equip(&self.name, self.with(|core| core.scaling), &self.context);
         let deployment = Arc::new(deployment);
+        self.follow(&deployment);
         let scaling = self.with(|core| {
             core.status = EndpointStatus::Updating;
             core.modified = SystemTime::now();
@@ -118,6 +127,7 @@ impl Endpoint {
             core.starting = None;
             core.modified = SystemTime::now();
             let is_short = core.instances < instances;
+            core.is_resizing = is_short && core.deployment.model.instances().is_some();
             core.status = if is_short { EndpointStatus::Updating } else { EndpointStatus::InService };
             Arc::clone(&core.deployment)
         });
@@ -153,15 +163,13 @@ impl Endpoint {
     /// new endpoint has failed, an updated one keeps the former instances.
     async fn replace(self: Arc<Self>, deployment: Arc<Deployment>, waiting: EndpointStatus, otherwise: EndpointStatus) {
         let is_ready = self.is_ready(&deployment).await;
-        self.with(|core| {
-            if core.status != waiting {
-                return;
-            }
-            if is_ready {
-                core.deploy(deployment);
-            } else {
+        self.with(|core| match is_ready {
+            _ if core.status != waiting => deployment.end_programs(),
+            Ok(()) => core.deploy(deployment),
+            Err(reason) => {
                 core.status = otherwise;
-                core.failure_reason = Some(unhealthy(&deployment));
+                core.failure_reason = Some(reason);
+                deployment.end_programs();
             }
         });
         self.changed.notify_one();
@@ -169,8 +177,8 @@ impl Endpoint {
 
     /// Starts instances of what is deployed already, however long its container takes.
     pub(super) async fn start_instances(self: Arc<Self>, start: u64, deployment: Arc<Deployment>) {
-        while !self.is_ready(&deployment).await {
-            tracing::warn!(endpoint.name = self.name, "{}", unhealthy(&deployment));
+        while let Err(reason) = self.is_ready(&deployment).await {
+            tracing::warn!(endpoint.name = self.name, "{reason}");
             if self.with(|core| core.starting != Some(start)) {
                 return;
             }
@@ -188,11 +196,18 @@ impl Endpoint {
         self.changed.notify_one();
     }
 
-    async fn is_ready(&self, deployment: &Deployment) -> bool {
+    /// Waits until a deployment's instances are there.
+    async fn is_ready(&self, deployment: &Deployment) -> Result<(), String> {
+        if has_programs(deployment) {
+            return deployment.programs_answer().await;
+        }
         tokio::time::sleep(self.with(|core| core.scaling.cold_start)).await;
         match &deployment.model {
-            Model::Container(url) => container::is_ready(url, deployment.startup_timeout, &self.context.http).await,
-            _ => true,
+            Model::Container(url) => {
+                let is_ready = container::is_ready(url, deployment.startup_timeout, &self.context.http).await;
+                is_ready.then_some(()).ok_or_else(|| unhealthy(&deployment.variant))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -214,8 +229,11 @@ impl Core {
         self.modified = SystemTime::now();
         self.starting = None;
         self.idle_since = None;
+        self.is_resizing = false;
+        self.trouble = None;
         self.desired = deployment.instances;
-        self.instances = deployment.instances;
+        let healthy = deployment.model.instances().map_or(deployment.instances, |instances| instances.healthy());
+        self.instances = healthy.min(deployment.instances);
         self.weight = deployment.weight;
         self.others = deployment.other_shares();
         self.deployment = deployment;
@@ -223,14 +241,10 @@ impl Core {
 }
 
 fn needs_no_wait(deployment: &Deployment, scaling: Scaling) -> bool {
-    scaling.cold_start.is_zero() && !matches!(deployment.model, Model::Container(_))
+    scaling.cold_start.is_zero() && !matches!(deployment.model, Model::Container(_)) && !has_programs(deployment)
 }
 
-/// SageMaker's words.
-fn unhealthy(deployment: &Deployment) -> String {
-    format!(
-        "The primary container for production variant {} did not pass the ping health check. Please check CloudWatch logs for this \
-         endpoint.",
-        deployment.variant
-    )
+/// Whether the model of a variant is a command.
+fn has_programs(deployment: &Deployment) -> bool {
+    deployment.model.instances().is_some() || deployment.others.iter().any(|other| other.model.instances().is_some())
 }

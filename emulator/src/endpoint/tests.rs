@@ -1,5 +1,7 @@
 //! The engine on a clock that jumps: no test here waits, and none depends on the machine's speed.
 
+mod programs;
+
 use std::time::Duration;
 
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
@@ -13,6 +15,7 @@ use super::lifecycle::Origin;
 use super::*;
 use crate::account::Account;
 use crate::faults::Faults;
+use crate::instances::container::Container;
 use crate::model::Model;
 use crate::notifier::{Notifier, Sink};
 use crate::store::Store;
@@ -53,6 +56,7 @@ fn deployment(model: &str, instances: u32, concurrency: u32) -> Deployment {
         config_name: "config".to_owned(),
         variant: "AllTraffic".to_owned(),
         image: "image".to_owned(),
+        container: Container::default(),
         model: model.parse::<Model>().unwrap(),
         instances,
         startup_timeout: Duration::from_secs(480),

@@ -13,7 +13,7 @@ use crate::store::Object;
 
 /// Containers have to answer `/ping` within two seconds.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-const PING_INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(200);
 /// SageMaker fails a container whose response headers are longer.
 /// <https://github.com/aws/deep-learning-containers/issues/4668>
 const MAX_HEADER_BYTES: usize = 4_096;
@@ -22,8 +22,7 @@ const MAX_HEADER_BYTES: usize = 4_096;
 pub async fn is_ready(url: &str, timeout: Duration, http: &Client) -> bool {
     let deadline = Instant::now() + timeout;
     loop {
-        let answer = http.get(format!("{url}/ping")).timeout(PING_TIMEOUT).send().await;
-        if answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK) {
+        if is_healthy(url, http).await {
             return true;
         }
         if Instant::now() >= deadline {
@@ -33,10 +32,34 @@ pub async fn is_ready(url: &str, timeout: Duration, http: &Client) -> bool {
     }
 }
 
-pub(super) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Client) -> Result<Object, Failure> {
-    let unreachable = |error: reqwest::Error| {
-        Failure::without_response(format!("InternalServerError: the model's container gave no answer: {error}"))
-    };
+/// Whether the container answers `GET /ping` with 200.
+pub(crate) async fn is_healthy(url: &str, http: &Client) -> bool {
+    let answer = http.get(format!("{url}/ping")).timeout(PING_TIMEOUT).send().await;
+    answer.is_ok_and(|answer| answer.status() == reqwest::StatusCode::OK)
+}
+
+/// Why a container has not answered as it should.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// There was no connection, or it broke.
+    Lost(reqwest::Error),
+    /// It has failed.
+    Failed(Failure),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Lost(error) => {
+                Self::without_response(format!("InternalServerError: the model's container gave no answer: {error}"))
+            }
+            Unanswered::Failed(failure) => failure,
+        }
+    }
+}
+
+/// Has a container run its model.
+pub(crate) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Client) -> Result<Object, Unanswered> {
     let parameters = asked.parameters;
     let mut request =
         http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", asked.inference_id);
@@ -49,13 +72,18 @@ pub(super) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Cli
             request = request.header(name, value);
         }
     }
-    let answer = request.body(input).send().await.map_err(unreachable)?;
+    let answer = request.body(input).send().await.map_err(Unanswered::Lost)?;
     let status = answer.status();
-    check(answer.headers(), asked.needs_length).map_err(Failure::without_response)?;
+    let checked = check(answer.headers(), asked.needs_length);
+    checked.map_err(|problem| Unanswered::Failed(Failure::without_response(problem)))?;
     let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    let response = Object { body: answer.bytes().await.map_err(unreachable)?, content_type };
-    if status.is_success() { Ok(response) } else { Err(Failure::answered(status.as_u16(), response)) }
+    let response = Object { body: answer.bytes().await.map_err(Unanswered::Lost)?, content_type };
+    if status.is_success() {
+        Ok(response)
+    } else {
+        Err(Unanswered::Failed(Failure::answered(status.as_u16(), response)))
+    }
 }
 
 /// What SageMaker refuses in a response, in the words of its endpoint logs.

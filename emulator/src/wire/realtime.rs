@@ -112,6 +112,11 @@ async fn run(
     }
     let chosen = endpoint.with(|core| choose(core, wanted.as_deref()));
     let (variant, model) = chosen.ok_or_else(|| {
+        // Its instances are starting, or have crashed.
+        let is_meant = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        if endpoint.with(|core| core.shares().iter().any(|(name, share)| is_meant(name) && share.instances > 0)) {
+            return WireError::unavailable();
+        }
         let wanted = wanted.unwrap_or_default();
         WireError::validation(format!("Endpoint {endpoint_name} has no production variant {wanted} with instances."))
     })?;
