@@ -113,7 +113,7 @@ impl<'a> Shape<'a> {
 
 impl<'a> Fields<'a> {
     /// The JSON of a field; of two with the same name, the last one's.
-    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn json(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(other, _)| other == name).map(|(_, json)| *json)
     }
 }
@@ -232,9 +232,9 @@ mod tests {
     fn of_two_fields_with_one_name_the_last_one_counts() {
         let json = json(r#"{"Body":"a","Body":"b","\u0042ody2":1}"#);
         let shape = Shape::read(&json).unwrap();
-        assert_eq!(shape.fields().get("Body").unwrap().get(), r#""b""#);
-        assert_eq!(shape.fields().get("Body2").unwrap().get(), "1");
-        assert!(shape.fields().get("InputLocation").is_none());
+        assert_eq!(shape.fields().json("Body").unwrap().get(), r#""b""#);
+        assert_eq!(shape.fields().json("Body2").unwrap().get(), "1");
+        assert!(shape.fields().json("InputLocation").is_none());
     }
 
     #[test]

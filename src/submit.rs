@@ -24,6 +24,7 @@ use crate::config::SubmitConfig;
 use crate::destinations::ResultsQueue;
 use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
+use invoke::Accepted;
 use sources::http::Response;
 use sources::sqs::DeadLetterQueue;
 
@@ -48,6 +49,8 @@ enum AnswerForm {
     Sqs(SqsBatchResponse),
     /// An HTTP response.
     Http(Response),
+    /// SageMaker's answer, as its API gives it.
+    Accepted(Accepted),
 }
 
 impl Handler for Submit {

@@ -1,4 +1,4 @@
-//! Any JSON as the event of `submit`: a batch of SQS, records of Pipes, an HTTP request, or none of them.
+//! Any JSON as the event of `submit`: a batch of SQS, records of Pipes, an HTTP request, a direct invocation, or none of them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

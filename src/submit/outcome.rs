@@ -19,6 +19,7 @@ pub(super) struct Origin<'a> {
 enum OriginId<'a> {
     SqsMessage(&'a str),
     HttpRequest(&'a str),
+    LambdaInvocation(&'a str),
 }
 
 impl<'a> Origin<'a> {
@@ -30,6 +31,11 @@ impl<'a> Origin<'a> {
     /// A request by HTTP.
     pub(super) const fn http_request(id: &'a str, upload_name: &'a str) -> Self {
         Self { id: OriginId::HttpRequest(id), upload_name }
+    }
+
+    /// An invocation of the function by whoever has the request.
+    pub(super) const fn lambda_invocation(id: &'a str) -> Self {
+        Self { id: OriginId::LambdaInvocation(id), upload_name: id }
     }
 
     /// What its input is called if it has to go through S3. Nobody else's input has this name.
@@ -54,6 +60,7 @@ impl Pending<'_> {
             endpoint.name = self.endpoint_name(),
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
+            lambda.request_id = self.lambda_request_id(),
             input.way = self.way,
             output.location = accepted.output_location,
             repeated = accepted.is_repeated,
@@ -67,6 +74,7 @@ impl Pending<'_> {
             endpoint.name = self.endpoint_name(),
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
+            lambda.request_id = self.lambda_request_id(),
             input.way = self.way,
             retryable = fault.kind().is_retryable(),
             error = fault.details(),
@@ -85,5 +93,9 @@ impl Pending<'_> {
 
     const fn http_request_id(&self) -> Option<&str> {
         if let OriginId::HttpRequest(id) = self.origin.id { Some(id) } else { None }
+    }
+
+    const fn lambda_request_id(&self) -> Option<&str> {
+        if let OriginId::LambdaInvocation(id) = self.origin.id { Some(id) } else { None }
     }
 }

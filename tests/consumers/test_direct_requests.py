@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from local.bridge import body_json
 from local.stack import LocalStack
 from tests.schemas.documents import is_valid, problems
-
-# Strict: the test fails as soon as direct invocation is there, and this mark has to go.
-pytestmark = pytest.mark.xfail(strict=True, reason="submit does not take direct invocations yet")
 
 REQUESTS: list[dict[str, Any]] = [
     {"Body": {"prompt": "Summarize."}},

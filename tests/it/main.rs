@@ -19,6 +19,7 @@ mod once;
 mod properties;
 mod results_queue;
 mod start;
+mod submit_direct;
 mod submit_http;
 mod submit_sqs;
 

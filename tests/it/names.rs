@@ -55,6 +55,7 @@ fn every_sample_event_of_submit_is_used_by_a_test() {
         "submit_sqs/dead_letters",
         "submit_sqs/faults",
         "submit_sqs/fifo",
+        "submit_direct",
         "submit_http",
         "http_answers",
         "http_upload",

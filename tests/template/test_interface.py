@@ -12,6 +12,7 @@ from botocore.validate import ParamValidator
 from resolve import Template
 
 OUTPUTS = {
+    "SubmitFunctionArn",
     "ApiUrl",
     "ApiId",
     "RequestQueueUrl",

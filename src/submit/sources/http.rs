@@ -45,7 +45,7 @@ impl Source<Submit> for Http {
     }
 
     fn recognises(&self, shape: &Shape<'_>) -> bool {
-        shape.fields().get("requestContext").is_some_and(|context| context.get() != "null")
+        shape.fields().json("requestContext").is_some_and(|context| context.get() != "null")
     }
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
