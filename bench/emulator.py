@@ -28,6 +28,8 @@ INVOCATIONS = 10_000
 CONNECTIONS = 32
 PAYLOAD_BYTES = 2_000
 ENDED_TIMEOUT_SECONDS = 300
+LARGE_BYTES = 100_000_000
+LARGE_AT_ONCE = 4
 
 
 class Emulator:
@@ -114,10 +116,7 @@ def throughput() -> None:
     with emulator("--endpoint", "demo=echo", "--max-concurrent-invocations-per-instance", "32") as running:
         begun = time.perf_counter()
         accepting = invoke(running.port, "demo", INVOCATIONS)
-        while (demo := running.endpoint("demo"))["queued"] or demo["inProgress"]:
-            if time.perf_counter() - begun > ENDED_TIMEOUT_SECONDS:
-                raise TimeoutError(f"still at work: {demo}")
-            time.sleep(0.02)
+        demo = until_ended(running, begun)
         ended = time.perf_counter() - begun
         lost = INVOCATIONS - running.stored()
         print(f"  accepted           {INVOCATIONS / accepting:8,.0f} per second")
@@ -136,6 +135,34 @@ def backlog() -> None:
         print(f"  queued {queued:,}; peak memory {after:.0f} MB, {before:.0f} MB before")
 
 
+def large() -> None:
+    """Runs large inputs by their location, all of them at once."""
+    with emulator("--endpoint", "demo=echo") as running:
+        url = f"http://127.0.0.1:{running.port}"
+        put = urllib.request.Request(f"{url}/sagemaker/in", data=bytes(LARGE_BYTES), method="PUT")
+        urllib.request.urlopen(put, timeout=60).close()
+        before = running.peak_megabytes()
+        begun = time.perf_counter()
+        for _ in range(LARGE_AT_ONCE):
+            headers = {"X-Amzn-SageMaker-InputLocation": "s3://sagemaker/in"}
+            call = f"{url}/endpoints/demo/async-invocations"
+            urllib.request.urlopen(urllib.request.Request(call, b"", headers, method="POST"), timeout=60).close()
+        demo = until_ended(running, begun)
+        seconds = time.perf_counter() - begun
+        print(
+            f"  completed {demo['completed']} in {seconds:.1f} s; peak memory {running.peak_megabytes():.0f} MB, {before:.0f} MB before"
+        )
+
+
+def until_ended(running: Emulator, begun: float) -> dict:
+    """The endpoint `demo` once it has nothing to do."""
+    while (demo := running.endpoint("demo"))["queued"] or demo["inProgress"]:
+        if time.perf_counter() - begun > ENDED_TIMEOUT_SECONDS:
+            raise TimeoutError(f"still at work: {demo}")
+        time.sleep(0.02)
+    return demo
+
+
 def main() -> int:
     """Prints the figures."""
     if not BINARY.exists():
@@ -146,6 +173,8 @@ def main() -> int:
     throughput()
     print("without an instance, so that everything waits in the queue")
     backlog()
+    print(f"{LARGE_AT_ONCE} inputs of {LARGE_BYTES:,} bytes at once, by their location")
+    large()
     return 0
 
 

@@ -1,6 +1,7 @@
 //! What every endpoint uses.
 
 use crate::account::Account;
+use crate::body::Spool;
 use crate::endpoint::ledger::Limits;
 use crate::faults::Faults;
 use crate::notifier::Notifier;
@@ -14,6 +15,8 @@ pub struct Context {
     pub account: Account,
     /// For inputs and outputs.
     pub store: Store,
+    /// For inputs and outputs that are too large for memory.
+    pub spool: Spool,
     /// For notifications.
     pub notifier: Notifier,
     /// For containers.
@@ -31,6 +34,7 @@ impl Context {
         Self {
             account: settings.account.clone(),
             store,
+            spool: Spool::default(),
             notifier,
             http: reqwest::Client::new(),
             faults: Faults::new(settings.plan.clone()),

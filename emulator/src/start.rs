@@ -11,7 +11,7 @@ use crate::embedded::Embedded;
 use crate::notifier::{Notifier, Sink, Target};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::{Emulator, aws, server};
+use crate::{Emulator, aws, scratch, server};
 
 /// Everything up to the loop that serves: that is the future it gives.
 ///
@@ -22,6 +22,7 @@ pub async fn start(
     settings: Settings,
     listener: TcpListener,
 ) -> Result<impl Future<Output = std::io::Result<()>> + use<>, Box<dyn std::error::Error>> {
+    scratch::sweep();
     let embedded = options.embedded.as_ref().map(Embedded::open).transpose()?;
     let targets = targets(options);
     // Loading it may ask the machine's surroundings for a region; who needs no AWS asks nobody.

@@ -41,6 +41,7 @@ fn stage(plan: &Value) -> Stage {
         account: Account::default(),
         store: Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put])),
         notifier: Notifier { sinks: vec![Sink::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]))] },
+        spool: crate::body::Spool::default(),
         http: reqwest::Client::new(),
         faults: Faults::new(serde_json::from_value(plan.clone()).unwrap()),
         limits: Limits::default(),

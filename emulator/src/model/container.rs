@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use reqwest::Client;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
-use super::{Asked, Failure};
+use super::{Asked, Failure, not_kept};
+use crate::body::Body;
 use crate::store::Object;
 
 /// Containers have to answer `/ping` within two seconds.
@@ -33,7 +33,7 @@ pub async fn is_ready(url: &str, timeout: Duration, http: &Client) -> bool {
     }
 }
 
-pub(super) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Client) -> Result<Object, Failure> {
+pub(super) async fn invoke(url: &str, input: Body, asked: Asked<'_>, http: &Client) -> Result<Object, Failure> {
     let unreachable = |error: reqwest::Error| {
         Failure::without_response(format!("InternalServerError: the model's container gave no answer: {error}"))
     };
@@ -49,12 +49,21 @@ pub(super) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Cli
             request = request.header(name, value);
         }
     }
-    let answer = request.body(input).send().await.map_err(unreachable)?;
+    // Memory is given as such: it can be sent again where a kept connection turns out to be closed.
+    let body = match input.in_memory() {
+        Some(bytes) => reqwest::Body::from(bytes.clone()),
+        None => reqwest::Body::wrap(input.http().await.map_err(Failure::without_response)?),
+    };
+    let mut answer = request.body(body).send().await.map_err(unreachable)?;
     let status = answer.status();
     check(answer.headers(), asked.needs_length).map_err(Failure::without_response)?;
     let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    let response = Object { body: answer.bytes().await.map_err(unreachable)?, content_type };
+    let mut intake = asked.spool.intake();
+    while let Some(bytes) = answer.chunk().await.map_err(unreachable)? {
+        intake.take(&bytes).await.map_err(not_kept)?;
+    }
+    let response = Object { body: intake.finish().await.map_err(not_kept)?, content_type };
     if status.is_success() { Ok(response) } else { Err(Failure::answered(status.as_u16(), response)) }
 }
 
