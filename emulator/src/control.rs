@@ -6,7 +6,6 @@ mod configs;
 mod describe;
 pub(crate) mod endpoints;
 pub(crate) mod error;
-mod input;
 mod listing;
 mod models;
 pub(crate) mod registry;

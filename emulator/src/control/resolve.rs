@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::error::ControlError;
-use super::input::Input;
 use super::registry::Registry;
 use crate::endpoint::deployment::{AsyncConfig, Deployment, IncludeIn, Variant};
+use crate::input::Input;
 
 /// SageMaker chooses by itself where a configuration says nothing.
 pub(crate) const DEFAULT_CONCURRENCY: u32 = 4;
@@ -41,12 +41,15 @@ pub(crate) fn deployment(
     }
     let asynchronous = input.get("AsyncInferenceConfig").map(asynchronous).transpose()?;
     let is_serverless = |variant: &Value| variant.get("ServerlessConfig").is_some_and(|config| !config.is_null());
-    if asynchronous.is_some() && input.list("ProductionVariants").iter().any(is_serverless) {
+    if asynchronous.is_some() && input.list("ProductionVariants")?.iter().any(is_serverless) {
         return Err(ControlError::unsupported());
     }
     let first = variants.remove(0);
-    let timeout = input.list("ProductionVariants").first();
-    let timeout = Input::of(timeout, "").integer("ContainerStartupHealthCheckTimeoutInSeconds");
+    let configured = input.list("ProductionVariants")?.first().map(|variant| Input::of(variant, "")).transpose()?;
+    let timeout = match configured {
+        Some(variant) => variant.count("ContainerStartupHealthCheckTimeoutInSeconds")?,
+        None => None,
+    };
     Ok(Deployment {
         config_name: name.to_owned(),
         model: first.model,
@@ -71,8 +74,8 @@ fn variants(
     call: &Call<'_>,
 ) -> Result<Vec<Variant>, ControlError> {
     let mut variants: Vec<Variant> = Vec::new();
-    for value in input.list(member) {
-        let variant = variant(&Input::of(Some(value), path), registry, call)?;
+    for value in input.list(member)? {
+        let variant = variant(&Input::of(value, path)?, registry, call)?;
         if variants.iter().any(|other| other.name == variant.name) {
             return Err(ControlError::duplicate_variant(&variant.name));
         }
@@ -82,7 +85,7 @@ fn variants(
 }
 
 fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Variant, ControlError> {
-    let Some(model_name) = input.text("ModelName") else {
+    let Some(model_name) = input.text("ModelName")? else {
         return Err(ControlError::validation(
             "The emulator has no inference components: each production variant needs a ModelName.",
         ));
@@ -99,8 +102,8 @@ fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Va
         name: input.name("VariantName")?,
         model: call.images().model(&image),
         image,
-        instances: input.integer("InitialInstanceCount").unwrap_or(1),
-        weight: input.number("InitialVariantWeight").unwrap_or(DEFAULT_WEIGHT),
+        instances: input.count("InitialInstanceCount")?.unwrap_or(1),
+        weight: input.double("InitialVariantWeight")?.unwrap_or(DEFAULT_WEIGHT),
     })
 }
 
@@ -113,24 +116,24 @@ pub(crate) fn image(model: &Map<String, Value>) -> &str {
 
 /// `AsyncInferenceConfig`.
 fn asynchronous(value: &Value) -> Result<AsyncConfig, ControlError> {
-    let input = Input::of(Some(value), "asyncInferenceConfig.");
-    let output = Input::of(input.get("OutputConfig"), "asyncInferenceConfig.outputConfig.");
-    let topics = Input::of(output.get("NotificationConfig"), "asyncInferenceConfig.outputConfig.notificationConfig.");
-    let client = Input::of(input.get("ClientConfig"), "asyncInferenceConfig.clientConfig.");
-    let include = topics.list("IncludeInferenceResponseIn").iter();
+    let input = Input::of(value, "asyncInferenceConfig.")?;
+    let output = input.structure("OutputConfig", "asyncInferenceConfig.outputConfig.")?;
+    let topics = output.structure("NotificationConfig", "asyncInferenceConfig.outputConfig.notificationConfig.")?;
+    let client = input.structure("ClientConfig", "asyncInferenceConfig.clientConfig.")?;
+    let include = topics.list("IncludeInferenceResponseIn")?.iter();
     Ok(AsyncConfig {
         output: location(&output, "S3OutputPath")?,
         failure: location(&output, "S3FailurePath")?,
-        success_topic: topics.text("SuccessTopic").map(str::to_owned),
-        error_topic: topics.text("ErrorTopic").map(str::to_owned),
+        success_topic: topics.text("SuccessTopic")?.map(str::to_owned),
+        error_topic: topics.text("ErrorTopic")?.map(str::to_owned),
         include: include.filter_map(|topic| serde_json::from_value::<IncludeIn>(topic.clone()).ok()).collect(),
-        concurrency: client.integer("MaxConcurrentInvocationsPerInstance").unwrap_or(DEFAULT_CONCURRENCY),
+        concurrency: client.count("MaxConcurrentInvocationsPerInstance")?.unwrap_or(DEFAULT_CONCURRENCY),
     })
 }
 
 /// A location of outputs: as `s3://…`, or as the `https://` URL that S3 has for it.
 fn location(output: &Input<'_>, member: &str) -> Result<Option<S3Prefix>, ControlError> {
-    let Some(url) = output.text(member).filter(|text| text.starts_with("https://")) else {
+    let Some(url) = output.text(member)?.filter(|text| text.starts_with("https://")) else {
         return output.parsed(member);
     };
     // A prefix may be empty, an object's key may not.
