@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/sagemaker-async-emulator"
@@ -65,9 +66,9 @@ class Emulator:
 
 
 @contextmanager
-def emulator(*arguments: str) -> Iterator[Emulator]:
-    """An emulator with an S3 of its own."""
-    command = [str(BINARY), "--listen", "127.0.0.1:0", "--embedded", "memory", *arguments]
+def emulator(*arguments: str, place: str = "memory") -> Iterator[Emulator]:
+    """An emulator with an S3 of its own, in memory or in a directory."""
+    command = [str(BINARY), "--listen", "127.0.0.1:0", "--embedded", place, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             line = process.stdout.readline()
@@ -111,9 +112,10 @@ def expect_accepted(connection: socket.socket) -> None:
         raise RuntimeError(answer.decode(errors="replace"))
 
 
-def throughput() -> None:
+def throughput(place: str = "memory") -> None:
     """Accepts, runs and stores all of them."""
-    with emulator("--endpoint", "demo=echo", "--max-concurrent-invocations-per-instance", "32") as running:
+    at_once = ("--max-concurrent-invocations-per-instance", "32")
+    with emulator("--endpoint", "demo=echo", *at_once, place=place) as running:
         begun = time.perf_counter()
         accepting = invoke(running.port, "demo", INVOCATIONS)
         demo = until_ended(running, begun)
@@ -124,9 +126,9 @@ def throughput() -> None:
         print(f"  completed {demo['completed']:,}, lost {lost:,}; peak memory {running.peak_megabytes():.0f} MB")
 
 
-def backlog() -> None:
+def backlog(place: str = "memory") -> None:
     """Accepts all of them without an instance that would run them."""
-    with emulator("--endpoint", "cold=echo", "--cold-start", "3600") as running:
+    with emulator("--endpoint", "cold=echo", "--cold-start", "3600", place=place) as running:
         before = running.peak_megabytes()
         accepting = invoke(running.port, "cold", INVOCATIONS)
         queued = running.endpoint("cold")["queued"]
@@ -149,9 +151,8 @@ def large() -> None:
             urllib.request.urlopen(urllib.request.Request(call, b"", headers, method="POST"), timeout=60).close()
         demo = until_ended(running, begun)
         seconds = time.perf_counter() - begun
-        print(
-            f"  completed {demo['completed']} in {seconds:.1f} s; peak memory {running.peak_megabytes():.0f} MB, {before:.0f} MB before"
-        )
+        after = running.peak_megabytes()
+        print(f"  completed {demo['completed']} in {seconds:.1f} s; peak memory {after:.0f} MB, {before:.0f} MB before")
 
 
 def until_ended(running: Emulator, begun: float) -> dict:
@@ -173,6 +174,10 @@ def main() -> int:
     throughput()
     print("without an instance, so that everything waits in the queue")
     backlog()
+    with TemporaryDirectory() as directory:
+        print("the same two in a directory, which keeps the queue")
+        throughput(f"{directory}/running")
+        backlog(f"{directory}/waiting")
     print(f"{LARGE_AT_ONCE} inputs of {LARGE_BYTES:,} bytes at once, by their location")
     large()
     return 0

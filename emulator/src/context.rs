@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::body::Spool;
+use crate::durable::Durable;
 use crate::endpoint::ledger::Limits;
 use crate::faults::Faults;
 use crate::notifier::Notifier;
@@ -17,6 +18,8 @@ pub struct Context {
     pub store: Store,
     /// For inputs and outputs that are too large for memory.
     pub spool: Spool,
+    /// For queues and what is created, where they outlive the emulator.
+    pub durable: Option<Durable>,
     /// For notifications.
     pub notifier: Notifier,
     /// For containers.
@@ -35,6 +38,7 @@ impl Context {
             account: settings.account.clone(),
             store,
             spool: Spool::default(),
+            durable: None,
             notifier,
             http: reqwest::Client::new(),
             faults: Faults::new(settings.plan.clone()),

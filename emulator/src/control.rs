@@ -11,7 +11,7 @@ mod models;
 pub(crate) mod registry;
 pub(crate) mod resolve;
 mod shapes;
-mod tags;
+pub(crate) mod tags;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -29,7 +29,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(&options.listen).await;
     let listener = listener.map_err(|error| format!("--listen {}: {error}", options.listen))?;
     let url = format!("http://{}", listener.local_addr()?);
-    let server = start::start(&options, settings, listener).await?;
+    let (emulator, server) = start::open(&options, settings, listener).await?;
     writeln!(std::io::stdout(), "sagemaker-async-emulator listening on {url}")?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -37,5 +37,6 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
+    emulator.end();
     Ok(())
 }

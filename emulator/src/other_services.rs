@@ -121,6 +121,12 @@ pub(crate) fn unknown_path(headers: &HeaderMap, status: StatusCode) -> Response 
     }
 }
 
+/// What was created cannot be written down. Clients try again.
+pub(crate) fn not_kept() -> Response {
+    let message = "the emulator cannot write down what the request has changed: its log says why";
+    json_error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+}
+
 fn unknown_operation(status: StatusCode, message: &str) -> Response {
     json_error(status, "UnknownOperationException", message)
 }

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import re
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 from tests.emulator.conftest import Emulator
-
-
-def kill(emulator: Emulator) -> None:
-    """Ends it without asking."""
-    os.kill(emulator.process.pid, signal.SIGKILL)
-    emulator.process.stop()
+from tests.emulator.killing import kill, log
 
 
 def test_what_a_killed_run_has_left_in_memory_is_removed_at_the_next_start(start: Callable[..., Emulator]) -> None:
@@ -34,3 +28,21 @@ def test_what_a_killed_run_has_left_in_memory_is_removed_at_the_next_start(start
     living.client("s3").put_object(Bucket=living_bucket, Key="key", Body=b"x")
     living.process.stop()
     assert not in_use.parent.exists()
+
+
+def test_sigterm_says_what_is_lost(start: Callable[..., Emulator]) -> None:
+    emulator = start("--endpoint", "demo=sleep:3600", "--endpoint", "idle=echo", "--instances", "1")
+    runtime = emulator.client("sagemaker-runtime")
+    for _ in range(5):
+        runtime.invoke_endpoint_async(EndpointName="demo", Body=b"x")
+    emulator.process.stop()
+    (line,) = [line for line in log(emulator).splitlines() if "lost" in line]
+    assert re.search(
+        r"WARN lost: these invocations get no answer.* endpoint\.name=.?demo.? queued=1 in_progress=4", line
+    )
+
+
+def test_sigterm_says_that_nothing_is_lost(start: Callable[..., Emulator]) -> None:
+    emulator = start("--endpoint", "demo=echo")
+    emulator.process.stop()
+    assert "nothing is lost: no invocation was queued or in progress" in log(emulator)

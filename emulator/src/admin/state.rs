@@ -78,6 +78,7 @@ pub(crate) async fn retry(
         let problem = match refusal {
             Refusal::Forgotten => "the payload is not kept any more",
             Refusal::Full => "the queue is full",
+            Refusal::NotKept => "it cannot be written down",
             Refusal::NotInService | Refusal::NotAsynchronous | Refusal::Location(_) => {
                 "the endpoint takes no invocations"
             }

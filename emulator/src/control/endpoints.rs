@@ -121,10 +121,12 @@ pub(super) fn list(call: &Call<'_>, request: &Map<String, Value>) -> Result<Valu
 pub(super) fn delete(call: &Call<'_>, request: &Map<String, Value>) -> Result<Value, ControlError> {
     let (_, endpoint) = find_settled(call, request)?;
     call.with_registry(|registry| {
+        // Before another one of its name can be created, whose queue would be taken for this one's.
+        endpoint.delete();
         registry.endpoints.remove(&endpoint.name);
+        registry.hosted.remove(&endpoint.name);
         registry.tags.delete(WHAT, &endpoint.name);
     });
-    endpoint.delete();
     Ok(Value::Null)
 }
 

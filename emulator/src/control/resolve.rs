@@ -1,6 +1,7 @@
 //! From requests to what runs: checks an endpoint configuration and resolves it, with its models, to a deployment. What the API
 //! model says was checked before; here is what it does not say.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sagemaker_async_bridge::location::{S3Prefix, S3Uri};
@@ -61,8 +62,17 @@ pub(crate) fn deployment(
         startup_timeout: timeout.map_or(DEFAULT_STARTUP_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
         asynchronous,
         config: request.clone(),
+        models: models(&input, registry)?,
         policy: None,
     })
+}
+
+/// The models that a configuration names, as they are now.
+fn models(input: &Input<'_>, registry: &Registry) -> Result<BTreeMap<String, Map<String, Value>>, ControlError> {
+    let variants = input.list("ProductionVariants")?.iter().chain(input.list("ShadowProductionVariants")?);
+    let names = variants.filter_map(|variant| variant.get("ModelName")?.as_str());
+    let named = names.filter_map(|name| Some((name.to_owned(), registry.models.get(name)?.request.clone())));
+    Ok(named.collect())
 }
 
 /// A configuration's variants, each with a name of its own.

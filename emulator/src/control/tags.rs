@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
@@ -13,7 +14,7 @@ use crate::input::Input;
 const MAX_TAGS: usize = 50;
 
 /// Tags by resource, in the order of their keys: the resource is what an ARN names behind account and region.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tags(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Tags {

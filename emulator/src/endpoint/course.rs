@@ -45,12 +45,22 @@ impl Endpoint {
         // The model is free again; telling takes none of its time.
         self.changed.notify_one();
         self.tell(&record, topic.as_deref(), &notification).await;
+        self.let_go(&record);
     }
 
     /// Tells of an invocation that waited too long.
     pub(super) async fn tell_of_expiry(self: Arc<Self>, record: Record, deployment: Arc<Deployment>) {
         let Some(config) = &deployment.asynchronous else { return };
         self.tell(&record, config.error_topic.as_deref(), &Notification::expired(&record.invocation)).await;
+        self.let_go(&record);
+    }
+
+    /// It is answered: nothing has to be done for it after a restart.
+    fn let_go(&self, record: &Record) {
+        if let Some(durable) = &self.context.durable {
+            durable.queue.release(record.number, &record.invocation);
+        }
+        self.with(|core| core.ledger.told());
     }
 
     /// Runs the model and stores the output.
