@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/sagemaker-async-emulator"
@@ -28,6 +29,8 @@ INVOCATIONS = 10_000
 CONNECTIONS = 32
 PAYLOAD_BYTES = 2_000
 ENDED_TIMEOUT_SECONDS = 300
+LARGE_BYTES = 100_000_000
+LARGE_AT_ONCE = 4
 
 
 class Emulator:
@@ -63,9 +66,9 @@ class Emulator:
 
 
 @contextmanager
-def emulator(*arguments: str) -> Iterator[Emulator]:
-    """An emulator with an S3 of its own."""
-    command = [str(BINARY), "--listen", "127.0.0.1:0", "--embedded", "memory", *arguments]
+def emulator(*arguments: str, place: str = "memory") -> Iterator[Emulator]:
+    """An emulator with an S3 of its own, in memory or in a directory."""
+    command = [str(BINARY), "--listen", "127.0.0.1:0", "--embedded", place, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             line = process.stdout.readline()
@@ -109,15 +112,13 @@ def expect_accepted(connection: socket.socket) -> None:
         raise RuntimeError(answer.decode(errors="replace"))
 
 
-def throughput() -> None:
+def throughput(place: str = "memory") -> None:
     """Accepts, runs and stores all of them."""
-    with emulator("--endpoint", "demo=echo", "--max-concurrent-invocations-per-instance", "32") as running:
+    at_once = ("--max-concurrent-invocations-per-instance", "32")
+    with emulator("--endpoint", "demo=echo", *at_once, place=place) as running:
         begun = time.perf_counter()
         accepting = invoke(running.port, "demo", INVOCATIONS)
-        while (demo := running.endpoint("demo"))["queued"] or demo["inProgress"]:
-            if time.perf_counter() - begun > ENDED_TIMEOUT_SECONDS:
-                raise TimeoutError(f"still at work: {demo}")
-            time.sleep(0.02)
+        demo = until_ended(running, begun)
         ended = time.perf_counter() - begun
         lost = INVOCATIONS - running.stored()
         print(f"  accepted           {INVOCATIONS / accepting:8,.0f} per second")
@@ -125,15 +126,42 @@ def throughput() -> None:
         print(f"  completed {demo['completed']:,}, lost {lost:,}; peak memory {running.peak_megabytes():.0f} MB")
 
 
-def backlog() -> None:
+def backlog(place: str = "memory") -> None:
     """Accepts all of them without an instance that would run them."""
-    with emulator("--endpoint", "cold=echo", "--cold-start", "3600") as running:
+    with emulator("--endpoint", "cold=echo", "--cold-start", "3600", place=place) as running:
         before = running.peak_megabytes()
         accepting = invoke(running.port, "cold", INVOCATIONS)
         queued = running.endpoint("cold")["queued"]
         after = running.peak_megabytes()
         print(f"  accepted           {INVOCATIONS / accepting:8,.0f} per second")
         print(f"  queued {queued:,}; peak memory {after:.0f} MB, {before:.0f} MB before")
+
+
+def large() -> None:
+    """Runs large inputs by their location, all of them at once."""
+    with emulator("--endpoint", "demo=echo") as running:
+        url = f"http://127.0.0.1:{running.port}"
+        put = urllib.request.Request(f"{url}/sagemaker/in", data=bytes(LARGE_BYTES), method="PUT")
+        urllib.request.urlopen(put, timeout=60).close()
+        before = running.peak_megabytes()
+        begun = time.perf_counter()
+        for _ in range(LARGE_AT_ONCE):
+            headers = {"X-Amzn-SageMaker-InputLocation": "s3://sagemaker/in"}
+            call = f"{url}/endpoints/demo/async-invocations"
+            urllib.request.urlopen(urllib.request.Request(call, b"", headers, method="POST"), timeout=60).close()
+        demo = until_ended(running, begun)
+        seconds = time.perf_counter() - begun
+        after = running.peak_megabytes()
+        print(f"  completed {demo['completed']} in {seconds:.1f} s; peak memory {after:.0f} MB, {before:.0f} MB before")
+
+
+def until_ended(running: Emulator, begun: float) -> dict:
+    """The endpoint `demo` once it has nothing to do."""
+    while (demo := running.endpoint("demo"))["queued"] or demo["inProgress"]:
+        if time.perf_counter() - begun > ENDED_TIMEOUT_SECONDS:
+            raise TimeoutError(f"still at work: {demo}")
+        time.sleep(0.02)
+    return demo
 
 
 def main() -> int:
@@ -146,6 +174,12 @@ def main() -> int:
     throughput()
     print("without an instance, so that everything waits in the queue")
     backlog()
+    with TemporaryDirectory() as directory:
+        print("the same two in a directory, which keeps the queue")
+        throughput(f"{directory}/running")
+        backlog(f"{directory}/waiting")
+    print(f"{LARGE_AT_ONCE} inputs of {LARGE_BYTES:,} bytes at once, by their location")
+    large()
     return 0
 
 

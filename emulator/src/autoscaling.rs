@@ -34,7 +34,7 @@ const DIMENSION: &str = "sagemaker:variant:DesiredInstanceCount";
 const MAX_PAGE: u32 = 50;
 
 /// By resource id.
-type Targets = BTreeMap<String, Target>;
+pub(crate) type Targets = BTreeMap<String, Target>;
 
 /// Scalable targets with their policies and activities.
 #[derive(Debug, Default)]
@@ -44,6 +44,15 @@ impl AutoScaling {
     /// Never called with alarms or endpoints in hand: the targets come first.
     fn with<T>(&self, act: impl FnOnce(&mut Targets) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is to be kept: everything but the activities.
+    pub(crate) fn saved(&self) -> Targets {
+        self.with(|targets| targets.clone())
+    }
+
+    pub(crate) fn restore(&self, saved: Targets) {
+        self.with(|targets| *targets = saved);
     }
 
     /// Scales by the alarms that have fired.

@@ -32,7 +32,8 @@ pub struct Options {
     /// A TOML file with endpoints, images and faults. Flags count more than its defaults.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Brings an S3 of its own, at the same address: `memory`, or a directory that keeps objects. Nothing else is needed then.
+    /// Brings an S3 of its own, at the same address: `memory`, or a directory that keeps objects, queues and what is created. Nothing
+    /// else is needed then.
     #[arg(long, value_name = "memory|DIR")]
     pub embedded: Option<Place>,
     /// Where notifications go: sns, sqs=QUEUE_URL, webhook=http://… or file=PATH. Repeatable [default: sns, with --embedded

@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 mod protocol;
 mod query;
 mod read;
+mod saved;
 pub(crate) mod sources;
 mod write;
 
@@ -31,6 +32,7 @@ use collect::Collector;
 use error::CloudWatchError;
 use metrics::Metrics;
 pub(crate) use protocol::Protocol;
+pub(crate) use saved::SavedAlarm;
 
 /// The service in `X-Amz-Target` and in the paths of CBOR's requests.
 pub(crate) const SERVICE: &str = "GraniteServiceVersion20100801";
@@ -81,6 +83,14 @@ impl CloudWatch {
 
     pub(crate) fn remove_alarm(&self, name: &str) {
         self.with_alarms(|alarms| alarms.remove(name));
+    }
+
+    pub(crate) fn saved_alarms(&self) -> Vec<SavedAlarm> {
+        self.with_alarms(|alarms| alarms.saved())
+    }
+
+    pub(crate) fn restore_alarms(&self, saved: Vec<SavedAlarm>) {
+        self.with_alarms(|alarms| alarms.restore(saved));
     }
 
     /// The names of the alarms with this action.

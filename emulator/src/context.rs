@@ -1,6 +1,8 @@
 //! What every endpoint uses.
 
 use crate::account::Account;
+use crate::body::Spool;
+use crate::durable::Durable;
 use crate::endpoint::ledger::Limits;
 use crate::faults::Faults;
 use crate::notifier::Notifier;
@@ -14,6 +16,10 @@ pub struct Context {
     pub account: Account,
     /// For inputs and outputs.
     pub store: Store,
+    /// For inputs and outputs that are too large for memory.
+    pub spool: Spool,
+    /// For queues and what is created, where they outlive the emulator.
+    pub durable: Option<Durable>,
     /// For notifications.
     pub notifier: Notifier,
     /// For containers.
@@ -31,6 +37,8 @@ impl Context {
         Self {
             account: settings.account.clone(),
             store,
+            spool: Spool::default(),
+            durable: None,
             notifier,
             http: reqwest::Client::new(),
             faults: Faults::new(settings.plan.clone()),

@@ -6,13 +6,12 @@ mod configs;
 mod describe;
 pub(crate) mod endpoints;
 pub(crate) mod error;
-mod input;
 mod listing;
 mod models;
 pub(crate) mod registry;
 pub(crate) mod resolve;
 mod shapes;
-mod tags;
+pub(crate) mod tags;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -23,9 +23,9 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use crate::control::call::Scope;
+use crate::scratch::{self, Scratch};
 use keys::Keys;
 use objects::Objects;
 
@@ -60,7 +60,7 @@ pub struct Embedded {
     /// Held by a conditional write.
     conditional: Arc<Mutex<()>>,
     /// Removes the directory with the last of its clones.
-    _temporary: Option<Arc<Temporary>>,
+    _scratch: Option<Arc<Scratch>>,
 }
 
 /// Why there is none.
@@ -80,19 +80,28 @@ impl Embedded {
     /// # Errors
     /// An [`EmbeddedError`].
     pub fn open(place: &Place) -> Result<Self, EmbeddedError> {
-        let (root, is_temporary) = match place {
-            Place::Directory(path) => (path.clone(), false),
-            Place::Memory => (memory().join(format!("sagemaker-async-emulator-{}", Uuid::new_v4())), true),
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |error| EmbeddedError::Directory(path, error)
         };
-        std::fs::create_dir_all(&root).map_err(|error| EmbeddedError::Directory(root.clone(), error))?;
-        let temporary = is_temporary.then(|| Arc::new(Temporary(root.clone())));
+        let (root, scratch) = match place {
+            Place::Directory(path) => {
+                std::fs::create_dir_all(path).map_err(failed(path))?;
+                (path.clone(), None)
+            }
+            Place::Memory => {
+                let memory = scratch::memory();
+                let scratch = Scratch::new(&memory).map_err(failed(&memory))?;
+                (scratch.path().to_owned(), Some(Arc::new(scratch)))
+            }
+        };
         let files =
             FileSystem::new(&root).map_err(|error| EmbeddedError::FileSystem(root.clone(), format!("{error:?}")))?;
-        let keys = Keys::open(&root).map_err(|error| EmbeddedError::Directory(root.clone(), error))?;
+        let keys = Keys::open(&root).map_err(failed(&root))?;
         let mut builder = S3ServiceBuilder::new(Objects { files, keys: Arc::new(keys) });
         builder.set_auth(Secrets);
         builder.set_access(Anyone { root: root.clone(), seen: RwLock::default() });
-        Ok(Self { service: builder.build(), root, conditional: Arc::default(), _temporary: temporary })
+        Ok(Self { service: builder.build(), root, conditional: Arc::default(), _scratch: scratch })
     }
 
     /// Makes sure that a bucket is there.
@@ -132,23 +141,6 @@ impl Embedded {
         let response = self.service.call(request.map(Body::from)).await?.map(axum::body::Body::new);
         Ok(errors::with_words(response).await)
     }
-}
-
-/// A directory that goes with the emulator.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(directory = %self.0.display(), %error, "not removed");
-        }
-    }
-}
-
-fn memory() -> PathBuf {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// Signatures are checked, so that a URL that was tampered with fails here as on AWS. The secret key is that of

@@ -26,7 +26,7 @@ use ledger::{Ledger, Record};
 use variants::Share;
 
 /// `EndpointStatus`, as far as an emulator knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum EndpointStatus {
     /// It is not ready yet.
     Creating,
@@ -80,6 +80,8 @@ pub struct Core {
     pub modified: SystemTime,
     /// What it runs.
     pub deployment: Arc<Deployment>,
+    /// What it is to run once that is ready.
+    pub next: Option<Arc<Deployment>>,
     /// How its capacity comes and goes.
     pub scaling: Scaling,
     /// Instances that serve.
@@ -119,6 +121,8 @@ pub enum Refusal {
     Location(InvalidLocation),
     /// The queue is full.
     Full,
+    /// It cannot be written down.
+    NotKept,
     /// There is no such invocation any more, or its payload was let go.
     Forgotten,
 }
@@ -168,6 +172,8 @@ impl Endpoint {
             let invocation = Invocation::new(region, &self.name, config, parameters, body, draw);
             let invocation = invocation.map_err(Refusal::Location)?;
             let number = core.ledger.enqueue(invocation.clone(), Instant::now()).map_err(|_| Refusal::Full)?;
+            // Before anybody can start it, and so before it can be let go of.
+            self.keep(number, &invocation).inspect_err(|_| core.ledger.withdraw(number))?;
             Ok((number, invocation))
         })?;
         let (number, invocation) = &accepted;
@@ -180,6 +186,14 @@ impl Endpoint {
         );
         self.changed.notify_one();
         Ok(accepted)
+    }
+
+    fn keep(&self, number: u64, invocation: &Invocation) -> Result<(), Refusal> {
+        let Some(durable) = &self.context.durable else { return Ok(()) };
+        durable.queue.keep(number, invocation).map_err(|error| {
+            tracing::error!(endpoint.name = self.name, %error, "not accepted: it cannot be written down");
+            Refusal::NotKept
+        })
     }
 
     /// Invokes again what was invoked before, with the same inference id and an output location of its own.

@@ -92,7 +92,7 @@ struct Calls {
 }
 
 /// The lot of one call.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Draw {
     lot: u64,
     rules: Rules,

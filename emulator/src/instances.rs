@@ -14,7 +14,7 @@ mod process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
+use crate::body::Body;
 use tokio::sync::{oneshot, watch};
 
 use crate::model::container::{Unanswered, invoke};
@@ -157,7 +157,7 @@ impl Instances {
     }
 
     /// Has the instance that runs least run the model; waits for one where there is none.
-    pub(crate) async fn run(&self, input: Bytes, asked: Asked<'_>) -> Result<Object, Failure> {
+    pub(crate) async fn run(&self, input: Body, asked: Asked<'_>) -> Result<Object, Failure> {
         let (turn, url) = self.turn().await;
         let answer = invoke(&url, input, asked, &self.group.http).await;
         match answer {

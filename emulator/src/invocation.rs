@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Bytes;
 use sagemaker_async_bridge::location::{InvalidLocation, S3Prefix, S3Uri};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::endpoint::deployment::AsyncConfig;
@@ -16,7 +17,7 @@ const DEFAULT_TTL: Duration = Duration::from_secs(21_600);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// A request that was accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Invocation {
     /// The region, as its notification tells it.
     pub region: String,
@@ -27,19 +28,23 @@ pub struct Invocation {
     /// What the request's headers say.
     pub parameters: Parameters,
     /// The inline payload; otherwise there is an input location.
+    #[serde(skip)]
     pub body: Option<Bytes>,
     /// When it came.
     pub received: SystemTime,
     /// Where the output goes.
+    #[serde(deserialize_with = "location")]
     pub output_location: Option<S3Uri>,
     /// Where the failure output goes.
+    #[serde(deserialize_with = "location")]
     pub failure_location: Option<S3Uri>,
     /// Which faults it meets.
+    #[serde(serialize_with = "as_draw", deserialize_with = "draw")]
     pub draw: Arc<Draw>,
 }
 
 /// What a request's headers say; `None` where they say nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Parameters {
     /// The input's content type.
     pub content_type: Option<String>,
@@ -112,6 +117,19 @@ impl Invocation {
             draw: Arc::new(draw),
         })
     }
+}
+
+fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S3Uri>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+}
+
+fn as_draw<S: Serializer>(draw: &Draw, serializer: S) -> Result<S::Ok, S::Error> {
+    draw.serialize(serializer)
+}
+
+fn draw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Draw>, D::Error> {
+    Draw::deserialize(deserializer).map(Arc::new)
 }
 
 /// A name under a prefix, where there is a prefix.

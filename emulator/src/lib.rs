@@ -5,6 +5,7 @@
 //!             ├▶ control.rs: models, configurations, endpoints
 //! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
 //!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      instances.rs, store.rs, notifier.rs
+//!             │                                   durable.rs, their files
 //!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
 //! ```
 
@@ -12,11 +13,13 @@ pub mod account;
 mod admin;
 mod autoscaling;
 pub mod aws;
+pub mod body;
 pub mod cli;
 pub mod clock;
 mod cloudwatch;
 pub mod context;
 mod control;
+pub mod durable;
 pub mod embedded;
 pub mod endpoint;
 pub mod faults;
@@ -28,6 +31,7 @@ pub mod model;
 pub mod notification;
 pub mod notifier;
 mod other_services;
+pub mod scratch;
 pub mod server;
 mod services;
 pub mod settings;
@@ -84,6 +88,7 @@ impl Emulator {
             }
         });
         let emulator = Arc::new(emulator);
+        emulator.restore();
         tokio::spawn(Self::pass_minutes(Arc::downgrade(&emulator)));
         tokio::spawn(Self::note_history(Arc::downgrade(&emulator)));
         emulator
@@ -100,6 +105,8 @@ impl Emulator {
             emulator.cloudwatch.publish(&emulator.endpoints(), minute - 1);
             let fired = emulator.cloudwatch.evaluate(minute);
             emulator.autoscaling.scale(&emulator, &fired);
+            // What it cannot write is logged, and tried again in a minute.
+            let _ = emulator.save();
             next = minute + 1;
         }
     }
@@ -125,6 +132,33 @@ impl Emulator {
     #[must_use]
     pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
         self.with_registry(|registry| registry.endpoints.values().cloned().collect())
+    }
+
+    /// Writes down what is not written yet, and logs what is lost when the process ends now.
+    pub fn end(&self) {
+        let _ = self.save();
+        let is_durable = self.context.durable.is_some();
+        let mut nothing = true;
+        for endpoint in self.endpoints() {
+            let (queued, in_progress, not_notified) =
+                endpoint.with(|core| (core.ledger.waiting(), core.ledger.running(), core.ledger.untold()));
+            if queued + in_progress + not_notified == 0 {
+                continue;
+            }
+            nothing = false;
+            let name = &endpoint.name;
+            if is_durable {
+                let what =
+                    "nothing is lost: these invocations are in the queue again at the next start with this directory";
+                tracing::info!(endpoint.name = name, queued, in_progress, not_notified, "{what}");
+            } else {
+                let what = "lost: these invocations get no answer, because only --embedded DIR keeps queues";
+                tracing::warn!(endpoint.name = name, queued, in_progress, not_notified, "{what}");
+            }
+        }
+        if nothing {
+            tracing::info!("nothing is lost: no invocation was queued or in progress");
+        }
     }
 
     /// Never called with an endpoint's state in hand: the registry comes first.
@@ -171,6 +205,7 @@ impl Registry {
         let ConfiguredEndpoint { name, mut deployment, scaling, throttled } = endpoint;
         let [model, config] = resolve::requests(&name, &deployment);
         deployment.config.clone_from(&config);
+        self.hosted.insert(name.clone());
         self.models.insert(name.clone(), Resource::new(model));
         self.configs.insert(name.clone(), Resource::new(config));
         let endpoint = Endpoint::launch(&name, deployment, scaling, Origin::Configured { throttled }, context);

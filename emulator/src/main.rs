@@ -31,7 +31,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(&options.listen).await;
     let listener = listener.map_err(|error| format!("--listen {}: {error}", options.listen))?;
     let url = format!("http://{}", listener.local_addr()?);
-    let server = start::start(&options, settings, listener).await?;
+    let (emulator, server) = start::open(&options, settings, listener).await?;
     writeln!(io::stdout(), "sagemaker-async-emulator listening on {url}")?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -40,6 +40,7 @@ async fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         _ = tokio::signal::ctrl_c() => {}
         () = end_of_input(), if options.stop_with_stdin => {}
     }
+    emulator.end();
     Ok(())
 }
 

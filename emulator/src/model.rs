@@ -6,15 +6,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-
+use crate::body::{Body, MAX_BYTES, Spool};
 use crate::instances::Instances;
 use crate::invocation::Parameters;
 use crate::store::Object;
 
-/// SageMaker takes outputs of up to 1 GB.
-/// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
-const MAX_OUTPUT_BYTES: usize = 1 << 30;
+/// What `size:BYTES` answers with, again and again.
+static FILLING: [u8; 65_536] = [b'x'; 65_536];
 
 /// A model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +43,12 @@ pub struct Asked<'a> {
     pub inference_id: &'a str,
     /// Whether a container has to say how long its response is: asynchronous endpoints take no other.
     pub needs_length: bool,
+    /// Where a large response comes to lie.
+    pub spool: &'a Spool,
 }
 
 /// Why there is no response.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Failure {
     /// The request waited, or the model took, longer than it may.
     Expired,
@@ -66,7 +66,7 @@ impl FromStr for Model {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
-        let bytes = |text: &str| text.parse().ok().filter(|bytes| *bytes <= MAX_OUTPUT_BYTES);
+        let bytes = |text: &str| text.parse().ok().filter(|bytes| *bytes <= MAX_BYTES);
         let model = match text.split_once(':') {
             None if text == "echo" => Some(Self::Echo(Duration::ZERO)),
             None if text == "fail" => Some(Self::Fail(400)),
@@ -118,7 +118,7 @@ impl Model {
     ///
     /// # Errors
     /// A [`Failure`].
-    pub async fn run(&self, input: Bytes, asked: Asked<'_>, http: &reqwest::Client) -> Result<Object, Failure> {
+    pub async fn run(&self, input: Body, asked: Asked<'_>, http: &reqwest::Client) -> Result<Object, Failure> {
         let parameters = asked.parameters;
         match self {
             Self::Echo(pause) => {
@@ -132,17 +132,30 @@ impl Model {
                 Ok(Object { body: input, content_type })
             }
             Self::Fail(status) => {
-                let body = Bytes::from_static(br#"{"message":"the model fail always fails"}"#);
+                let body = Body::from(r#"{"message":"the model fail always fails"}"#);
                 Err(Failure::answered(*status, Object { body, content_type: "application/json".to_owned() }))
             }
             Self::Size(bytes) => {
-                Ok(Object { body: vec![b'x'; *bytes].into(), content_type: "application/octet-stream".to_owned() })
+                let mut intake = asked.spool.intake();
+                let mut left = *bytes;
+                while left > 0 {
+                    let part = FILLING.get(..left).unwrap_or(&FILLING);
+                    intake.take(part).await.map_err(not_kept)?;
+                    left -= part.len();
+                }
+                let body = intake.finish().await.map_err(not_kept)?;
+                Ok(Object { body, content_type: "application/octet-stream".to_owned() })
             }
             Self::Container(url) => container::invoke(url, input, asked, http).await.map_err(Failure::from),
             Self::Exec { instances: Some(instances), .. } => instances.run(input, asked).await,
             Self::Exec { instances: None, .. } => Err(Failure::without_response("no endpoint runs this command")),
         }
     }
+}
+
+/// There is no room for a response, or it is larger than any may be.
+fn not_kept(error: std::io::Error) -> Failure {
+    Failure::without_response(format!("ClientError: Unable to keep the response of the model: {error}"))
 }
 
 #[cfg(test)]

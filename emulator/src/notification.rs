@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use axum::body::Bytes;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
@@ -98,15 +99,15 @@ impl Notification {
     /// Of a success. The response is carried, in base64, where `include` says so and its size allows.
     #[must_use]
     pub fn completed(invocation: &Invocation, response: &Object, include: bool) -> Self {
-        let included = include && response.body.len() <= INCLUDED_LIMIT_BYTES;
+        let included = included(response, include);
         Self {
             response_parameters: Some(ResponseParameters {
                 content_type: Some(response.content_type.clone()),
                 output_location: invocation.output_location.as_ref().map(ToString::to_string),
                 failure_location: None,
             }),
-            response_body: included.then(|| ResponseBody {
-                content: BASE64_STANDARD.encode(&response.body),
+            response_body: included.map(|body| ResponseBody {
+                content: BASE64_STANDARD.encode(body),
                 message: INCLUDED_MESSAGE,
                 encoding: Some("BASE64"),
             }),
@@ -124,7 +125,7 @@ impl Notification {
         include: bool,
     ) -> Self {
         let location = invocation.failure_location.as_ref().filter(|_| stored);
-        let included = response.filter(|response| include && response.body.len() <= INCLUDED_LIMIT_BYTES);
+        let included = response.and_then(|response| included(response, include));
         Self {
             failure_reason: Some(reason),
             response_parameters: location.map(|location| ResponseParameters {
@@ -132,8 +133,8 @@ impl Notification {
                 output_location: None,
                 failure_location: Some(location.to_string()),
             }),
-            response_body: included.map(|response| ResponseBody {
-                content: String::from_utf8_lossy(&response.body).into_owned(),
+            response_body: included.map(|body| ResponseBody {
+                content: String::from_utf8_lossy(body).into_owned(),
                 message: INCLUDED_MESSAGE,
                 encoding: None,
             }),
@@ -160,6 +161,11 @@ impl Notification {
     pub fn expired(invocation: &Invocation) -> Self {
         Self::new(invocation, "Expired")
     }
+}
+
+/// A response that is to be included, unless it is too large.
+fn included(response: &Object, include: bool) -> Option<&Bytes> {
+    response.body.in_memory().filter(|body| include && body.len() <= INCLUDED_LIMIT_BYTES)
 }
 
 /// What SageMaker publishes to each topic of an endpoint that was created or updated, to see whether it may.

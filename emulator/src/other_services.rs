@@ -11,14 +11,12 @@ use crate::control::call::Scope;
 
 /// AWS's clients read the address of a service from a variable named after its service id, which is not always what they sign for.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>
-const SERVICE_IDS: [(&str, &str); 10] = [
-    ("application-autoscaling", "APPLICATION_AUTO_SCALING"),
+const SERVICE_IDS: [(&str, &str); 8] = [
     ("elasticloadbalancing", "ELASTIC_LOAD_BALANCING_V2"),
     ("email", "SES"),
     ("events", "EVENTBRIDGE"),
     ("execute-api", "API_GATEWAY"),
     ("logs", "CLOUDWATCH_LOGS"),
-    ("monitoring", "CLOUDWATCH"),
     ("secretsmanager", "SECRETS_MANAGER"),
     ("states", "SFN"),
     ("tagging", "RESOURCE_GROUPS_TAGGING_API"),
@@ -121,6 +119,12 @@ pub(crate) fn unknown_path(headers: &HeaderMap, status: StatusCode) -> Response 
         Some(service) => unknown_operation(status, &advice(service)),
         None => unknown_operation(status, "the emulator has nothing at this path for this method"),
     }
+}
+
+/// What was created cannot be written down. Clients try again.
+pub(crate) fn not_kept() -> Response {
+    let message = "the emulator cannot write down what the request has changed: its log says why";
+    json_error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
 }
 
 fn unknown_operation(status: StatusCode, message: &str) -> Response {

@@ -10,7 +10,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::response::Response;
 
 use crate::cloudwatch::{self, CloudWatch, Protocol};
-use crate::{Emulator, autoscaling, control};
+use crate::{Emulator, autoscaling, control, other_services};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -20,19 +20,30 @@ pub(crate) async fn call(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let Ok(body) = body else { return control::call(State(emulator), headers, body).await };
+    let response = perform(&emulator, headers, body).await;
+    kept(&emulator, response)
+}
+
+async fn perform(emulator: &Arc<Emulator>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let state = State(Arc::clone(emulator));
+    let Ok(body) = body else { return control::call(state, headers, body).await };
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let (service, operation) = target.split_once('.').unwrap_or_default();
     if service == autoscaling::SERVICE {
-        return emulator.autoscaling().answer(&emulator, operation, &body);
+        return emulator.autoscaling().answer(emulator, operation, &body);
     }
     if service == cloudwatch::SERVICE {
-        return cloudwatch(&emulator, Protocol::Json, operation, &headers, &body);
+        return cloudwatch(emulator, Protocol::Json, operation, &headers, &body);
     }
     if is_form_of(cloudwatch::QUERY_VERSION, &headers, &body) {
-        return cloudwatch(&emulator, Protocol::Query, "", &headers, &body);
+        return cloudwatch(emulator, Protocol::Query, "", &headers, &body);
     }
-    control::call(State(emulator), headers, Ok(body)).await
+    control::call(state, headers, Ok(body)).await
+}
+
+/// The response, once what the request has changed is written down.
+fn kept(emulator: &Emulator, response: Response) -> Response {
+    if emulator.save().is_ok() { response } else { other_services::not_kept() }
 }
 
 /// `POST /service/…/operation/…`: CBOR. CloudWatch is the only one here that speaks it.
@@ -42,7 +53,8 @@ pub(crate) async fn cbor(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    cloudwatch(&emulator, Protocol::Cbor, &operation, &headers, &body)
+    let response = cloudwatch(&emulator, Protocol::Cbor, &operation, &headers, &body);
+    kept(&emulator, response)
 }
 
 fn cloudwatch(emulator: &Emulator, protocol: Protocol, operation: &str, headers: &HeaderMap, body: &[u8]) -> Response {

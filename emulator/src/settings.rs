@@ -168,6 +168,7 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
         startup_timeout: DEFAULT_STARTUP_TIMEOUT,
         asynchronous: Some(asynchronous),
         config: Map::new(),
+        models: BTreeMap::new(),
         policy: None,
     };
     let (scaling, throttled) = (table.scaling(), table.throttle.unwrap_or(0));

@@ -1,17 +1,20 @@
 //! From the command line to a server: which S3 it uses, where it notifies.
 
 use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use tokio::net::TcpListener;
 
 use crate::cli::Options;
 use crate::context::Context;
-use crate::embedded::Embedded;
+use crate::durable::Durable;
+use crate::embedded::{Embedded, Place};
 use crate::notifier::{Notifier, Sink, Target};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::{Emulator, aws, server};
+use crate::{Emulator, aws, scratch, server};
 
 /// Everything up to the loop that serves: that is the future it gives.
 ///
@@ -22,6 +25,24 @@ pub async fn start(
     settings: Settings,
     listener: TcpListener,
 ) -> Result<impl Future<Output = std::io::Result<()>> + use<>, Box<dyn std::error::Error>> {
+    let (_, server) = open(options, settings, listener).await?;
+    Ok(server)
+}
+
+/// The same, with the emulator that is served.
+///
+/// # Errors
+/// When a directory or a file that the options name cannot be used.
+pub async fn open(
+    options: &Options,
+    settings: Settings,
+    listener: TcpListener,
+) -> Result<(Arc<Emulator>, impl Future<Output = std::io::Result<()>> + use<>), Box<dyn std::error::Error>> {
+    scratch::sweep();
+    let durable = match &options.embedded {
+        Some(Place::Directory(root)) => Some(Durable::open(root).map_err(|error| not_usable(root, &error))?),
+        _ => None,
+    };
     let embedded = options.embedded.as_ref().map(Embedded::open).transpose()?;
     let targets = targets(options);
     // Loading it may ask the machine's surroundings for a region; who needs no AWS asks nobody.
@@ -41,8 +62,13 @@ pub async fn start(
         }
     };
     let notifier = notifier(targets, &config).await?;
-    let context = Context::new(&settings, store, notifier);
-    Ok(server::serve(listener, Emulator::start(settings, context), embedded))
+    let context = Context { durable, ..Context::new(&settings, store, notifier) };
+    let emulator = Emulator::start(settings, context);
+    Ok((Arc::clone(&emulator), server::serve(listener, emulator, embedded)))
+}
+
+fn not_usable(root: &Path, error: &std::io::Error) -> String {
+    format!("the directory {} of --embedded: {error}", root.display())
 }
 
 fn targets(options: &Options) -> Vec<Target> {

@@ -2,11 +2,11 @@
 
 mod files;
 
-use aws_sdk_s3::primitives::ByteStream;
 use axum::body::Bytes;
 use sagemaker_async_bridge::location::S3Uri;
 
 use crate::aws::{reason, words};
+use crate::body::{Body, Spool};
 
 /// An S3.
 #[derive(Clone, Debug)]
@@ -18,10 +18,10 @@ pub enum Store {
 }
 
 /// An object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Object {
     /// Its bytes.
-    pub body: Bytes,
+    pub body: Body,
     /// Its content type, `application/octet-stream` where S3 names none.
     pub content_type: String,
 }
@@ -33,16 +33,38 @@ impl Store {
         }
     }
 
-    /// Reads an object.
+    /// Reads an object; a large one comes to lie in the spool.
     ///
     /// # Errors
     /// What S3 said, as text.
-    pub async fn get(&self, location: &S3Uri) -> Result<Object, String> {
+    pub async fn get(&self, location: &S3Uri, spool: &Spool) -> Result<Object, String> {
         let object = self.client().get_object().bucket(location.bucket()).key(location.key()).send().await;
-        let object = object.map_err(|error| reason(&error))?;
+        let mut object = object.map_err(|error| reason(&error))?;
         let content_type = object.content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
-        let body = object.body.collect().await.map_err(|error| words(&error))?.into_bytes();
+        let mut intake = spool.intake();
+        while let Some(bytes) = object.body.next().await {
+            let bytes = bytes.map_err(|error| words(&error))?;
+            intake.take(&bytes).await.map_err(|error| error.to_string())?;
+        }
+        let body = intake.finish().await.map_err(|error| error.to_string())?;
         Ok(Object { body, content_type })
+    }
+
+    /// Reads the first bytes of an object, at most so many.
+    ///
+    /// # Errors
+    /// What S3 said, as text.
+    pub async fn first(&self, location: &S3Uri, limit: usize) -> Result<Bytes, String> {
+        let object = self.client().get_object().bucket(location.bucket()).key(location.key()).send().await;
+        let mut body = object.map_err(|error| reason(&error))?.body;
+        let mut first = Vec::new();
+        while first.len() < limit
+            && let Some(bytes) = body.next().await
+        {
+            first.extend_from_slice(&bytes.map_err(|error| words(&error))?);
+        }
+        first.truncate(limit);
+        Ok(first.into())
     }
 
     /// Writes an object.
@@ -51,7 +73,7 @@ impl Store {
     /// What S3 said, as text.
     pub async fn put(&self, location: &S3Uri, object: &Object) -> Result<(), String> {
         let put = self.client().put_object().bucket(location.bucket()).key(location.key());
-        let put = put.content_type(&object.content_type).body(ByteStream::from(object.body.clone()));
+        let put = put.content_type(&object.content_type).body(object.body.stream().await?);
         let put = match self {
             Self::Aws(_) => put.send().await,
             // Nothing happens to the bytes between here and here, and hashing them twice is most of the work.

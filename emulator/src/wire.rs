@@ -118,6 +118,7 @@ pub(crate) async fn invoke_async(
         Refusal::NotAsynchronous => WireError::wrong_inference_type(&endpoint_name),
         Refusal::Location(error) => WireError::validation(format!("the response's location {error}")),
         Refusal::Full => WireError::unavailable(),
+        Refusal::NotKept => WireError::internal(),
     })?;
     if drops {
         endpoint.note(number, Fault::DroppedAfterAcceptance);

@@ -78,6 +78,7 @@ pub(crate) async fn retry(
         let problem = match refusal {
             Refusal::Forgotten => "the payload is not kept any more",
             Refusal::Full => "the queue is full",
+            Refusal::NotKept => "it cannot be written down",
             Refusal::NotInService | Refusal::NotAsynchronous | Refusal::Location(_) => {
                 "the endpoint takes no invocations"
             }
@@ -95,8 +96,7 @@ pub(crate) async fn output(
     let record = record(&*find(&emulator, &name)?, number)?;
     let missing = |problem: String| AdminError(StatusCode::NOT_FOUND, problem);
     let location = output_location(&record).ok_or_else(|| missing("there is no output".to_owned()))?;
-    let object = emulator.context.store.get(location).await.map_err(missing)?;
-    let shown = object.body.slice(..object.body.len().min(SHOWN_BYTES));
+    let shown = emulator.context.store.first(location, SHOWN_BYTES).await.map_err(missing)?;
     let headers = [
         ("content-type", "text/plain; charset=utf-8"),
         ("x-content-type-options", "nosniff"),

@@ -16,7 +16,7 @@ const KEPT: usize = 1_000;
 const SHOWN: usize = 50;
 
 /// A change of capacity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Activity {
     id: Uuid,
     wanted: u32,
@@ -27,7 +27,7 @@ pub(super) struct Activity {
 }
 
 /// Those of one target, the newest first; that one may still be under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Activities {
     list: VecDeque<Activity>,
     /// What becomes of the policy once the newest has succeeded.
@@ -35,7 +35,7 @@ pub(super) struct Activities {
 }
 
 /// Of an activity that has not ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct UnderWay {
     /// `None`: new bounds asked for it.
     pub(super) policy: Option<String>,

@@ -2,8 +2,10 @@
 //! <https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html>,
 //! <https://docs.aws.amazon.com/autoscaling/application/userguide/step-scaling-policy-overview.html>
 
+use serde::{Deserialize, Serialize};
+
 /// `AdjustmentType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Adjustment {
     Change,
     Percent,
@@ -11,7 +13,7 @@ pub(super) enum Adjustment {
 }
 
 /// `StepAdjustment`: bounds are distances of the metric from the alarm's threshold.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Step {
     pub(super) lower: Option<f64>,
     pub(super) upper: Option<f64>,
@@ -19,7 +21,7 @@ pub(super) struct Step {
 }
 
 /// The time after a scaling activity in which its policy holds back.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cooldown {
     /// Scaled seconds.
     pub(super) until: f64,

@@ -1,5 +1,6 @@
 //! `PutScalingPolicy`, `DescribeScalingPolicies`, `DeleteScalingPolicy`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ const CONFIGURATIONS: [(&str, &str); 2] =
     [(STEP, "StepScalingPolicyConfiguration"), (TRACKING, "TargetTrackingScalingPolicyConfiguration")];
 
 /// A policy.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Policy {
     pub(super) name: String,
     pub(super) arn: String,
@@ -35,7 +36,7 @@ pub(super) struct Policy {
 }
 
 /// When and how it scales.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Rule {
     Tracking(Tracking),
     Steps { steps: Vec<Step>, kind: Adjustment, at_least: u32, cooldown: u32 },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -15,8 +16,8 @@ use crate::input::Input;
 const MAX_CAPACITY: u32 = u32::MAX;
 
 /// A variant whose instances come and go.
-#[derive(Debug)]
-pub(super) struct Target {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Target {
     pub(super) resource: Resource,
     pub(super) min: u32,
     pub(super) max: u32,
@@ -26,13 +27,14 @@ pub(super) struct Target {
     /// Seconds since 1970.
     created: f64,
     pub(super) policies: BTreeMap<String, Policy>,
+    #[serde(skip)]
     pub(super) activities: Activities,
     /// Its bounds are new: a capacity outside of them is brought within.
     pub(super) has_new_bounds: bool,
 }
 
 /// `SuspendedState`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Suspended {
     pub(super) scaling_in: bool,
     pub(super) scaling_out: bool,
@@ -40,7 +42,7 @@ pub(super) struct Suspended {
 }
 
 /// `endpoint/NAME/variant/NAME`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resource {
     pub(super) id: String,
     pub(super) endpoint: String,

@@ -1,6 +1,7 @@
 //! Target tracking: a metric, a target, and the pair of alarms that the policy makes for itself.
 //! <https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html>
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ const PREDEFINED: &str = "SageMakerVariantInvocationsPerInstance";
 const MAX_TARGET: f64 = 1.174_271e108;
 
 /// A configuration, and the names of the alarms.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Tracking {
     pub(super) target: f64,
     pub(super) out_cooldown: u32,

@@ -22,7 +22,7 @@ const MAX_ALARMS: usize = 5_000;
 /// All alarms.
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
-    by_name: BTreeMap<String, Alarm>,
+    pub(super) by_name: BTreeMap<String, Alarm>,
     /// Actions that `SetAlarmState` asks for.
     pub(super) set: Vec<Fired>,
 }

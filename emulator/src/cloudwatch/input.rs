@@ -1,8 +1,4 @@
-//! Members of requests that SageMaker's control plane has none of.
-
-use std::ops::RangeInclusive;
-
-use serde_json::Value;
+//! Members of CloudWatch's requests: metrics and periods.
 
 use super::error::CloudWatchError;
 use super::metrics::Metric;
@@ -11,44 +7,6 @@ use crate::input::Input;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Metric.html>
 const MAX_DIMENSIONS: usize = 30;
-
-impl<'a> Input<'a> {
-    pub(crate) fn double(&self, member: &str) -> Result<Option<f64>, ControlError> {
-        let Some(value) = self.get(member) else { return Ok(None) };
-        value.as_f64().map(Some).ok_or_else(|| self.error(member, "be a number"))
-    }
-
-    pub(crate) fn flag(&self, member: &str) -> Result<Option<bool>, ControlError> {
-        let Some(value) = self.get(member) else { return Ok(None) };
-        value.as_bool().map(Some).ok_or_else(|| self.error(member, "be true or false"))
-    }
-
-    /// A text whose length the model bounds.
-    pub(crate) fn sized(&self, member: &str, lengths: &RangeInclusive<usize>) -> Result<Option<&'a str>, ControlError> {
-        let Some(text) = self.text(member)? else { return Ok(None) };
-        let length = text.chars().count();
-        if length < *lengths.start() {
-            return Err(self.error(member, &format!("have length greater than or equal to {}", lengths.start())));
-        }
-        if length > *lengths.end() {
-            return Err(self.error(member, &format!("have length less than or equal to {}", lengths.end())));
-        }
-        Ok(Some(text))
-    }
-
-    /// A text that has to be there.
-    pub(crate) fn needed(&self, member: &str, lengths: &RangeInclusive<usize>) -> Result<&'a str, ControlError> {
-        self.required(member)?;
-        self.sized(member, lengths)?.ok_or_else(|| self.error(member, "not be null"))
-    }
-
-    /// A list of texts.
-    pub(crate) fn texts(&self, member: &str) -> Result<Vec<String>, ControlError> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let texts: Option<Vec<_>> = self.list(member)?.iter().map(text).collect();
-        texts.ok_or_else(|| self.error(member, "be a list of strings"))
-    }
-}
 
 /// `Namespace`, `MetricName` and `Dimensions`.
 pub(crate) fn metric(input: &Input<'_>) -> Result<Metric, CloudWatchError> {

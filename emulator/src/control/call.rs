@@ -17,7 +17,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(emulator: &'a Emulator, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(emulator: &'a Emulator, headers: &HeaderMap) -> Self {
         let own = emulator.account();
         let region = Scope::of(headers).map_or(own.region.as_str(), |scope| scope.region);
         Self { emulator, account: Account { region: region.to_owned(), ..own.clone() } }

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::error::ControlError;
-use super::input::Input;
 use super::listing::{self, Item};
 use super::registry::Resource;
 use super::{epoch, resolve};
+use crate::input::Input;
 
 const WHAT: &str = "endpoint configuration";
 /// In ARNs.

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::error::ControlError;
-use super::input::Input;
 use super::listing::{self, Item};
 use super::registry::Registry;
 use super::{describe, epoch, resolve};
 use crate::endpoint::deployment::Deployment;
 use crate::endpoint::lifecycle::Origin;
 use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::input::Input;
 
 const WHAT: &str = "endpoint";
 /// Of endpoints that no request has created.
@@ -42,6 +42,9 @@ pub(super) fn update(call: &Call<'_>, request: &Map<String, Value>) -> Result<Va
     let (arn, endpoint) = find_settled(call, request)?;
     let input = Input::new(request);
     let config_name = input.name("EndpointConfigName")?;
+    let excluded = input.list("ExcludeRetainedVariantProperties")?;
+    let retains = input.flag("RetainAllVariantProperties")?.unwrap_or_default();
+    let retains_policy = input.flag("RetainDeploymentConfig")?.unwrap_or_default();
     let deployment = call.with_registry(|registry| {
         let mut deployment = deployment(call, registry, &config_name)?;
         let is_asynchronous = endpoint.with(|core| core.deployment.asynchronous.is_some());
@@ -51,11 +54,11 @@ pub(super) fn update(call: &Call<'_>, request: &Map<String, Value>) -> Result<Va
             ));
         }
         endpoint.with(|core| {
-            if input.is_true("RetainAllVariantProperties") {
-                let is_retained = |property: &str| !excludes(&input, property);
+            if retains {
+                let is_retained = |property: &str| !is_excluded(excluded, property);
                 core.retain(&mut deployment, is_retained("DesiredInstanceCount"), is_retained("DesiredWeight"));
             }
-            let retained = core.deployment.policy.clone().filter(|_| input.is_true("RetainDeploymentConfig"));
+            let retained = core.deployment.policy.clone().filter(|_| retains_policy);
             deployment.policy = retained.or_else(|| input.get("DeploymentConfig").cloned());
         });
         check_limit(call, registry, &endpoint.name, &config_name, deployment.all_instances())?;
@@ -66,29 +69,25 @@ pub(super) fn update(call: &Call<'_>, request: &Map<String, Value>) -> Result<Va
 }
 
 /// Whether `ExcludeRetainedVariantProperties` names a property.
-fn excludes(input: &Input<'_>, property: &str) -> bool {
-    let excluded = input.list("ExcludeRetainedVariantProperties").iter();
-    excluded.filter_map(|excluded| excluded.get("VariantPropertyType")).any(|excluded| excluded == property)
+fn is_excluded(excluded: &[Value], property: &str) -> bool {
+    excluded.iter().filter_map(|excluded| excluded.get("VariantPropertyType")).any(|excluded| excluded == property)
 }
 
 pub(super) fn resize(call: &Call<'_>, request: &Map<String, Value>) -> Result<Value, ControlError> {
     let (arn, endpoint) = find_settled(call, request)?;
-    let wanted: Vec<Input<'_>> = Input::new(request)
-        .list("DesiredWeightsAndCapacities")
-        .iter()
-        .map(|wanted| Input::of(Some(wanted), "desiredWeightsAndCapacities.1.member."))
-        .collect();
+    let wanted = Input::new(request).list("DesiredWeightsAndCapacities")?;
     let config_name = endpoint.with(|core| core.deployment.config_name.clone());
     let mut shares = endpoint.with(|core| core.shares());
-    for wanted in &wanted {
+    for wanted in wanted {
+        let wanted = Input::of(wanted, "desiredWeightsAndCapacities.1.member.")?;
         let name = wanted.name("VariantName")?;
         let Some((_, share)) = shares.iter_mut().find(|(variant, _)| *variant == name) else {
             return Err(ControlError::validation(format!(
                 "The variant name(s) \"{name}\" is/are not present within endpoint configuration \"{config_name}\"."
             )));
         };
-        share.weight = wanted.number("DesiredWeight").unwrap_or(share.weight);
-        share.instances = wanted.integer("DesiredInstanceCount").unwrap_or(share.instances);
+        share.weight = wanted.double("DesiredWeight")?.unwrap_or(share.weight);
+        share.instances = wanted.count("DesiredInstanceCount")?.unwrap_or(share.instances);
     }
     let instances = shares.iter().map(|(_, share)| share.instances).fold(0, u32::saturating_add);
     call.with_registry(|registry| check_limit(call, registry, &endpoint.name, &config_name, instances))?;
@@ -122,10 +121,12 @@ pub(super) fn list(call: &Call<'_>, request: &Map<String, Value>) -> Result<Valu
 pub(super) fn delete(call: &Call<'_>, request: &Map<String, Value>) -> Result<Value, ControlError> {
     let (_, endpoint) = find_settled(call, request)?;
     call.with_registry(|registry| {
+        // Before another one of its name can be created, whose queue would be taken for this one's.
+        endpoint.delete();
         registry.endpoints.remove(&endpoint.name);
+        registry.hosted.remove(&endpoint.name);
         registry.tags.delete(WHAT, &endpoint.name);
     });
-    endpoint.delete();
     Ok(Value::Null)
 }
 

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::error::ControlError;
-use super::input::Input;
+use crate::input::Input;
 
 /// SageMaker's page where a request names no MaxResults.
 const DEFAULT_PAGE: u32 = 10;
@@ -24,11 +24,11 @@ pub(crate) struct Item {
 
 /// A page of a list, and the token of the next.
 pub(crate) fn page(input: &Input<'_>, items: Vec<Item>) -> Result<(Vec<Value>, Option<String>), ControlError> {
-    let size = input.integer("MaxResults").unwrap_or(DEFAULT_PAGE);
+    let size = input.count("MaxResults")?.unwrap_or(DEFAULT_PAGE);
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let sort_by = input.text("SortBy").unwrap_or("CreationTime");
-    let is_descending = input.text("SortOrder") != Some("Ascending");
-    let after = input.text("NextToken").map(read_token).transpose()?;
+    let sort_by = input.text("SortBy")?.unwrap_or("CreationTime");
+    let is_descending = input.text("SortOrder")? != Some("Ascending");
+    let after = input.text("NextToken")?.map(read_token).transpose()?;
     let is_wanted = filter(input)?;
     let key = |item: &Item| match sort_by {
         "Name" => item.name.clone(),
@@ -49,8 +49,8 @@ pub(crate) fn page(input: &Input<'_>, items: Vec<Item>) -> Result<(Vec<Value>, O
 }
 
 fn filter<'a>(input: &Input<'a>) -> Result<impl Fn(&Item) -> bool + 'a, ControlError> {
-    let contains = input.text("NameContains");
-    let status = input.text("StatusEquals");
+    let contains = input.text("NameContains")?;
+    let status = input.text("StatusEquals")?;
     let created = (input.time("CreationTimeAfter")?, input.time("CreationTimeBefore")?);
     let modified = (input.time("LastModifiedTimeAfter")?, input.time("LastModifiedTimeBefore")?);
     let lies_in = |time: SystemTime, (after, before): (Option<SystemTime>, Option<SystemTime>)| {

@@ -5,16 +5,16 @@ use serde_json::{Map, Value, json};
 use super::call::Call;
 use super::epoch;
 use super::error::ControlError;
-use super::input::Input;
 use super::listing::{self, Item};
 use super::registry::Resource;
+use crate::input::Input;
 
 const WHAT: &str = "model";
 
 pub(super) fn create(call: &Call<'_>, request: Map<String, Value>) -> Result<Value, ControlError> {
     let input = Input::new(&request);
     let name = input.name("ModelName")?;
-    match (input.get("PrimaryContainer"), input.list("Containers")) {
+    match (input.get("PrimaryContainer"), input.list("Containers")?) {
         (None, []) => return Err(ControlError::validation("Either PrimaryContainer or Containers must be provided.")),
         (Some(_), [_, ..]) => {
             return Err(ControlError::validation("Only one of PrimaryContainer and Containers can be provided."));

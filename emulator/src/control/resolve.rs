@@ -1,6 +1,7 @@
 //! From requests to what runs: checks an endpoint configuration and resolves it, with its models, to a deployment. What the API
 //! model says was checked before; here is what it does not say.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sagemaker_async_bridge::location::{S3Prefix, S3Uri};
@@ -8,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::error::ControlError;
-use super::input::Input;
 use super::registry::Registry;
 use crate::endpoint::deployment::{AsyncConfig, Deployment, IncludeIn, Variant};
+use crate::input::Input;
 use crate::instances::container::Container;
 
 /// SageMaker chooses by itself where a configuration says nothing.
@@ -42,12 +43,15 @@ pub(crate) fn deployment(
     }
     let asynchronous = input.get("AsyncInferenceConfig").map(asynchronous).transpose()?;
     let is_serverless = |variant: &Value| variant.get("ServerlessConfig").is_some_and(|config| !config.is_null());
-    if asynchronous.is_some() && input.list("ProductionVariants").iter().any(is_serverless) {
+    if asynchronous.is_some() && input.list("ProductionVariants")?.iter().any(is_serverless) {
         return Err(ControlError::unsupported());
     }
     let first = variants.remove(0);
-    let timeout = input.list("ProductionVariants").first();
-    let timeout = Input::of(timeout, "").integer("ContainerStartupHealthCheckTimeoutInSeconds");
+    let configured = input.list("ProductionVariants")?.first().map(|variant| Input::of(variant, "")).transpose()?;
+    let timeout = match configured {
+        Some(variant) => variant.count("ContainerStartupHealthCheckTimeoutInSeconds")?,
+        None => None,
+    };
     Ok(Deployment {
         config_name: name.to_owned(),
         model: first.model,
@@ -60,8 +64,17 @@ pub(crate) fn deployment(
         startup_timeout: timeout.map_or(DEFAULT_STARTUP_TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
         asynchronous,
         config: request.clone(),
+        models: models(&input, registry)?,
         policy: None,
     })
+}
+
+/// The models that a configuration names, as they are now.
+fn models(input: &Input<'_>, registry: &Registry) -> Result<BTreeMap<String, Map<String, Value>>, ControlError> {
+    let variants = input.list("ProductionVariants")?.iter().chain(input.list("ShadowProductionVariants")?);
+    let names = variants.filter_map(|variant| variant.get("ModelName")?.as_str());
+    let named = names.filter_map(|name| Some((name.to_owned(), registry.models.get(name)?.request.clone())));
+    Ok(named.collect())
 }
 
 /// A configuration's variants, each with a name of its own.
@@ -73,8 +86,8 @@ fn variants(
     call: &Call<'_>,
 ) -> Result<Vec<Variant>, ControlError> {
     let mut variants: Vec<Variant> = Vec::new();
-    for value in input.list(member) {
-        let variant = variant(&Input::of(Some(value), path), registry, call)?;
+    for value in input.list(member)? {
+        let variant = variant(&Input::of(value, path)?, registry, call)?;
         if variants.iter().any(|other| other.name == variant.name) {
             return Err(ControlError::duplicate_variant(&variant.name));
         }
@@ -84,7 +97,7 @@ fn variants(
 }
 
 fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Variant, ControlError> {
-    let Some(model_name) = input.text("ModelName") else {
+    let Some(model_name) = input.text("ModelName")? else {
         return Err(ControlError::validation(
             "The emulator has no inference components: each production variant needs a ModelName.",
         ));
@@ -98,15 +111,15 @@ fn variant(input: &Input<'_>, registry: &Registry, call: &Call<'_>) -> Result<Va
     }
     let image = image(&model.request).to_owned();
     let mut container = container(&model.request).map(Container::new).unwrap_or_default();
-    let timeout = input.integer("ModelDataDownloadTimeoutInSeconds");
+    let timeout = input.count("ModelDataDownloadTimeoutInSeconds")?;
     container.download_timeout = timeout.map(|seconds| Duration::from_secs(seconds.into()));
     Ok(Variant {
         name: input.name("VariantName")?,
         model: call.images().model(&image),
         image,
         container,
-        instances: input.integer("InitialInstanceCount").unwrap_or(1),
-        weight: input.number("InitialVariantWeight").unwrap_or(DEFAULT_WEIGHT),
+        instances: input.count("InitialInstanceCount")?.unwrap_or(1),
+        weight: input.double("InitialVariantWeight")?.unwrap_or(DEFAULT_WEIGHT),
     })
 }
 
@@ -123,24 +136,24 @@ fn container(model: &Map<String, Value>) -> Option<&Map<String, Value>> {
 
 /// `AsyncInferenceConfig`.
 fn asynchronous(value: &Value) -> Result<AsyncConfig, ControlError> {
-    let input = Input::of(Some(value), "asyncInferenceConfig.");
-    let output = Input::of(input.get("OutputConfig"), "asyncInferenceConfig.outputConfig.");
-    let topics = Input::of(output.get("NotificationConfig"), "asyncInferenceConfig.outputConfig.notificationConfig.");
-    let client = Input::of(input.get("ClientConfig"), "asyncInferenceConfig.clientConfig.");
-    let include = topics.list("IncludeInferenceResponseIn").iter();
+    let input = Input::of(value, "asyncInferenceConfig.")?;
+    let output = input.structure("OutputConfig", "asyncInferenceConfig.outputConfig.")?;
+    let topics = output.structure("NotificationConfig", "asyncInferenceConfig.outputConfig.notificationConfig.")?;
+    let client = input.structure("ClientConfig", "asyncInferenceConfig.clientConfig.")?;
+    let include = topics.list("IncludeInferenceResponseIn")?.iter();
     Ok(AsyncConfig {
         output: location(&output, "S3OutputPath")?,
         failure: location(&output, "S3FailurePath")?,
-        success_topic: topics.text("SuccessTopic").map(str::to_owned),
-        error_topic: topics.text("ErrorTopic").map(str::to_owned),
+        success_topic: topics.text("SuccessTopic")?.map(str::to_owned),
+        error_topic: topics.text("ErrorTopic")?.map(str::to_owned),
         include: include.filter_map(|topic| serde_json::from_value::<IncludeIn>(topic.clone()).ok()).collect(),
-        concurrency: client.integer("MaxConcurrentInvocationsPerInstance").unwrap_or(DEFAULT_CONCURRENCY),
+        concurrency: client.count("MaxConcurrentInvocationsPerInstance")?.unwrap_or(DEFAULT_CONCURRENCY),
     })
 }
 
 /// A location of outputs: as `s3://…`, or as the `https://` URL that S3 has for it.
 fn location(output: &Input<'_>, member: &str) -> Result<Option<S3Prefix>, ControlError> {
-    let Some(url) = output.text(member).filter(|text| text.starts_with("https://")) else {
+    let Some(url) = output.text(member)?.filter(|text| text.starts_with("https://")) else {
         return output.parsed(member);
     };
     // A prefix may be empty, an object's key may not.

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::error::ControlError;
-use super::input::Input;
 use super::registry::Registry;
+use crate::input::Input;
 
 /// Tags of one resource. <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Tag.html>
 const MAX_TAGS: usize = 50;
 
 /// Tags by resource, in the order of their keys: the resource is what an ARN names behind account and region.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tags(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Tags {
@@ -21,7 +22,7 @@ impl Tags {
     fn add(&mut self, resource: &str, tags: &[Value]) -> Result<(), ControlError> {
         let mut all = self.0.get(resource).cloned().unwrap_or_default();
         for tag in tags {
-            let tag = Input::of(Some(tag), "tags.");
+            let tag = Input::of(tag, "tags.")?;
             all.insert(tag.name("Key")?, tag.name("Value")?);
         }
         if all.len() > MAX_TAGS {
@@ -38,7 +39,7 @@ impl Tags {
 
     /// Those of a resource that is created.
     pub(super) fn create(&mut self, kind: &str, name: &str, request: &Map<String, Value>) -> Result<(), ControlError> {
-        self.add(&resource(kind, name), Input::new(request).list("Tags"))
+        self.add(&resource(kind, name), Input::new(request).list("Tags")?)
     }
 
     /// Forgets those of a resource that is deleted.
@@ -58,7 +59,7 @@ pub(super) fn list(call: &Call<'_>, request: &Map<String, Value>) -> Result<Valu
 pub(super) fn add(call: &Call<'_>, request: &Map<String, Value>) -> Result<Value, ControlError> {
     call.with_registry(|registry| {
         let resource = find(registry, request)?;
-        registry.tags.add(&resource, Input::new(request).list("Tags"))?;
+        registry.tags.add(&resource, Input::new(request).list("Tags")?)?;
         Ok(json!({"Tags": registry.tags.of(&resource)}))
     })
 }
@@ -67,7 +68,7 @@ pub(super) fn delete(call: &Call<'_>, request: &Map<String, Value>) -> Result<Va
     call.with_registry(|registry| {
         let resource = find(registry, request)?;
         let tags = registry.tags.0.entry(resource).or_default();
-        for key in Input::new(request).list("TagKeys") {
+        for key in Input::new(request).list("TagKeys")? {
             tags.remove(key.as_str().unwrap_or_default());
         }
         Ok(json!({}))

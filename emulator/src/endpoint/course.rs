@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use sagemaker_async_bridge::location::S3Uri;
 use tokio::time::Instant;
 
@@ -11,6 +10,7 @@ use super::Endpoint;
 use super::deployment::{AsyncConfig, Deployment, IncludeIn};
 use super::ledger::{Ending, Record, Status};
 use super::totals::Totals;
+use crate::body::Body;
 use crate::faults::Fault;
 use crate::model::{Asked, Failure};
 use crate::notification::Notification;
@@ -45,12 +45,22 @@ impl Endpoint {
         // The model is free again; telling takes none of its time.
         self.changed.notify_one();
         self.tell(&record, topic.as_deref(), &notification).await;
+        self.let_go(&record);
     }
 
     /// Tells of an invocation that waited too long.
     pub(super) async fn tell_of_expiry(self: Arc<Self>, record: Record, deployment: Arc<Deployment>) {
         let Some(config) = &deployment.asynchronous else { return };
         self.tell(&record, config.error_topic.as_deref(), &Notification::expired(&record.invocation)).await;
+        self.let_go(&record);
+    }
+
+    /// It is answered: nothing has to be done for it after a restart.
+    fn let_go(&self, record: &Record) {
+        if let Some(durable) = &self.context.durable {
+            durable.queue.release(record.number, &record.invocation);
+        }
+        self.with(|core| core.ledger.told());
     }
 
     /// Runs the model and stores the output.
@@ -58,7 +68,8 @@ impl Endpoint {
         let invocation = &record.invocation;
         let input = self.input(record).await.inspect_err(|_| self.count(|totals| totals.download_failures += 1))?;
         let id = invocation.inference_id.as_str();
-        let asked = Asked { parameters: &invocation.parameters, inference_id: id, needs_length: true };
+        let spool = &self.context.spool;
+        let asked = Asked { parameters: &invocation.parameters, inference_id: id, needs_length: true, spool };
         let begun = Instant::now();
         let run = deployment.model.run(input, asked, &self.context.http);
         let run = tokio::time::timeout(invocation.parameters.timeout(), run).await.unwrap_or(Err(Failure::Expired));
@@ -83,16 +94,16 @@ impl Endpoint {
         Ok(response)
     }
 
-    async fn input(&self, record: &Record) -> Result<Bytes, Failure> {
+    async fn input(&self, record: &Record) -> Result<Body, Failure> {
         if let Some(payload) = &record.payload {
-            return Ok(payload.clone());
+            return Ok(payload.clone().into());
         }
         let location = record.invocation.parameters.input_location.as_deref().unwrap_or_default();
         let unreadable = |error: String| {
             Failure::without_response(format!("ClientError: Unable to read the input from {location}: {error}"))
         };
         let location: S3Uri = location.parse().map_err(|error| unreadable(format!("{error}")))?;
-        self.context.store.get(&location).await.map(|object| object.body).map_err(unreadable)
+        self.context.store.get(&location, &self.context.spool).await.map(|object| object.body).map_err(unreadable)
     }
 
     /// Stores the failure output and says what is to be told.

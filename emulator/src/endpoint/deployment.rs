@@ -1,5 +1,6 @@
 //! What an endpoint runs and where its outputs and notifications go: an endpoint configuration, resolved.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sagemaker_async_bridge::location::S3Prefix;
@@ -84,6 +85,8 @@ pub struct Deployment {
     pub asynchronous: Option<AsyncConfig>,
     /// The endpoint configuration as it was given.
     pub config: Map<String, Value>,
+    /// The models of that configuration as they were given, by their names.
+    pub models: BTreeMap<String, Map<String, Value>>,
     /// `DeploymentConfig` of the call that deployed it.
     pub policy: Option<Value>,
 }

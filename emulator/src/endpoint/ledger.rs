@@ -1,6 +1,8 @@
 //! The book of an endpoint's invocations: which wait, which run, how the last ones ended. Data alone, without clock or tasks;
 //! its size is bounded, whatever is asked of the endpoint.
 
+mod record;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,100 +13,7 @@ use tokio::time::Instant;
 use super::totals::Totals;
 use crate::faults::Fault;
 use crate::invocation::Invocation;
-
-/// What a ledger holds at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Invocations that wait.
-    pub waiting: usize,
-    /// Bytes of inline payloads that wait.
-    pub waiting_bytes: usize,
-    /// Invocations that have ended.
-    pub ended: usize,
-    /// Bytes of inline payloads of those that have ended, kept for a retry.
-    pub ended_bytes: usize,
-}
-
-impl Default for Limits {
-    /// SageMaker publishes no bound of its queue. Ten thousand payloads of 128,000 bytes would be 1.3 GB: the bytes are bounded too.
-    fn default() -> Self {
-        Self { waiting: 10_000, waiting_bytes: 512 << 20, ended: 1_000, ended_bytes: 16 << 20 }
-    }
-}
-
-/// Where an invocation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// In the queue.
-    Queued,
-    /// With the model.
-    InProgress,
-    /// It has an output.
-    Completed,
-    /// It has failed.
-    Failed,
-    /// It waited longer than its RequestTTLSeconds, or ran longer than its InvocationTimeoutSeconds.
-    Expired,
-}
-
-impl Status {
-    /// As notifications and the page name it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "Queued",
-            Self::InProgress => "InProgress",
-            Self::Completed => "Completed",
-            Self::Failed => "Failed",
-            Self::Expired => "Expired",
-        }
-    }
-}
-
-/// An invocation and what has become of it.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// Its number at this endpoint, from 1.
-    pub number: u64,
-    /// The request; its body is in `payload`.
-    pub invocation: Arc<Invocation>,
-    /// The inline payload, until the space is needed.
-    pub payload: Option<Bytes>,
-    /// The inline payload's size.
-    pub payload_bytes: Option<usize>,
-    /// Where it is.
-    pub status: Status,
-    /// When the model got it.
-    pub started: Option<SystemTime>,
-    /// When it ended.
-    pub ended: Option<SystemTime>,
-    /// Why it failed.
-    pub reason: Option<String>,
-    /// Whether there is an output, or a failure output.
-    pub has_output: bool,
-    /// The faults that it met.
-    pub faults: Vec<Fault>,
-    deadline: Instant,
-}
-
-impl Record {
-    /// Whether it can be invoked again: its input is still there.
-    #[must_use]
-    pub const fn can_retry(&self) -> bool {
-        self.payload.is_some() || self.payload_bytes.is_none()
-    }
-}
-
-/// How an invocation ended.
-#[derive(Debug)]
-pub struct Ending {
-    /// `Completed`, `Failed` or `Expired`.
-    pub status: Status,
-    /// Why, unless it completed.
-    pub reason: Option<String>,
-    /// Whether an output, or a failure output, was stored.
-    pub has_output: bool,
-}
+pub use record::{Ending, Limits, Record, Status};
 
 /// The book.
 #[derive(Debug, Default)]
@@ -115,6 +24,7 @@ pub struct Ledger {
     deadlines: BTreeSet<(Instant, u64)>,
     waiting_bytes: usize,
     running: usize,
+    untold: usize,
     ended: VecDeque<u64>,
     /// Those of `ended` that still have their payload.
     kept: VecDeque<u64>,
@@ -145,11 +55,26 @@ impl Ledger {
         }
         self.last += 1;
         let deadline = now + invocation.parameters.ttl();
+        self.insert(self.last, invocation, payload, deadline);
+        Ok(self.last)
+    }
+
+    /// Puts an invocation of an earlier run into the queue again, whatever the limits; the time that it has waited counts.
+    pub fn restore(&mut self, number: u64, mut invocation: Invocation, now: Instant) {
+        let payload = invocation.body.take();
+        let waited = invocation.received.elapsed().unwrap_or_default();
+        let deadline = now + invocation.parameters.ttl().saturating_sub(waited);
+        self.last = self.last.max(number);
+        self.insert(number, invocation, payload, deadline);
+    }
+
+    fn insert(&mut self, number: u64, invocation: Invocation, payload: Option<Bytes>, deadline: Instant) {
+        let bytes = payload.as_ref().map(Bytes::len);
         self.waiting_bytes += bytes.unwrap_or(0);
-        self.waiting.insert(self.last);
-        self.deadlines.insert((deadline, self.last));
+        self.waiting.insert(number);
+        self.deadlines.insert((deadline, number));
         let record = Record {
-            number: self.last,
+            number,
             invocation: Arc::new(invocation),
             payload,
             payload_bytes: bytes,
@@ -161,8 +86,13 @@ impl Ledger {
             faults: Vec::new(),
             deadline,
         };
-        self.records.insert(self.last, record);
-        Ok(self.last)
+        self.records.insert(number, record);
+    }
+
+    /// Takes one that waits out again, as if it had never come.
+    pub fn withdraw(&mut self, number: u64) {
+        self.leave_queue(number);
+        self.records.remove(&number);
     }
 
     /// Takes the invocation that has waited longest; it runs from now on.
@@ -199,7 +129,19 @@ impl Ledger {
         self.close(number, ending);
     }
 
+    /// The notification of one that has ended is sent.
+    pub fn told(&mut self) {
+        self.untold = self.untold.saturating_sub(1);
+    }
+
+    /// Those that have ended while their notification is not sent yet.
+    #[must_use]
+    pub const fn untold(&self) -> usize {
+        self.untold
+    }
+
     fn close(&mut self, number: u64, ending: Ending) {
+        self.untold += 1;
         let Some(record) = self.records.get_mut(&number) else { return };
         record.status = ending.status;
         record.reason = ending.reason;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::deployment::{Deployment, Scaling};
 use super::history::History;
@@ -11,12 +12,13 @@ use super::ledger::Ledger;
 use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
+use crate::durable::state::Former;
 use crate::instances::unhealthy;
 use crate::model::{Model, container};
 use crate::notification::TEST_NOTIFICATION;
 
 /// How an endpoint comes to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// By `CreateEndpoint`: it takes invocations once it is in service, and its topics get a test notification.
     Created,
@@ -25,6 +27,8 @@ pub enum Origin {
         /// Calls to throttle before any other.
         throttled: usize,
     },
+    /// From an earlier run, as it was then.
+    Restored(Former),
 }
 
 impl Endpoint {
@@ -40,9 +44,10 @@ impl Endpoint {
         let now = SystemTime::now();
         deployment.equip(name, scaling, context);
         let deployment = Arc::new(deployment);
-        let (status, still_throttled) = match origin {
+        let (status, still_throttled) = match &origin {
             Origin::Created => (EndpointStatus::Creating, 0),
-            Origin::Configured { throttled } => (EndpointStatus::InService, throttled),
+            Origin::Configured { throttled } => (EndpointStatus::InService, *throttled),
+            Origin::Restored(former) => (former.taken_up(), 0),
         };
         let core = Core {
             status,
@@ -54,8 +59,9 @@ impl Endpoint {
             weight: deployment.weight,
             others: deployment.other_shares(),
             deployment: Arc::clone(&deployment),
+            next: None,
             scaling,
-            ledger: Ledger::new(context.limits),
+            ledger: ledger(name, &deployment, context),
             history: History::default(),
             still_throttled,
             trouble: None,
@@ -73,14 +79,16 @@ impl Endpoint {
             overtaken: Notify::new(),
         });
         endpoint.follow(&deployment);
-        if needs_no_wait(&deployment, scaling) {
+        if status != EndpointStatus::Failed && needs_no_wait(&deployment, scaling) {
             endpoint.with(|core| core.deploy(Arc::clone(&deployment)));
-        } else if origin == Origin::Created {
+        } else if status == EndpointStatus::Creating {
             let (waiting, otherwise) = (EndpointStatus::Creating, EndpointStatus::Failed);
             tokio::spawn(Arc::clone(&endpoint).replace(Arc::clone(&deployment), waiting, otherwise));
         }
-        if origin == Origin::Created {
-            tokio::spawn(Arc::clone(&endpoint).test_topics(deployment));
+        match &origin {
+            Origin::Created => drop(tokio::spawn(Arc::clone(&endpoint).test_topics(deployment))),
+            Origin::Configured { .. } => {}
+            Origin::Restored(former) => endpoint.with(|core| core.resume(former)),
         }
         tokio::spawn(Arc::clone(&endpoint).dispatch());
         endpoint
@@ -94,6 +102,7 @@ impl Endpoint {
         let scaling = self.with(|core| {
             core.status = EndpointStatus::Updating;
             core.modified = SystemTime::now();
+            core.next = Some(Arc::clone(&deployment));
             core.scaling
         });
         tokio::spawn(Arc::clone(self).test_topics(Arc::clone(&deployment)));
@@ -153,6 +162,9 @@ impl Endpoint {
             core.starting = None;
             core.ledger.clear_queue()
         });
+        if let Some(durable) = &self.context.durable {
+            durable.queue.clear(&self.name);
+        }
         if lost > 0 {
             tracing::warn!(endpoint.name = self.name, invocations = lost, "deleted with invocations in its queue");
         }
@@ -168,6 +180,7 @@ impl Endpoint {
             Ok(()) => core.deploy(deployment),
             Err(reason) => {
                 core.status = otherwise;
+                core.next = None;
                 core.failure_reason = Some(reason);
                 deployment.end_programs();
             }
@@ -237,7 +250,52 @@ impl Core {
         self.weight = deployment.weight;
         self.others = deployment.other_shares();
         self.deployment = deployment;
+        self.next = None;
     }
+
+    /// It is what it was in an earlier run, but that its instances have to start.
+    fn resume(&mut self, former: &Former) {
+        (self.created, self.modified) = (former.created, former.modified);
+        self.failure_reason.clone_from(&former.failure_reason);
+        if let Some((first, others)) = former.shares.split_first() {
+            self.desired = first.instances;
+            self.instances = self.instances.min(first.instances);
+            self.weight = first.weight;
+            self.others = others.to_vec();
+        }
+    }
+}
+
+impl Former {
+    /// The status that it goes on with. What it served, it serves; an update begins anew.
+    fn taken_up(&self) -> EndpointStatus {
+        match self.status {
+            EndpointStatus::Creating => EndpointStatus::Creating,
+            EndpointStatus::Failed => EndpointStatus::Failed,
+            EndpointStatus::InService | EndpointStatus::Updating | EndpointStatus::Deleting => {
+                EndpointStatus::InService
+            }
+        }
+    }
+}
+
+/// The book of an endpoint, with what an earlier run has not answered.
+fn ledger(name: &str, deployment: &Deployment, context: &Context) -> Ledger {
+    let mut ledger = Ledger::new(context.limits);
+    let Some(durable) = context.durable.as_ref().filter(|_| deployment.asynchronous.is_some()) else { return ledger };
+    let now = Instant::now();
+    for (number, invocation) in durable.queue.of(name) {
+        ledger.restore(number, invocation, now);
+    }
+    if ledger.waiting() > 0 {
+        let invocations = ledger.waiting();
+        tracing::info!(
+            endpoint.name = name,
+            invocations,
+            "an earlier run has not answered them: they are in the queue"
+        );
+    }
+    ledger
 }
 
 fn needs_no_wait(deployment: &Deployment, scaling: Scaling) -> bool {

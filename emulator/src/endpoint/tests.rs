@@ -44,6 +44,8 @@ fn stage(plan: &Value) -> Stage {
         account: Account::default(),
         store: Store::Aws(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put])),
         notifier: Notifier { sinks: vec![Sink::Sns(mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&publish]))] },
+        spool: crate::body::Spool::default(),
+        durable: None,
         http: reqwest::Client::new(),
         faults: Faults::new(serde_json::from_value(plan.clone()).unwrap()),
         limits: Limits::default(),
@@ -71,6 +73,7 @@ fn deployment(model: &str, instances: u32, concurrency: u32) -> Deployment {
         weight: 1.0,
         others: Vec::new(),
         config: serde_json::Map::new(),
+        models: std::collections::BTreeMap::new(),
         policy: None,
     }
 }

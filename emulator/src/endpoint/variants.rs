@@ -1,10 +1,12 @@
 //! The production variants of an endpoint: their weights and instances, which a call can change apart from the configuration.
 
+use serde::{Deserialize, Serialize};
+
 use super::Core;
 use super::deployment::Deployment;
 
 /// A variant's part of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// Of the traffic, in proportion to the other weights.
     pub weight: f64,
@@ -17,6 +19,21 @@ impl Deployment {
     #[must_use]
     pub fn all_instances(&self) -> u32 {
         self.others.iter().fold(self.instances, |sum, other| sum.saturating_add(other.instances))
+    }
+
+    /// The shares of all variants.
+    pub(crate) fn shares(&self) -> Vec<Share> {
+        let first = Share { weight: self.weight, instances: self.instances };
+        std::iter::once(first).chain(self.other_shares()).collect()
+    }
+
+    /// Gives the variants these shares, in their order.
+    pub(crate) fn set_shares(&mut self, shares: &[Share]) {
+        let Some((first, others)) = shares.split_first() else { return };
+        (self.weight, self.instances) = (first.weight, first.instances);
+        for (variant, share) in self.others.iter_mut().zip(others) {
+            (variant.weight, variant.instances) = (share.weight, share.instances);
+        }
     }
 
     /// The shares of the variants behind the first.

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use reqwest::Client;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
-use super::{Asked, Failure};
+use super::{Asked, Failure, not_kept};
+use crate::body::Body;
 use crate::store::Object;
 
 /// Containers have to answer `/ping` within two seconds.
@@ -59,7 +59,7 @@ impl From<Unanswered> for Failure {
 }
 
 /// Has a container run its model.
-pub(crate) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Client) -> Result<Object, Unanswered> {
+pub(crate) async fn invoke(url: &str, input: Body, asked: Asked<'_>, http: &Client) -> Result<Object, Unanswered> {
     let parameters = asked.parameters;
     let mut request =
         http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", asked.inference_id);
@@ -72,18 +72,32 @@ pub(crate) async fn invoke(url: &str, input: Bytes, asked: Asked<'_>, http: &Cli
             request = request.header(name, value);
         }
     }
-    let answer = request.body(input).send().await.map_err(Unanswered::Lost)?;
+    // Memory is given as such: it can be sent again where a kept connection turns out to be closed.
+    let body = match input.in_memory() {
+        Some(bytes) => reqwest::Body::from(bytes.clone()),
+        None => reqwest::Body::wrap(input.http().await.map_err(without_response)?),
+    };
+    let mut answer = request.body(body).send().await.map_err(Unanswered::Lost)?;
     let status = answer.status();
     let checked = check(answer.headers(), asked.needs_length);
-    checked.map_err(|problem| Unanswered::Failed(Failure::without_response(problem)))?;
+    checked.map_err(without_response)?;
     let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
-    let response = Object { body: answer.bytes().await.map_err(Unanswered::Lost)?, content_type };
+    let mut intake = asked.spool.intake();
+    while let Some(bytes) = answer.chunk().await.map_err(Unanswered::Lost)? {
+        intake.take(&bytes).await.map_err(|error| Unanswered::Failed(not_kept(error)))?;
+    }
+    let body = intake.finish().await.map_err(|error| Unanswered::Failed(not_kept(error)))?;
+    let response = Object { body, content_type };
     if status.is_success() {
         Ok(response)
     } else {
         Err(Unanswered::Failed(Failure::answered(status.as_u16(), response)))
     }
+}
+
+fn without_response(problem: impl Into<String>) -> Unanswered {
+    Unanswered::Failed(Failure::without_response(problem))
 }
 
 /// What SageMaker refuses in a response, in the words of its endpoint logs.

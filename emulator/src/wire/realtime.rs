@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{WireError, ascii, checked_at, short_ascii, until_accepted};
 use crate::Emulator;
+use crate::body::MAX_BYTES;
 use crate::endpoint::{Core, EndpointStatus};
 use crate::invocation::Parameters;
 use crate::model::{Asked, Failure, Model};
@@ -27,6 +28,8 @@ const BODY_LIMIT_BYTES: usize = 6_291_456;
 const MODEL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A stream's answer is cut into parts of this size.
 const PART_BYTES: usize = 64 * 1024;
+/// Of what a model says of a failure, the caller gets so much.
+const SAID_BYTES: usize = 1 << 20;
 
 /// `InvokeEndpoint`.
 pub(crate) async fn invoke(
@@ -37,7 +40,9 @@ pub(crate) async fn invoke(
 ) -> Result<Response, WireError> {
     let (variant, object, parameters) = run(&emulator, &endpoint_name, &headers, "accept", body).await?;
     let content_type = (HeaderName::from_static("content-type"), object.content_type);
-    Ok((response_headers(content_type, variant, parameters), object.body).into_response())
+    let body = object.body.http().await.map_err(|_| WireError::internal())?;
+    let headers = response_headers(content_type, variant, parameters);
+    Ok((headers, axum::body::Body::new(body)).into_response())
 }
 
 /// `InvokeEndpointWithResponseStream`: what the model answers, in parts.
@@ -49,9 +54,10 @@ pub(crate) async fn invoke_with_response_stream(
 ) -> Result<Response, WireError> {
     let accept = "x-amzn-sagemaker-accept";
     let (variant, object, parameters) = run(&emulator, &endpoint_name, &headers, accept, body).await?;
-    let mut stream = Vec::with_capacity(object.body.len() + 256);
-    for part in object.body.chunks(PART_BYTES) {
-        write_message_to(&payload_part(object.body.slice_ref(part)), &mut stream).map_err(|_| WireError::internal())?;
+    let body = object.body.first(MAX_BYTES).await.map_err(|_| WireError::internal())?;
+    let mut stream = Vec::with_capacity(body.len() + 256);
+    for part in body.chunks(PART_BYTES) {
+        write_message_to(&payload_part(body.slice_ref(part)), &mut stream).map_err(|_| WireError::internal())?;
     }
     let content_type = (HeaderName::from_static("x-amzn-sagemaker-content-type"), object.content_type);
     let headers = response_headers(content_type, variant, parameters);
@@ -121,11 +127,12 @@ async fn run(
         WireError::validation(format!("Endpoint {endpoint_name} has no production variant {wanted} with instances."))
     })?;
     let id = parameters.inference_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let asked = Asked { parameters: &parameters, inference_id: &id, needs_length: false };
-    let run = tokio::time::timeout(MODEL_TIMEOUT, model.run(body, asked, &emulator.context.http)).await;
+    let spool = &emulator.context.spool;
+    let asked = Asked { parameters: &parameters, inference_id: &id, needs_length: false, spool };
+    let run = tokio::time::timeout(MODEL_TIMEOUT, model.run(body.into(), asked, &emulator.context.http)).await;
     match run.unwrap_or(Err(Failure::Expired)) {
         Ok(object) => Ok((variant, object, parameters)),
-        Err(failure) => Err(model_error(emulator, endpoint_name, failure)),
+        Err(failure) => Err(model_error(emulator, endpoint_name, failure).await),
     }
 }
 
@@ -161,12 +168,13 @@ fn fraction() -> f64 {
 }
 
 /// `ModelError`, in words that were seen of it.
-fn model_error(emulator: &Emulator, endpoint_name: &str, failure: Failure) -> WireError {
+async fn model_error(emulator: &Emulator, endpoint_name: &str, failure: Failure) -> WireError {
     let account = &emulator.context.account;
     let (region, id) = (&account.region, &account.id);
     let (status, said) = match failure {
         Failure::Failed { response: Some((status, object)), .. } => {
-            (status, String::from_utf8_lossy(&object.body).into_owned())
+            let said = object.body.first(SAID_BYTES).await.unwrap_or_default();
+            (status, String::from_utf8_lossy(&said).into_owned())
         }
         Failure::Failed { reason, response: None } => (0, reason),
         Failure::Expired => (

@@ -7,6 +7,7 @@ mod described;
 mod embedded;
 mod faults;
 mod invoke;
+mod large;
 mod real_time;
 mod running;
 mod s3_keys;

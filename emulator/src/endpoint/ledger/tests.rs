@@ -90,3 +90,27 @@ fn clearing_the_queue_leaves_what_runs() {
     assert_eq!((ledger.clear_queue(), ledger.waiting(), ledger.running()), (1, 0, 1));
     assert_eq!((ledger.next_deadline(), ledger.waiting_bytes), (None, 0));
 }
+
+#[test]
+fn one_of_an_earlier_run_keeps_its_number_and_the_time_that_it_has_waited() {
+    let (mut ledger, now) = (Ledger::new(Limits { waiting: 0, ..Limits::default() }), Instant::now());
+    let waited = |seconds| {
+        let received = SystemTime::now() - Duration::from_secs(seconds);
+        Invocation { received, ..invocation(Some(1), 3_600) }
+    };
+    ledger.restore(7, waited(3_601), now);
+    ledger.restore(9, waited(1_800), now);
+    assert_eq!((ledger.expire(now).map(|record| record.number), ledger.expire(now).is_none()), (Some(7), true));
+    assert!(ledger.next_deadline().unwrap() <= now + Duration::from_secs(1_800));
+    assert_eq!((ledger.waiting(), ledger.untold()), (1, 1));
+    ledger.told();
+    assert_eq!((ledger.start().unwrap().number, ledger.untold()), (9, 0));
+}
+
+#[test]
+fn one_that_is_withdrawn_leaves_nothing() {
+    let mut ledger = ledger();
+    let number = ledger.enqueue(invocation(Some(1), 60), Instant::now()).unwrap();
+    ledger.withdraw(number);
+    assert!(ledger.get(number).is_none() && ledger.next_deadline().is_none() && ledger.start().is_none());
+}
