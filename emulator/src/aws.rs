@@ -1,7 +1,7 @@
 //! The clients of the AWS services that endpoints use, configured by the usual environment variables.
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -25,6 +25,8 @@ pub fn embedded_s3(url: &str) -> aws_sdk_s3::Client {
         .force_path_style(true)
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        // Nothing is between here and here: what stands still is a busy machine, and would only fail for it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(Builder::new().build_http());
     aws_sdk_s3::Client::from_conf(config.build())
 }
