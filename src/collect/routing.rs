@@ -1,0 +1,79 @@
+//! Where the results of notifications go: each destination gets a flow of its own.
+
+use std::collections::VecDeque;
+
+use super::Collect;
+use super::delivery::Delivery;
+use super::flow::Attempt;
+use crate::destinations::Destination;
+use crate::fault::Fault;
+use crate::return_address::{self, ReplyTo};
+
+/// What goes to one destination.
+type Routed<'a> = (&'a dyn Destination, VecDeque<Attempt<'a>>);
+
+impl Collect {
+    /// Notifications by the destinations of their results. What nobody wants the result of is put into `failed` if it cannot be read, and
+    /// is done otherwise.
+    pub(super) fn route<'a>(
+        &'a self,
+        deliveries: &'a [Delivery],
+        failed: &mut Vec<(String, Fault)>,
+    ) -> Vec<Routed<'a>> {
+        let mut routed: Vec<Routed<'a>> = Vec::new();
+        for delivery in deliveries {
+            let Some(destination) = self.destination_of(delivery) else {
+                failed.extend(self.leave(delivery).err().map(|fault| (delivery.id().to_owned(), fault)));
+                continue;
+            };
+            let attempt = self.attempt(delivery);
+            // Each destination is one object.
+            match routed.iter_mut().find(|(other, _)| std::ptr::addr_eq(*other, destination)) {
+                Some((_, attempts)) => attempts.push_back(attempt),
+                None => routed.push((destination, VecDeque::from([attempt]))),
+            }
+        }
+        routed
+    }
+
+    /// A first try to pass on a notification.
+    pub(super) const fn attempt<'a>(&self, delivery: &'a Delivery) -> Attempt<'a> {
+        Attempt { delivery, limit_bytes: self.config.result_body_limit_bytes }
+    }
+
+    /// `None` for a result that nobody wants. What cannot be read fails on its way to the results queue.
+    fn destination_of(&self, delivery: &Delivery) -> Option<&dyn Destination> {
+        let to = delivery.notification().map(return_address::in_notification).unwrap_or_default().to;
+        match to {
+            ReplyTo::ResultsQueue => Some(&self.results),
+            ReplyTo::Nobody => None,
+            to => Some(self.routes.find(&to).unwrap_or_else(|| {
+                let route = if let ReplyTo::Named(name) = &to { Some(name.as_str()) } else { None };
+                tracing::warn!(
+                    message_id = delivery.id(),
+                    route,
+                    "a return address that is not configured here: its result goes to the results queue"
+                );
+                &self.results
+            })),
+        }
+    }
+
+    /// Makes no result of a notification, since its request wanted none.
+    fn leave(&self, delivery: &Delivery) -> Result<(), Fault> {
+        let message_id = delivery.id();
+        let notification = self.read(delivery).inspect_err(|fault| {
+            tracing::error!(message_id, error = fault.details(), "notification not passed on");
+        })?;
+        if let Some(notification) = notification {
+            tracing::info!(
+                inference.id = notification.inference_id,
+                endpoint.name = notification.endpoint_name,
+                invocation.status = notification.status,
+                message_id,
+                "no result: its request has ReplyTo none"
+            );
+        }
+        Ok(())
+    }
+}
