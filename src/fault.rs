@@ -57,7 +57,7 @@ impl FaultKind {
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::Conflict => "ConflictException",
             Self::IdempotentParameterMismatch => "IdempotentParameterMismatchException",
-            Self::NotWaiting => "TaskTimedOut",
+            Self::NotWaiting => "ResourceNotFound",
             Self::InternalFailure => "InternalFailure",
         }
     }
@@ -69,7 +69,7 @@ impl FaultKind {
             Self::Validation => 400,
             Self::AccessDenied => 403,
             Self::Conflict => 409,
-            Self::NotWaiting => 410,
+            Self::NotWaiting => 404,
             Self::PayloadTooLarge => 413,
             Self::IdempotentParameterMismatch => 422,
             Self::Throttling => 429,
