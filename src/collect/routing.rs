@@ -77,3 +77,75 @@ impl Collect {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, LazyLock, Mutex};
+    use std::time::Duration;
+
+    use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
+    use aws_sdk_sqs::types::SendMessageBatchResultEntry;
+    use aws_smithy_mocks::{mock, mock_client};
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::config::CollectConfig;
+    use crate::deadline::Deadline;
+    use crate::destinations::{Limits, ResultMessage, Routes};
+
+    /// Where nobody waits for a result of the model `gone`, and every other one is taken.
+    struct Tasks(Arc<Mutex<usize>>);
+
+    impl Destination for Tasks {
+        fn name(&self) -> &'static str {
+            "task"
+        }
+
+        fn limits(&self) -> Limits {
+            Limits { message_bytes: 262_144, call_messages: 1, call_bytes: 262_144 }
+        }
+
+        fn bytes(&self, message: &ResultMessage) -> usize {
+            message.attribute("InferenceId").map_or(0, str::len)
+        }
+
+        fn send_call(&self, messages: Vec<ResultMessage>) -> BoxFuture<'_, Vec<Result<(), Fault>>> {
+            *self.0.lock().unwrap() += 1;
+            let answer = |message: ResultMessage| match message.attribute("InferenceId") {
+                Some("gone") => Err(Fault::not_waiting("the task has timed out")),
+                _ => Ok(()),
+            };
+            futures_util::future::ready(messages.into_iter().map(answer).collect()).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_result_that_nobody_waits_for_any_more_goes_to_the_results_queue_once() {
+        let (ids, calls) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
+        let seen = Arc::clone(&ids);
+        let taken = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_output(move |input| {
+            let attributes = input.entries()[0].message_attributes().unwrap();
+            seen.lock().unwrap().push(attributes["InferenceId"].string_value().unwrap().to_owned());
+            let sent = SendMessageBatchResultEntry::builder().id("0").message_id("m").md5_of_message_body("d").build();
+            SendMessageBatchOutput::builder().successful(sent.unwrap()).set_failed(Some(vec![])).build().unwrap()
+        });
+        let sqs = mock_client!(aws_sdk_sqs, [&taken]);
+        let queue = "https://sqs.eu-west-1.amazonaws.com/1/results";
+        let config = CollectConfig::from_lookup(|name| (name == "BRIDGE_RESULTS_QUEUE_URL").then(|| queue.to_owned()));
+        let no_s3 =
+            LazyLock::new(Box::new(|| -> aws_sdk_s3::Client { unreachable!("nothing is fetched") })
+                as Box<dyn FnOnce() -> _ + Send>);
+        let mut collect = Collect::with_clients(config.unwrap(), no_s3, LazyLock::new(Box::new(move || sqs)));
+        collect.routes = Routes::of("tasks", Tasks(Arc::clone(&calls)));
+
+        let deliveries = ["gone", "waits"].map(|id| {
+            let notification = serde_json::json!({"invocationStatus": "Expired", "inferenceId": id,
+                "requestParameters": {"customAttributes": "bridge=to:tasks"}});
+            Delivery::new(id.to_owned(), notification.to_string())
+        });
+        let failed = collect.pass_on(&deliveries, Deadline::after(Duration::from_secs(60))).await;
+        assert!(failed.is_empty(), "{failed:?}");
+        assert_eq!((ids.lock().unwrap().clone(), *calls.lock().unwrap()), (vec!["gone".to_owned()], 2));
+    }
+}

@@ -27,6 +27,12 @@ impl Routes {
         Self(routes.iter().filter_map(destination).collect())
     }
 
+    /// One destination under this name.
+    #[cfg(test)]
+    pub(crate) fn of(name: &str, destination: impl Destination + 'static) -> Self {
+        Self(vec![(name.parse().unwrap(), Box::new(destination))])
+    }
+
     /// Where a return address leads; `None` where that is nowhere that is configured: the results queue's.
     #[must_use]
     pub(crate) fn find(&self, to: &ReplyTo) -> Option<&dyn Destination> {
