@@ -43,3 +43,20 @@ impl Room<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn flows_share_the_room_of_one_and_each_has_room_for_a_result() {
+        for (flows, megabytes) in [(0, 8), (1, 8), (2, 4), (8, 1), (100, 1)] {
+            let memory = Memory::shared_by(flows);
+            assert_eq!(memory.free.available_permits(), megabytes << 20, "{flows}");
+            // More than there is at all is all there is.
+            let all = memory.room_for(u64::MAX).await;
+            assert_eq!(memory.free.available_permits(), 0, "{flows}");
+            drop(all);
+        }
+    }
+}
