@@ -250,12 +250,16 @@ class LocalStack(Bridge):
         """
         iam = self.client("iam")
         for role in map(self.resource, ("SubmitRole", "CollectRole")):
-            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+            names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+            documents = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
+            for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+                version = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId="v1")["PolicyVersion"]
+                documents[policy["PolicyName"]] = version["Document"]
+            for name, document in documents.items():
                 sending = [s for s in document["Statement"] if "sqs:SendMessage" in s["Action"]]
                 batches = [{**statement, "Action": "sqs:SendMessageBatch"} for statement in sending]
                 batches_document = json.dumps({**document, "Statement": batches})
-                iam.put_role_policy(RoleName=role, PolicyName=f"{policy}-batches", PolicyDocument=batches_document)
+                iam.put_role_policy(RoleName=role, PolicyName=f"{name}-batches", PolicyDocument=batches_document)
 
     def count_concurrency(self) -> None:
         """Gives the event source mappings their MaximumConcurrency once more, as a number.

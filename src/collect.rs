@@ -1,6 +1,6 @@
 //! `collect`: notifications in, results out.
 //!
-//! `sources` take notifications out of events, `output` gets what the model answered, `message` makes the result of the two, `flow`
+//! `sources` take notifications out of events, `routing` looks where their results go, `output` gets what the model answered, `message` makes the result of the two, `flow`
 //! does so for many at once and sends what is made to its destination. Whatever cannot be read, fetched or sent is an error, so that it
 //! is delivered again and ends in the dead-letter queue.
 
@@ -11,9 +11,13 @@ mod memory;
 mod message;
 mod outcome;
 mod output;
+mod routing;
 mod sources;
 
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
+use futures_util::future;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -22,7 +26,7 @@ use crate::aws::{self, Lazy};
 use crate::batch::SqsBatchResponse;
 use crate::config::CollectConfig;
 use crate::deadline::Deadline;
-use crate::destinations::{Destination, ResultMessage, ResultsQueue};
+use crate::destinations::{Destination, Queue, ResultMessage, Routes};
 use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
 use crate::notification::Notification;
@@ -34,7 +38,8 @@ use memory::{Memory, Room};
 pub struct Collect {
     config: CollectConfig,
     s3: Lazy<aws_sdk_s3::Client>,
-    results: ResultsQueue,
+    results: Queue,
+    routes: Routes,
 }
 
 /// What `collect` answers, in the form that the event's source takes.
@@ -68,8 +73,10 @@ impl Collect {
     /// A handler with these clients.
     #[must_use]
     pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, sqs: Lazy<aws_sdk_sqs::Client>) -> Self {
-        let results = ResultsQueue::new(sqs, config.results_queue_url.clone());
-        Self { config, s3, results }
+        let sqs = Arc::new(sqs);
+        let results = Queue::results(aws::another(&sqs), config.results_queue_url.clone());
+        let routes = Routes::new(&config.reply_to, &sqs);
+        Self { config, s3, results, routes }
     }
 
     /// Passes on the notifications of one event of any of the sources.
@@ -87,20 +94,31 @@ impl Collect {
 
     /// Passes on notifications; gives back those that could not be, by their message ids.
     async fn pass_on(&self, deliveries: &[Delivery], deadline: Deadline) -> Vec<(String, Fault)> {
-        Flow::new(self, &self.results, deadline).run(deliveries).await
+        let mut failed = Vec::new();
+        let routed = self.route(deliveries, &mut failed);
+        let flows = routed.len();
+        let flow =
+            |(destination, attempts)| async move { Flow::new(self, destination, flows, deadline).run(attempts).await };
+        failed.extend(future::join_all(routed.into_iter().map(flow)).await.into_iter().flatten());
+        failed
     }
 
-    /// Reads a notification, gets the response, and makes the result of the two for `destination`; `None` for a mere test, and for a
-    /// notification of an endpoint that is not this bridge's.
+    /// Reads a notification, gets the response, and makes the result of the two for `destination`; `None` as for [`read`](Self::read).
     async fn result_of<'a>(
         &self,
         attempt: Attempt<'a>,
         destination: &dyn Destination,
         memory: &'a Memory,
     ) -> Result<Option<(ResultMessage, Room<'a>)>, Fault> {
-        let message_id = attempt.delivery.id();
+        let Some(notification) = self.read(attempt.delivery)? else { return Ok(None) };
         let text = attempt.delivery.notification()?;
-        let Some(notification) = Notification::parse(text)? else {
+        self.message(&notification, text, attempt, destination, memory).await.map(Some)
+    }
+
+    /// Reads a notification; `None` for a mere test, and for one of an endpoint that is not this bridge's.
+    fn read(&self, delivery: &Delivery) -> Result<Option<Notification>, Fault> {
+        let message_id = delivery.id();
+        let Some(notification) = Notification::parse(delivery.notification()?)? else {
             tracing::info!(message_id, "test notification of an endpoint");
             return Ok(None);
         };
@@ -113,7 +131,7 @@ impl Collect {
             );
             return Ok(None);
         }
-        self.message(&notification, text, attempt, destination, memory).await.map(Some)
+        Ok(Some(notification))
     }
 
     /// Whether notifications of an endpoint are passed on. Its name may stand there in lower case, as in ARNs, and those who share a

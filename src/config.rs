@@ -2,6 +2,7 @@
 //!
 //! Every problem is reported at once, each with the variable's name and what it may hold.
 
+mod routes;
 mod urls;
 mod variables;
 
@@ -13,11 +14,12 @@ use crate::invocation::{
     EndpointName, HeaderText, INLINE_LIMIT_BYTES, INVOCATION_TIMEOUT_SECONDS, REQUEST_TTL_SECONDS,
 };
 use crate::location::S3Prefix;
+pub use routes::{Route, Target};
 pub use urls::{HttpUrl, QueueUrl};
 use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 19] = [
+pub const VARIABLES: [(&str, &str, &str); 20] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
@@ -34,6 +36,7 @@ pub const VARIABLES: [(&str, &str, &str); 19] = [
     (DEDUPLICATE, "submit", "`false`"),
     (DEAD_LETTER_QUEUE_URL, "submit", "unset"),
     (RESULTS_QUEUE_URL, "both", "required in collect"),
+    (REPLY_TO_ARNS, "both", "unset"),
     (RESULT_BODY_LIMIT, "collect", "262144"),
     (RESULT_FORMAT, "collect", "`notification`"),
     (RESULT_LOCATION, "collect", "required by `raw`"),
@@ -55,6 +58,7 @@ const IDEMPOTENCY_LOCATION: &str = "BRIDGE_IDEMPOTENCY_LOCATION";
 const DEDUPLICATE: &str = "BRIDGE_DEDUPLICATE";
 const DEAD_LETTER_QUEUE_URL: &str = "BRIDGE_DEAD_LETTER_QUEUE_URL";
 const RESULTS_QUEUE_URL: &str = "BRIDGE_RESULTS_QUEUE_URL";
+const REPLY_TO_ARNS: &str = "BRIDGE_REPLY_TO_ARNS";
 const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
 const RESULT_FORMAT: &str = "BRIDGE_RESULT_FORMAT";
 const RESULT_LOCATION: &str = "BRIDGE_RESULT_LOCATION";
@@ -97,8 +101,10 @@ pub struct SubmitConfig {
     pub deduplicate: bool,
     /// Where a message that can never succeed is put at once; `None`: it comes back until its queue's redrive policy takes it.
     pub dead_letter_queue_url: Option<QueueUrl>,
-    /// Where `Rejected` results go.
+    /// Where `Rejected` results go whose requests have no return address.
     pub results_queue_url: Option<QueueUrl>,
+    /// The routes that a request's `ReplyTo` may name.
+    pub reply_to: Vec<Route>,
 }
 
 /// Configuration of `collect`.
@@ -106,8 +112,10 @@ pub struct SubmitConfig {
 pub struct CollectConfig {
     /// The endpoints whose notifications are passed on; `None` for any.
     pub allowed_endpoints: Option<Vec<EndpointName>>,
-    /// Where results go.
+    /// Where results go whose requests have no return address.
     pub results_queue_url: QueueUrl,
+    /// The routes that a return address may name.
+    pub reply_to: Vec<Route>,
     /// Largest output put into a result message, in bytes.
     pub result_body_limit_bytes: usize,
     /// What a result message looks like.
@@ -170,6 +178,7 @@ impl SubmitConfig {
         let deduplicate = variables.flag(DEDUPLICATE);
         let dead_letter_queue_url = variables.optional(DEAD_LETTER_QUEUE_URL, QueueUrl::from_str);
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
+        let reply_to = variables.routes(REPLY_TO_ARNS);
         if dead_letter_queue_url.is_some() && dead_letter_queue_url == results_queue_url {
             variables.problems.push(format!("{DEAD_LETTER_QUEUE_URL}: must be another queue than {RESULTS_QUEUE_URL}"));
         }
@@ -218,6 +227,7 @@ impl SubmitConfig {
             deduplicate,
             dead_letter_queue_url,
             results_queue_url,
+            reply_to,
         })
     }
 }
@@ -239,6 +249,7 @@ impl CollectConfig {
         let mut variables = Variables::new(&lookup);
         let allowed_endpoints = variables.list(ALLOWED_ENDPOINTS, EndpointName::from_str);
         let results_queue_url = variables.required(RESULTS_QUEUE_URL, QueueUrl::from_str);
+        let reply_to = variables.routes(REPLY_TO_ARNS);
         let result_body_limit_bytes = variables.number(RESULT_BODY_LIMIT, 0..=1_000_000);
         let result_format = variables.result_format();
         let max_concurrency = variables.concurrency();
@@ -249,6 +260,7 @@ impl CollectConfig {
         variables.finish(Self {
             allowed_endpoints,
             results_queue_url,
+            reply_to,
             result_body_limit_bytes: result_body_limit_bytes.unwrap_or(262_144),
             result_format,
             max_concurrency,

@@ -2,7 +2,8 @@
 //! docs/design.md says what belongs into one, CONTRIBUTING.md how to add one.
 
 mod message;
-mod results_queue;
+mod queue;
+mod routes;
 
 use std::num::NonZeroUsize;
 
@@ -12,18 +13,28 @@ use futures_util::{StreamExt, stream};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 pub(crate) use message::{ResultMessage, attribute, attribute_text, hex, identity_of, is_sqs_char, json_body};
-pub(crate) use results_queue::{MESSAGE_LIMIT_BYTES, ResultsQueue};
+pub(crate) use queue::{MESSAGE_LIMIT_BYTES, Queue};
+pub(crate) use routes::Routes;
 
 /// A way out: where results go.
 pub(crate) trait Destination: Send + Sync {
+    /// What it is called in the log.
+    fn name(&self) -> &str;
+
     /// What its service takes.
     fn limits(&self) -> Limits;
 
     /// The size of a result, in bytes as its service counts them.
     fn bytes(&self, message: &ResultMessage) -> usize;
 
-    /// Sends results in one call. Answers in their order, one answer each; a result that is larger than the service or its owner allows
-    /// gets a fault of the kind `PayloadTooLarge`, and is made again without its output.
+    /// Whether results have the configured format here; otherwise it is always `notification`.
+    fn takes_raw(&self) -> bool {
+        true
+    }
+
+    /// Sends results in one call. Answers in their order, one answer each. A result that is larger than the service or its owner allows
+    /// gets a fault of the kind `PayloadTooLarge`, and is made again without its output; one that nobody waits for any more gets one of
+    /// the kind `NotWaiting`, and goes to the results queue.
     fn send_call(&self, messages: Vec<ResultMessage>) -> BoxFuture<'_, Vec<Result<(), Fault>>>;
 }
 

@@ -26,6 +26,8 @@ pub enum FaultKind {
     Conflict,
     /// The first request with the same idempotency key was another one.
     IdempotentParameterMismatch,
+    /// The task or callback that a result was for has ended, timed out, or was never there.
+    NotWaiting,
     /// Anything else, among it all that is wrong with the bridge's own role or configuration.
     InternalFailure,
 }
@@ -35,7 +37,11 @@ impl FaultKind {
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
-            Self::Validation | Self::AccessDenied | Self::PayloadTooLarge | Self::IdempotentParameterMismatch => false,
+            Self::Validation
+            | Self::AccessDenied
+            | Self::PayloadTooLarge
+            | Self::IdempotentParameterMismatch
+            | Self::NotWaiting => false,
             Self::Throttling | Self::ServiceUnavailable | Self::Conflict | Self::InternalFailure => true,
         }
     }
@@ -51,6 +57,7 @@ impl FaultKind {
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::Conflict => "ConflictException",
             Self::IdempotentParameterMismatch => "IdempotentParameterMismatchException",
+            Self::NotWaiting => "ResourceNotFound",
             Self::InternalFailure => "InternalFailure",
         }
     }
@@ -62,6 +69,7 @@ impl FaultKind {
             Self::Validation => 400,
             Self::AccessDenied => 403,
             Self::Conflict => 409,
+            Self::NotWaiting => 404,
             Self::PayloadTooLarge => 413,
             Self::IdempotentParameterMismatch => 422,
             Self::Throttling => 429,
@@ -112,6 +120,11 @@ impl Fault {
     /// Something is not there at the moment.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(FaultKind::ServiceUnavailable, message)
+    }
+
+    /// Nobody waits for a result any more.
+    pub fn not_waiting(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::NotWaiting, message)
     }
 
     /// Something that should not happen.

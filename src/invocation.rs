@@ -10,6 +10,7 @@ use std::str::FromStr;
 use crate::config::SubmitConfig;
 use crate::fault::Fault;
 use crate::location::{S3Prefix, S3Uri};
+use crate::return_address::ReturnAddress;
 
 /// Largest payload in `Body`, in bytes. Not 128 KiB.
 pub const INLINE_LIMIT_BYTES: usize = 128_000;
@@ -162,6 +163,16 @@ pub trait ParameterSource {
     /// # Errors
     /// A [`Fault`] when the value is there but is no text.
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault>;
+
+    /// The message group of a request from a standard queue of SQS, which keeps tenants from waiting for each other.
+    fn group_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// X-Ray's header on a message of SQS.
+    fn trace_header(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// The parameters of an invocation, checked, with the bridge's defaults filled in. What is `None` is not sent.
@@ -173,7 +184,7 @@ pub struct Parameters {
     pub content_type: HeaderText,
     /// The output's wanted content type.
     pub accept: Option<HeaderText>,
-    /// Passed to the model and back in the notification, untouched.
+    /// Passed to the model and back in the notification, untouched; the return address is the last of them.
     pub custom_attributes: Option<HeaderText>,
     /// The caller's inference id.
     pub inference_id: Option<InferenceId>,
@@ -218,7 +229,8 @@ impl Parameters {
             endpoint_name: endpoint_name(source, config)?,
             content_type: text(source, CONTENT_TYPE)?.unwrap_or_else(|| config.content_type.clone()),
             accept: text(source, ACCEPT)?,
-            custom_attributes: text(source, CUSTOM_ATTRIBUTES)?,
+            custom_attributes: ReturnAddress::read(source, &config.reply_to)?
+                .append_to(text(source, CUSTOM_ATTRIBUTES)?)?,
             inference_id: text(source, INFERENCE_ID)?,
             input_location: input_location(source, config)?,
             s3_output_path_extension: text(source, S3_OUTPUT_PATH_EXTENSION)?,

@@ -24,5 +24,6 @@ pub mod location;
 mod notification;
 mod object;
 mod pointer;
+pub mod return_address;
 pub mod submit;
 pub mod telemetry;

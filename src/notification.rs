@@ -13,7 +13,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::destinations::json_body;
 use crate::fault::{Fault, json_problem};
+use crate::return_address::{self, ReturnAddress};
 
+const REQUEST_PARAMETERS: &str = "requestParameters";
+const CUSTOM_ATTRIBUTES: &str = "customAttributes";
 const RESPONSE_PARAMETERS: &str = "responseParameters";
 const RESPONSE_BODY: &str = "responseBody";
 
@@ -39,6 +42,8 @@ pub(crate) struct Notification {
     pub(crate) failure_location: Option<String>,
     /// Why the inference failed.
     pub(crate) failure_reason: Option<String>,
+    /// Where its result goes; taken off the request's `CustomAttributes`.
+    pub(crate) return_address: ReturnAddress,
 }
 
 /// A response body as results carry it.
@@ -63,7 +68,7 @@ impl Notification {
     /// # Errors
     /// A [`Fault`] when it is no JSON object with an `invocationStatus`.
     pub(crate) fn parse(message: &str) -> Result<Option<Self>, Fault> {
-        let fields: Object = serde_json::from_str(message).map_err(|error| {
+        let mut fields: Object = serde_json::from_str(message).map_err(|error| {
             Fault::validation(format!("the message is no notification of SageMaker: {}", json_problem(&error)))
         })?;
         let Some(status) = text(&fields, "invocationStatus") else {
@@ -73,7 +78,11 @@ impl Notification {
             let problem = "the message is no notification of SageMaker: it has no invocationStatus";
             return Err(Fault::validation(problem));
         };
-        let request = object(&fields, "requestParameters");
+        let mut request = object(&fields, REQUEST_PARAMETERS);
+        let return_address = request.as_mut().map(take_return_address).transpose()?.flatten();
+        if let (Some(request), Some(_)) = (&request, &return_address) {
+            fields.insert(REQUEST_PARAMETERS.to_owned(), raw(request)?);
+        }
         let response = object(&fields, RESPONSE_PARAMETERS);
         let of_response = |name| response.as_ref().and_then(|parameters| text(parameters, name));
         Ok(Some(Self {
@@ -84,6 +93,7 @@ impl Notification {
             output_location: of_response("outputLocation").filter(|location| !location.is_empty()),
             failure_location: of_response("failureLocation").filter(|location| !location.is_empty()),
             failure_reason: text(&fields, "failureReason"),
+            return_address: return_address.unwrap_or_default(),
             response_parameters: response,
             fields,
         }))
@@ -93,6 +103,12 @@ impl Notification {
     #[must_use]
     pub(crate) fn is_completed(&self) -> bool {
         self.status == "Completed"
+    }
+
+    /// The name of what went wrong, `None` for an output.
+    #[must_use]
+    pub(crate) fn error(&self) -> Option<&'static str> {
+        (!self.is_completed()).then_some("ModelError")
     }
 
     /// Where the response is, the output or the failure output.
@@ -191,6 +207,21 @@ fn response_body(bytes: &[u8]) -> ResponseBody<'_> {
 
 fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Fault> {
     to_raw_value(value).map_err(|error| Fault::internal(error.to_string()))
+}
+
+/// Takes the return address off the custom attributes: those that are left are the caller's own, as the caller sent them.
+fn take_return_address(request: &mut Object) -> Result<Option<ReturnAddress>, Fault> {
+    let Some(custom_attributes) = text(request, CUSTOM_ATTRIBUTES) else { return Ok(None) };
+    let Some((callers, return_address)) = return_address::split(&custom_attributes) else { return Ok(None) };
+    match callers {
+        Some(callers) => {
+            request.insert(CUSTOM_ATTRIBUTES.to_owned(), raw(&callers)?);
+        }
+        None => {
+            request.shift_remove(CUSTOM_ATTRIBUTES);
+        }
+    }
+    Ok(Some(return_address))
 }
 
 fn is_test(fields: &Object) -> bool {

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use crate::aws::{self, Lazy};
 use crate::batch::SqsBatchResponse;
 use crate::config::SubmitConfig;
-use crate::destinations::ResultsQueue;
+use crate::destinations::{Queue, Routes};
 use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
 use invoke::Accepted;
@@ -34,7 +34,8 @@ pub struct Submit {
     sagemaker: aws_sdk_sagemakerruntime::Client,
     s3: Lazy<aws_sdk_s3::Client>,
     dead_letters: Option<DeadLetterQueue>,
-    results: Option<ResultsQueue>,
+    results: Option<Queue>,
+    routes: Routes,
 }
 
 /// What `submit` answers, in the form that the event's source takes.
@@ -76,8 +77,9 @@ impl Submit {
         let dead_letters = config.dead_letter_queue_url.clone();
         let dead_letters = dead_letters.map(|url| DeadLetterQueue::new(aws::another(&sqs), url, at_once));
         let results = config.results_queue_url.clone();
-        let results = results.map(|url| ResultsQueue::new(aws::another(&sqs), url));
-        Self { config, sagemaker, s3, dead_letters, results }
+        let results = results.map(|url| Queue::results(aws::another(&sqs), url));
+        let routes = Routes::new(&config.reply_to, &sqs);
+        Self { config, sagemaker, s3, dead_letters, results, routes }
     }
 
     /// Primes the process for its first request: goes through an invocation with a client that sends nothing, so that the SDK's code

@@ -1,4 +1,4 @@
-//! The calls of `SendMessageBatch` under way: how much they hold, and whether there is room for another.
+//! The calls to a destination under way: how much they hold, and whether there is room for another.
 
 use std::future;
 use std::time::Duration;
@@ -20,32 +20,40 @@ pub(super) struct Call {
     bytes: usize,
 }
 
-/// All that are under way, the oldest first.
-#[derive(Default)]
-pub(super) struct Calls(Vec<Call>);
+/// All that are under way to one destination.
+pub(super) struct Calls {
+    /// The oldest first.
+    under_way: Vec<Call>,
+    flows: usize,
+}
 
 impl Calls {
+    /// None yet, in one of `flows` flows, all of one event, which share the limits. In each, one call at a time always may begin.
+    pub(super) fn shared_by(flows: usize) -> Self {
+        Self { under_way: Vec::new(), flows: flows.max(1) }
+    }
+
     /// Counts a call of results of this size.
     pub(super) fn begin(&mut self, bytes: usize) -> Call {
         let call = Call { since: Instant::now(), bytes };
-        self.0.push(call);
+        self.under_way.push(call);
         call
     }
 
     /// Counts it no more.
     pub(super) fn end(&mut self, call: Call) {
         // Two that are equal are as good as each other.
-        if let Some(index) = self.0.iter().position(|other| *other == call) {
-            self.0.remove(index);
+        if let Some(index) = self.under_way.iter().position(|other| *other == call) {
+            self.under_way.remove(index);
         }
     }
 
     /// Whether there is room for another, of which `at_once` may be under way.
     pub(super) fn may_begin(&self, at_once: usize) -> bool {
         let bytes = |calls: &[Call]| calls.iter().map(|call| call.bytes).sum::<usize>();
-        self.0.len() < at_once
-            && bytes(&self.0) < HANGING_LIMIT_BYTES
-            && bytes(self.recent().unwrap_or_default()) < CALLS_LIMIT_BYTES
+        self.under_way.len() < at_once
+            && bytes(&self.under_way) < HANGING_LIMIT_BYTES / self.flows
+            && bytes(self.recent().unwrap_or_default()) < CALLS_LIMIT_BYTES / self.flows
     }
 
     /// Comes when the next call has been under way for so long that it is passed over; never if there is none.
@@ -58,6 +66,6 @@ impl Calls {
 
     /// Those that are not passed over.
     fn recent(&self) -> Option<&[Call]> {
-        self.0.get(self.0.partition_point(|call| call.since.elapsed() >= PATIENCE)..)
+        self.under_way.get(self.under_way.partition_point(|call| call.since.elapsed() >= PATIENCE)..)
     }
 }

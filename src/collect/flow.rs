@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use super::Collect;
@@ -29,11 +30,23 @@ pub(super) struct Attempt<'a> {
     pub(super) limit_bytes: usize,
 }
 
+/// What a try is followed by whose result the destination did not take.
+enum Next {
+    /// Another one, without the output: that was too large.
+    Smaller,
+    /// One to the results queue: nobody waits at this destination.
+    ResultsQueue,
+    /// None: the notification comes back.
+    Nothing,
+}
+
 impl Attempt<'_> {
-    /// The next try, if the destination refused this one's result for its size: without the output.
-    fn after(self, fault: &Fault) -> Option<Self> {
-        let may_be_smaller = fault.kind() == FaultKind::PayloadTooLarge && self.limit_bytes > 0;
-        may_be_smaller.then_some(Self { limit_bytes: 0, ..self })
+    fn next(self, fault: &Fault) -> Next {
+        match fault.kind() {
+            FaultKind::PayloadTooLarge if self.limit_bytes > 0 => Next::Smaller,
+            FaultKind::NotWaiting => Next::ResultsQueue,
+            _ => Next::Nothing,
+        }
     }
 
     fn failed(self, fault: Fault) -> (String, Fault) {
@@ -55,23 +68,30 @@ pub(super) struct Flow<'a> {
     collect: &'a Collect,
     destination: &'a dyn Destination,
     memory: Memory,
+    /// How many there are of one event. They share its memory, and what may be done at once.
+    flows: usize,
     deadline: Deadline,
     start: Instant,
 }
 
 impl<'a> Flow<'a> {
-    pub(super) fn new(collect: &'a Collect, destination: &'a dyn Destination, deadline: Deadline) -> Self {
-        Self { collect, destination, memory: Memory::new(), deadline, start: Instant::now() }
+    pub(super) fn new(
+        collect: &'a Collect,
+        destination: &'a dyn Destination,
+        flows: usize,
+        deadline: Deadline,
+    ) -> Self {
+        let (memory, start) = (Memory::shared_by(flows), Instant::now());
+        Self { collect, destination, memory, flows, deadline, start }
     }
 
     /// Passes on notifications; gives back those that could not be, by their message ids.
-    pub(super) async fn run(&self, deliveries: &[Delivery]) -> Vec<(String, Fault)> {
-        let config = &self.collect.config;
-        let (at_once, limit_bytes) = (config.max_concurrency.get(), config.result_body_limit_bytes);
-        let mut waiting: VecDeque<_> = deliveries.iter().map(|delivery| Attempt { delivery, limit_bytes }).collect();
+    pub(super) async fn run(&self, mut waiting: VecDeque<Attempt<'_>>) -> Vec<(String, Fault)> {
+        let at_once = (self.collect.config.max_concurrency.get() / self.flows).max(1);
         let (mut ready, mut failed) = (Vec::new(), Vec::new());
-        let (mut fetches, mut sends) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let (mut calls, mut has_waited) = (Calls::default(), false);
+        let (mut fetches, mut sends, mut detours) =
+            (FuturesUnordered::new(), FuturesUnordered::new(), FuturesUnordered::new());
+        let (mut calls, mut has_waited) = (Calls::shared_by(self.flows), false);
         loop {
             while fetches.len() < at_once
                 && let Some(attempt) = waiting.pop_front()
@@ -95,12 +115,14 @@ impl<'a> Flow<'a> {
                 Some((call, refused)) = sends.next() => {
                     calls.end(call);
                     for (attempt, fault) in refused {
-                        match attempt.after(&fault) {
-                            Some(next) => waiting.push_front(next),
-                            None => failed.push(attempt.failed(fault)),
+                        match attempt.next(&fault) {
+                            Next::Smaller => waiting.push_front(Attempt { limit_bytes: 0, ..attempt }),
+                            Next::ResultsQueue => detours.push(self.detour(attempt)),
+                            Next::Nothing => failed.push(attempt.failed(fault)),
                         }
                     }
                 },
+                Some(refused) = detours.next() => failed.extend(refused),
                 () = tokio::time::sleep_until(due), if may_send && !ready.is_empty() => has_waited = true,
                 // There may be room for another call now.
                 () = calls.passed_over(), if !may_send && !ready.is_empty() => {}
@@ -119,19 +141,27 @@ impl<'a> Flow<'a> {
         (attempt, made.map(|made| made.map(|(message, room)| Ready { attempt, message, _room: room, since })))
     }
 
+    /// Passes on one notification to the results queue instead.
+    fn detour<'d>(&'d self, attempt: Attempt<'d>) -> BoxFuture<'d, Vec<(String, Fault)>> {
+        let flow = Flow::new(self.collect, &self.collect.results, self.flows, self.deadline);
+        let attempt = self.collect.attempt(attempt.delivery);
+        async move { flow.run(VecDeque::from([attempt])).await }.boxed()
+    }
+
     /// Sends results in one call; gives back the call, and those that were not taken.
     async fn send<'d>(&'d self, call: Call, results: Vec<Ready<'d>>) -> (Call, Vec<(Attempt<'d>, Fault)>) {
-        let outcome = |message: &ResultMessage| Outcome::of(message, self.destination.bytes(message));
+        let outcome = |message: &ResultMessage| Outcome::of(message, self.destination);
         let parts = results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, outcome(&message)), message));
         let (attempts, messages): (Vec<_>, Vec<_>) = parts.unzip();
         let at_once = self.collect.config.max_concurrency;
         let answers = destinations::send(self.destination, messages, at_once, self.deadline).await;
         let refused = attempts.into_iter().zip(answers).filter_map(|((attempt, outcome), answer)| {
             let message_id = attempt.delivery.id();
-            match &answer {
+            match answer.as_ref().map_err(|fault| (fault, attempt.next(fault))) {
                 Ok(()) => outcome.sent(message_id, self.start),
-                Err(fault) if attempt.after(fault).is_some() => outcome.too_large(message_id, fault),
-                Err(fault) => outcome.not_sent(message_id, fault, self.start),
+                Err((fault, Next::Smaller)) => outcome.too_large(message_id, fault),
+                Err((fault, Next::ResultsQueue)) => outcome.not_waited_for(message_id, fault),
+                Err((fault, Next::Nothing)) => outcome.not_sent(message_id, fault, self.start),
             }
             Some((attempt, answer.err()?))
         });

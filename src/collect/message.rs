@@ -36,7 +36,11 @@ impl Collect {
     ) -> Result<(ResultMessage, Room<'a>), Fault> {
         let (response, room) = self.response(notification, attempt.limit_bytes, memory).await?;
         let identity = identity_of(text);
-        let ResultFormat::Raw { result_location } = &self.config.result_format else {
+        let raw = match &self.config.result_format {
+            ResultFormat::Raw { result_location } if destination.takes_raw() => Some(result_location),
+            _ => None,
+        };
+        let Some(result_location) = raw else {
             return Ok((completed(notification, &response, identity, destination)?, room));
         };
         if let Some(message) = direct(notification, &response, &identity, destination) {
@@ -141,6 +145,8 @@ fn about(notification: &Notification, body: String, identity: String) -> ResultM
 fn labelled(notification: &Notification, body: String, identity: String) -> ResultMessage {
     let inference_id = notification.inference_id.as_deref();
     ResultMessage::new(body, inference_id.unwrap_or_default(), identity)
+        .to(notification.return_address.clone())
+        .failed(notification.error())
         .with(attribute::INFERENCE_ID, inference_id)
         .with(attribute::INVOCATION_STATUS, Some(&notification.status))
         .with(attribute::ENDPOINT_NAME, notification.endpoint_name.as_deref())

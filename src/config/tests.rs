@@ -145,6 +145,51 @@ fn collect_passes_on_only_what_is_listed_and_an_empty_list_is_none() {
     assert_eq!(collect(&[(ALLOWED_ENDPOINTS, "")]).unwrap().allowed_endpoints, None);
 }
 
+fn routes(arns: &str) -> Result<Vec<Route>, ConfigErrors> {
+    let region = ("AWS_REGION", "eu-west-1");
+    let of_collect = collect(&[(REPLY_TO_ARNS, arns), region]).map(|config| config.reply_to);
+    let of_submit = submit(&[(REPLY_TO_ARNS, arns), region]).map(|config| config.reply_to);
+    assert_eq!(of_collect.as_ref().ok(), of_submit.as_ref().ok());
+    of_collect
+}
+
+#[test]
+fn a_route_has_its_resources_name() {
+    let arns = "arn:aws:sqs:eu-west-1:1:team-a, arn:aws:sqs:eu-west-1:2:team-b.fifo";
+    let named: Vec<_> = routes(arns).unwrap().into_iter().map(|route| (route.name, route.target)).collect();
+    let queue = |url: &str| Target::Queue(url.parse().unwrap());
+    let expected = [
+        ("team-a".parse().unwrap(), queue("https://sqs.eu-west-1.amazonaws.com/1/team-a")),
+        ("team-b.fifo".parse().unwrap(), queue("https://sqs.eu-west-1.amazonaws.com/2/team-b.fifo")),
+    ];
+    assert_eq!(named, expected);
+    assert_eq!(routes("").unwrap(), []);
+    let of = |arn: &str| arn.parse::<Route>().unwrap();
+    let china = queue("https://sqs.cn-north-1.amazonaws.com.cn/1/q");
+    assert_eq!(of("arn:aws-cn:sqs:cn-north-1:1:q").target, china);
+    assert_eq!(of("arn:aws:sns:eu-west-1:1:t").target, Target::Topic("arn:aws:sns:eu-west-1:1:t".to_owned()));
+    let bus = "arn:aws:events:eu-west-1:1:event-bus/team/a";
+    assert_eq!((of(bus).name.as_str(), of(bus).target), ("team/a", Target::EventBus(bus.to_owned())));
+}
+
+#[test]
+fn routes_that_a_request_could_not_tell_apart_or_that_are_none_are_refused() {
+    for (arns, problem) in [
+        ("arn:aws:sqs:eu-west-1:1:a,arn:aws:sqs:eu-west-1:2:a", "`a` is the name of two of them"),
+        ("arn:aws:sqs:eu-west-1:1:none", "`none` means that nobody gets the result"),
+        ("arn:aws:sqs:us-east-1:1:a", "`a` must be in this function's region, eu-west-1; it is in us-east-1"),
+        ("arn:aws:sqs:eu-west-1:1:", "must be the ARN of"),
+        ("arn:aws:sqs::1:a", "must be the ARN of"),
+        ("arn:aws:s3:eu-west-1:1:a", "must be the ARN of"),
+        ("arn:aws:events:eu-west-1:1:rule/a", "must be the ARN of"),
+        ("https://sqs.eu-west-1.amazonaws.com/1/a", "must be the ARN of"),
+        ("team-a", "must be the ARN of"),
+    ] {
+        let errors = routes(arns).unwrap_err().to_string();
+        assert!(errors.contains(REPLY_TO_ARNS) && errors.contains(problem), "{arns}: {errors}");
+    }
+}
+
 #[test]
 fn the_table_of_variables_is_what_the_functions_read() {
     for (function, base) in [("submit", SUBMIT), ("collect", COLLECT)] {

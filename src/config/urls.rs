@@ -14,6 +14,13 @@ impl QueueUrl {
         &self.0
     }
 
+    /// The URL of the queue that an ARN names.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-message-identifiers.html>
+    pub(super) fn of(partition: &str, region: &str, account: &str, name: &str) -> Self {
+        let end = if partition == "aws-cn" { ".cn" } else { "" };
+        Self(format!("https://sqs.{region}.amazonaws.com{end}/{account}/{name}"))
+    }
+
     /// Whether this is the queue of that ARN, as far as account and name tell.
     #[must_use]
     pub fn is_of_arn(&self, arn: &str) -> bool {

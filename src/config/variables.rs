@@ -23,7 +23,7 @@ impl<'a> Variables<'a> {
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigErrors(self.problems)) }
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
+use crate::return_address::ReturnAddress;
 
 /// Longest attribute value that the bridge sends, in bytes. Ids and locations are shorter; a failure reason is cut.
 const ATTRIBUTE_LIMIT_BYTES: usize = 4_096;
@@ -37,13 +38,31 @@ pub(crate) struct ResultMessage {
     pub(super) inference_id: String,
     /// What makes this result the same as another one: a hash of what it is made from.
     pub(super) identity: String,
+    /// Where it goes, and what its message has of its request's.
+    pub(crate) return_address: ReturnAddress,
+    /// The name of what went wrong, for destinations that have a place for it; `None` for an output.
+    pub(super) error: Option<&'static str>,
 }
 
 impl ResultMessage {
     /// A result of the inference `inference_id`. `identity` is a hash of what it is made from ([`identity_of`]).
     #[must_use]
     pub(crate) fn new(body: String, inference_id: &str, identity: String) -> Self {
-        Self { body, attributes: BTreeMap::new(), inference_id: inference_id.to_owned(), identity }
+        let inference_id = inference_id.to_owned();
+        let return_address = ReturnAddress::default();
+        Self { body, attributes: BTreeMap::new(), inference_id, identity, return_address, error: None }
+    }
+
+    /// The same for this return address.
+    #[must_use]
+    pub(crate) fn to(self, return_address: ReturnAddress) -> Self {
+        Self { return_address, ..self }
+    }
+
+    /// The same for an inference that did not end well, by the name of what went wrong.
+    #[must_use]
+    pub(crate) fn failed(self, error: Option<&'static str>) -> Self {
+        Self { error, ..self }
     }
 
     /// Adds a String attribute. Characters that SQS does not take are replaced, an overlong value is cut, and an empty one,

@@ -24,6 +24,7 @@ use crate::fault::{Fault, json_problem};
 use crate::invocation::{PARAMETERS, ParameterSource};
 use crate::location::{S3Prefix, S3Uri};
 use crate::object::Object;
+use crate::return_address::RETURN_PARAMETERS;
 
 /// How long an answer is given again.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,6 +55,12 @@ impl Key {
             let value = source.get(*parameter).ok().flatten().unwrap_or_default();
             hash.update(value.len().to_be_bytes());
             hash.update(value.as_bytes());
+        }
+        // A request that gives none has the hash that it had before there were any.
+        for parameter in RETURN_PARAMETERS {
+            if let Ok(Some(value)) = source.get(parameter) {
+                hash.update(hash_of(&[parameter.name, &value]));
+            }
         }
         hash.update(payload);
         Self { name: hash_of(&["http", caller, key]), request: hex(&hash.finalize()) }

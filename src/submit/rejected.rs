@@ -13,6 +13,7 @@ use crate::invocation::{
     ACCEPT, CONTENT_TYPE, CUSTOM_ATTRIBUTES, ENDPOINT_NAME, EndpointName, HeaderText, INFERENCE_ID, INPUT_LOCATION,
     InferenceId, Parameter, ParameterSource,
 };
+use crate::return_address::ReturnAddress;
 
 const STATUS: &str = "Rejected";
 
@@ -47,7 +48,7 @@ struct RequestParameters {
     input_location: Option<String>,
 }
 
-/// The result of a request that was rejected. `id` is AWS's of what it came in, and its inference id if it has none of its own. `None` only
+/// The result of a request that was rejected, by its return address unless that is what is wrong. `id` is AWS's of what it came in, and its inference id if it has none of its own. `None` only
 /// if it cannot be written as JSON.
 pub(super) fn result(
     request: &impl ParameterSource,
@@ -78,7 +79,10 @@ pub(super) fn result(
         },
     };
     let body = json_body(&rejected).ok()?;
+    let return_address = ReturnAddress::read(request, &config.reply_to).unwrap_or_default();
     let message = ResultMessage::new(body, inference_id, identity_of(&format!("{STATUS} {id}")))
+        .to(return_address)
+        .failed(Some(fault.kind().error_type()))
         .with(attribute::INFERENCE_ID, Some(inference_id))
         .with(attribute::INVOCATION_STATUS, Some(STATUS))
         .with(attribute::ENDPOINT_NAME, rejected.request_parameters.endpoint_name.as_deref());

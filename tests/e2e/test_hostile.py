@@ -55,6 +55,19 @@ def refused(bucket: str) -> dict[str, Hostile]:
         "traversal in pointer": Hostile("AccessDeniedException", size, pointer(bucket, "input/../private/x")),
         "JSON bomb as pointer": Hostile("ValidationError", size, BOMB),
         "huge number": Hostile("ValidationError: RequestTTLSeconds", {"RequestTTLSeconds": "9" * 400}),
+        "own return address": Hostile(
+            "ValidationError: CustomAttributes must have no pair `bridge=`",
+            {"CustomAttributes": "a=b,bridge=to:team-a"},
+        ),
+        "foreign queue": Hostile(
+            "ValidationError: ReplyTo must be `none`", {"ReplyTo": "arn:aws:sqs:us-east-1:666666666666:loot"}
+        ),
+        "token too long": Hostile(
+            "ValidationError: CustomAttributes and the return address have 1512 characters", {"TaskToken": "t" * 1500}
+        ),
+        "two return addresses": Hostile(
+            "ValidationError: the request has more than one of", {"ReplyTo": "none", "CallbackId": "AAAA"}
+        ),
         "1 MiB attribute": Hostile("ValidationError: CustomAttributes", {"CustomAttributes": MEBIBYTE_ATTRIBUTE}),
     }
 

@@ -18,6 +18,7 @@ mod names;
 mod once;
 mod properties;
 mod results_queue;
+mod return_address;
 mod start;
 mod submit_direct;
 mod submit_http;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sagemaker_async_bridge::config::VARIABLES;
 use sagemaker_async_bridge::invocation::PARAMETERS;
+use sagemaker_async_bridge::return_address::REPLY_TO;
 
 use crate::{file, samples};
 
@@ -42,7 +43,7 @@ fn the_template_sets_only_variables_that_the_functions_read() {
 #[test]
 fn the_readme_names_every_parameter_and_its_header() {
     let readme = file("README.md");
-    for parameter in PARAMETERS {
+    for parameter in PARAMETERS.iter().chain(&[REPLY_TO]) {
         assert!(readme.contains(&format!("`{}`", parameter.name)), "{}", parameter.name);
         assert!(readme.to_lowercase().contains(parameter.header), "{}", parameter.header);
     }

@@ -77,6 +77,16 @@ async fn a_repetition_gets_the_first_location_although_the_claim_took_a_second()
     assert_eq!(first["headers"]["location"], second["headers"]["location"]);
 }
 
+/// A release that computed another would take each repetition of a request from before it for a different one.
+#[tokio::test]
+async fn a_request_without_a_return_address_has_the_fingerprint_that_it_always_had() {
+    let (aws, bucket) = (Aws::default(), Bucket::default());
+    answer(&handler(&aws, &bucket, &[]), &keyed("{}", "k")).await;
+    let [(_, text)] = &bucket.texts(RECORDS)[..] else { panic!("{:?}", bucket.texts(RECORDS)) };
+    let record: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(record["request"], "7e6c9f7570a5c5571a61f7744d6d557cc487d60d2360f9e9fbbb8e4fd54f731c");
+}
+
 #[tokio::test]
 async fn a_different_request_with_the_same_key_is_refused() {
     let (aws, bucket) = (Aws::default(), Bucket::default());
@@ -85,7 +95,8 @@ async fn a_different_request_with_the_same_key_is_refused() {
     let mut other_endpoint = keyed("{}", "k");
     other_endpoint["rawPath"] = json!("/endpoints/asr/async-invocations");
     let other_header = post("{}", &[("idempotency-key", "k"), ("x-amzn-sagemaker-filename", "a.out")]);
-    for different in [keyed("{ }", "k"), other_endpoint, other_header] {
+    let other_address = post("{}", &[("idempotency-key", "k"), ("x-bridge-reply-to", "none")]);
+    for different in [keyed("{ }", "k"), other_endpoint, other_header, other_address] {
         let refused = answer(&submit, &different).await;
         assert_eq!(error_type(&refused), (&json!(422), "IdempotentParameterMismatchException"));
     }

@@ -44,7 +44,7 @@ def errors(schema: dict[str, Any], instance: Any) -> list[str]:
     return [error.message for error in validator.iter_errors(instance)]
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("channel", OUTPUTS)
 def test_a_channel_is_a_queue_of_the_template(channel: str) -> None:
     output = OUTPUTS[channel]
     assert CHANNELS[channel]["address"] == f"{{{output}}}"
@@ -62,6 +62,12 @@ def test_a_channel_is_a_queue_of_the_template(channel: str) -> None:
         assert queue["redrivePolicy"]["maxReceiveCount"] == TEMPLATE["Parameters"]["MaxReceiveCount"]["Default"]
         target = queue["redrivePolicy"]["deadLetterQueue"]["name"]
         assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": [target, "Arn"]}
+
+
+def test_what_is_no_queue_of_the_template_gets_replies_and_they_are_results() -> None:
+    assert CHANNELS.keys() - OUTPUTS.keys() == {"replies"}
+    assert messages_of("replies") == messages_of("results")
+    assert "ReplyToArns" in TEMPLATE["Parameters"]
 
 
 def test_results_have_a_message_for_each_status_and_format() -> None:

@@ -20,12 +20,13 @@ def properties(name: str) -> set[str]:
 
 
 PARAMETERS = dict(re.findall(r'^    [A-Z0-9_]+ "(\w+)" "([\w-]*)"$', SOURCE, re.MULTILINE))
-RETURN_ADDRESSES = {"ReplyTo", "TaskToken", "CallbackId"}
+RETURN_ADDRESSES = dict(re.findall(r'Parameter \{ name: "(\w+)", header: "([\w-]*)" \}', SOURCE))
 
 
 def test_requests_have_the_parameters_that_submit_reads() -> None:
     assert len(PARAMETERS) == 10
-    own = {"ContentEncoding"} | RETURN_ADDRESSES
+    assert RETURN_ADDRESSES == {"ReplyTo": "x-bridge-reply-to", "TaskToken": "", "CallbackId": ""}
+    own = {"ContentEncoding"} | RETURN_ADDRESSES.keys()
     sizes = set(re.findall(r'SIZE_ATTRIBUTE: &str = "(\w+)"', SOURCE))
     assert properties("direct-request") == PARAMETERS.keys() | own | {"Body"}
     assert properties("request-attributes") == PARAMETERS.keys() | own | sizes
@@ -40,10 +41,10 @@ def test_results_have_the_attributes_that_collect_sends() -> None:
     assert properties("raw-result-attributes") == sent | {"ContentEncoding", "ExtendedPayloadSize"}
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", [*PARAMETERS, "ReplyTo"])
 def test_a_parameter_has_the_bounds_that_it_has_by_http(name: str) -> None:
     bounds = {key: value for key, value in SCHEMAS["parameters"]["$defs"][name].items() if key in BOUNDS}
-    by_http = {key: value for key, value in header(PARAMETERS[name]).items() if key in BOUNDS}
+    by_http = {key: value for key, value in header({**PARAMETERS, **RETURN_ADDRESSES}[name]).items() if key in BOUNDS}
     # An empty file name is ruled out by its pattern too.
     assert {"minLength": 1, **bounds} == {"minLength": 1, **by_http}
 

@@ -15,6 +15,8 @@ ENVIRONMENT_BYTES = 4_096
 # Of all inline policies of a role, white space not counted:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 ROLE_POLICY_CHARACTERS = 10_240
+# Of a managed policy; the same page.
+MANAGED_POLICY_CHARACTERS = 6_144
 # The longest partition and Region, and what CloudFormation makes of the longest stack name.
 PARTITION, REGION, ACCOUNT = "aws-us-gov", "ap-northeast-1", "123456789012"
 BUCKET, QUEUE = "b" * 63, "q" * 80
@@ -72,6 +74,7 @@ def longest_values() -> dict[str, str]:
         "ApiBaseUrl": "https://" + "h" * 248,
         "NotificationDelivery": "QUEUE",
         "ResultFormat": "raw",
+        "ReplyToArns": filled(f"arn:aws-us-gov:sqs:{REGION}:{ACCOUNT}:q", 1_024),
     }
 
 
@@ -102,6 +105,11 @@ def test_the_environment_fits(resources: dict[str, Any], names: PhysicalNames, f
     variables = rendered(resources[function]["Properties"]["Environment"]["Variables"], names)
     measured = json.dumps({name: str(value) for name, value in variables.items()}, separators=(",", ":"))
     assert len(measured) <= ENVIRONMENT_BYTES
+
+
+def test_the_policy_for_replies_fits(resources: dict[str, Any], names: PhysicalNames) -> None:
+    document = rendered(resources["ReplyPolicy"]["Properties"]["PolicyDocument"], names)
+    assert len(json.dumps(document, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS
 
 
 @pytest.mark.parametrize("role", ["SubmitRole", "CollectRole"])

@@ -108,6 +108,23 @@ def test_further_endpoints_are_named_one_by_one_and_only_in_this_region(template
     assert found["InvokeEndpointsByArn"]["Resource"] == {"Fn::Split": [",", {"Ref": "EndpointArns"}]}
 
 
+def test_both_functions_may_send_to_what_reply_to_names_and_only_if_it_is_set(
+    template: Template, direct: dict[str, Any]
+) -> None:
+    arns = "arn:aws:sqs:us-east-1:123456789012:a,arn:aws:sqs:us-east-1:123456789012:b"
+    resources = template.resources(EndpointName="demo", ReplyToArns=arns)
+    policy = resources["ReplyPolicy"]["Properties"]
+    assert policy["Roles"] == [{"Ref": "SubmitRole"}, {"Ref": "CollectRole"}]
+    (reply,) = policy["PolicyDocument"]["Statement"]
+    assert (reply["Effect"], reply["Action"]) == ("Allow", ["sqs:SendMessage", "sns:Publish", "events:PutEvents"])
+    assert reply["Resource"] == {"Fn::Split": [",", {"Ref": "ReplyToArns"}]}
+    assert "ReplyPolicy" not in direct
+    for function in ("SubmitFunction", "CollectFunction"):
+        variables = resources[function]["Properties"]["Environment"]["Variables"]
+        assert variables["BRIDGE_REPLY_TO_ARNS"] == {"Ref": "ReplyToArns"}
+        assert "BRIDGE_REPLY_TO_ARNS" not in direct[function]["Properties"]["Environment"]["Variables"]
+
+
 @pytest.mark.parametrize("delivery", ["DIRECT", "QUEUE"])
 def test_no_statement_allows_any_action_or_any_resource(template: Template, delivery: str) -> None:
     resources = template.resources(EndpointName="demo", NotificationDelivery=delivery, ResultFormat="raw")

@@ -210,6 +210,8 @@ impl ParameterSource for Post<'_> {
             ENDPOINT_NAME => self.endpoint,
             CONTENT_TYPE => given().or_else(|| self.request.header("content-type").filter(|_| self.has_body)),
             ACCEPT => given().or_else(|| self.request.header("accept").filter(|accept| *accept != "*/*")),
+            // Those of a state machine or a durable function, which come by no header.
+            _ if parameter.header.is_empty() => None,
             _ => given(),
         };
         Ok(value.map(Cow::Borrowed))

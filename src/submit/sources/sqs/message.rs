@@ -50,6 +50,15 @@ impl ParameterSource for Message {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
         Ok(self.attribute(parameter.name)?.map(Cow::Borrowed))
     }
+
+    /// On a FIFO queue it is for the order of requests, which results do not keep.
+    fn group_id(&self) -> Option<&str> {
+        Self::group_id(self).filter(|_| !self.is_from_fifo_queue())
+    }
+
+    fn trace_header(&self) -> Option<&str> {
+        self.wire.attributes.get("AWSTraceHeader").map(String::as_str)
+    }
 }
 
 impl Message {

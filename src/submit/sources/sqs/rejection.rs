@@ -1,14 +1,15 @@
 //! A message that can never succeed: it goes to the dead-letter queue, and its sender is told.
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Batch;
 use super::dead_letter::DeadLetterQueue;
 use super::message::Message;
 use crate::deadline::Deadline;
-use crate::destinations::{self, Destination, ResultMessage, ResultsQueue};
-use crate::fault::Fault;
+use crate::destinations::{self, Destination, ResultMessage};
+use crate::fault::{Fault, FaultKind};
+use crate::return_address::ReplyTo;
 use crate::submit::{Submit, rejected};
 
 /// What a sender is to be told.
@@ -45,9 +46,7 @@ impl Submit {
     }
 
     fn tell(&self, message: &Message, fault: &Fault, is_dead_letter: bool, batch: &Batch) {
-        if self.results.is_some()
-            && let Some(result) = rejected::result(message, &message.id, &self.config, fault)
-        {
+        if let Some(result) = rejected::result(message, &message.id, &self.config, fault) {
             // The other end is there for as long as the batch.
             let _ = batch.rejections.send(Rejection { message_id: message.id.clone(), is_dead_letter, result });
         }
@@ -55,24 +54,57 @@ impl Submit {
 
     /// Tells senders as soon as there is something to tell, until the batch is done.
     pub(super) async fn tell_senders(&self, mut rejections: UnboundedReceiver<Rejection>, deadline: Deadline) {
-        let Some(results) = &self.results else { return };
         let at_once = self.config.max_concurrency.get();
         stream::poll_fn(|context| rejections.poll_recv(context))
-            .ready_chunks(results.limits().call_messages)
-            .for_each_concurrent(at_once, |told| self.send_rejections(results, told, deadline))
+            .ready_chunks(at_once)
+            .for_each_concurrent(at_once, |told| self.send_rejections(told, deadline))
             .await;
     }
 
-    /// A result that cannot be sent is logged and nothing more: what lies in the dead-letter queue must not be invoked again.
-    async fn send_rejections(&self, results: &ResultsQueue, told: Vec<Rejection>, deadline: Deadline) {
-        let (messages, told): (Vec<_>, Vec<_>) =
+    /// Each destination's by themselves, so that one that hangs holds up nobody else's.
+    async fn send_rejections(&self, told: Vec<Rejection>, deadline: Deadline) {
+        let mut routed: Vec<(&dyn Destination, Vec<Rejection>)> = Vec::new();
+        for rejection in told {
+            let Some(destination) = self.destination(&rejection.result.return_address.to) else { continue };
+            match routed.iter_mut().find(|(other, _)| std::ptr::addr_eq(*other, destination)) {
+                Some((_, told)) => told.push(rejection),
+                None => routed.push((destination, vec![rejection])),
+            }
+        }
+        let sends = routed.into_iter().map(|(destination, told)| self.send_to(destination, told, deadline));
+        future::join_all(sends).await;
+    }
+
+    /// Where the result of a rejection goes; `None` where nobody is to be told.
+    fn destination(&self, to: &ReplyTo) -> Option<&dyn Destination> {
+        if *to == ReplyTo::Nobody {
+            return None;
+        }
+        let results = || self.results.as_ref().map(|queue| -> &dyn Destination { queue });
+        self.routes.find(to).or_else(results)
+    }
+
+    /// A result that cannot be sent is logged and nothing more: what lies in the dead-letter queue must not be invoked again. One that
+    /// nobody waits for any more goes to the results queue.
+    async fn send_to(&self, destination: &dyn Destination, told: Vec<Rejection>, deadline: Deadline) {
+        let (messages, results): (Vec<_>, Vec<_>) =
             told.into_iter().map(|told| ((told.message_id, told.is_dead_letter), told.result)).unzip();
-        let answers = destinations::send(results, told, self.config.max_concurrency, deadline).await;
-        for ((message_id, is_dead_letter), answer) in messages.into_iter().zip(answers) {
+        let at_once = self.config.max_concurrency;
+        let answers = destinations::send(destination, results.clone(), at_once, deadline).await;
+        for (((message_id, is_dead_letter), result), answer) in messages.into_iter().zip(results).zip(answers) {
             let Err(fault) = answer else { continue };
+            let fault = match &self.results {
+                Some(queue) if fault.kind() == FaultKind::NotWaiting => {
+                    let answer = destinations::send(queue, vec![result], at_once, deadline).await;
+                    let Some(Err(fault)) = answer.into_iter().next() else { continue };
+                    fault
+                }
+                _ => fault,
+            };
             let lies = if is_dead_letter { "it lies in the dead-letter queue" } else { "it comes back" };
             tracing::error!(
                 sqs.message_id = message_id,
+                destination = destination.name(),
                 error = fault.details(),
                 "sender not told of a rejected message: {lies}"
             );

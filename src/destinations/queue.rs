@@ -1,8 +1,11 @@
-//! The results queue: the default destination.
+//! Queues of SQS: the results queue, which is the default destination, and reply queues.
 
 use std::collections::HashMap;
 
-use aws_sdk_sqs::types::{BatchResultErrorEntry, MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    SendMessageBatchRequestEntry,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -10,6 +13,7 @@ use super::{Destination, Limits, ResultMessage, identity_of};
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
 use crate::fault::Fault;
+use crate::return_address::ReturnAddress;
 
 /// Largest SQS message, and largest sum of the messages of one batch, in bytes: body and attributes (name, type and value).
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -19,13 +23,18 @@ const CALL_LIMIT_MESSAGES: usize = 10;
 /// Longest `MessageGroupId`.
 const GROUP_ID_LIMIT_CHARS: usize = 128;
 
-/// The results queue.
-pub(crate) struct ResultsQueue {
+/// A queue.
+pub(crate) struct Queue {
+    name: String,
     sqs: Lazy<aws_sdk_sqs::Client>,
     url: QueueUrl,
 }
 
-impl Destination for ResultsQueue {
+impl Destination for Queue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             message_bytes: MESSAGE_LIMIT_BYTES,
@@ -44,11 +53,17 @@ impl Destination for ResultsQueue {
     }
 }
 
-impl ResultsQueue {
-    /// The queue at `url`.
+impl Queue {
+    /// The results queue.
     #[must_use]
-    pub(crate) const fn new(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl) -> Self {
-        Self { sqs, url }
+    pub(crate) fn results(sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl) -> Self {
+        Self::new("results queue", sqs, url)
+    }
+
+    /// The queue at `url`, under the name that the log has for it.
+    #[must_use]
+    pub(super) fn new(name: &str, sqs: Lazy<aws_sdk_sqs::Client>, url: QueueUrl) -> Self {
+        Self { name: name.to_owned(), sqs, url }
     }
 
     async fn send_batch(&self, messages: Vec<ResultMessage>) -> Vec<Result<(), Fault>> {
@@ -76,14 +91,24 @@ impl ResultsQueue {
 
     fn entry(&self, index: usize, message: ResultMessage) -> Result<SendMessageBatchRequestEntry, Fault> {
         let bad = |error: aws_sdk_sqs::error::BuildError| Fault::internal(error.to_string());
-        let ResultMessage { body, attributes, inference_id, identity } = message;
+        let ResultMessage { body, attributes, inference_id, identity, return_address, .. } = message;
+        let ReturnAddress { group_id, trace_header, .. } = return_address;
         let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
         for (name, (data_type, value)) in attributes {
             let value = MessageAttributeValue::builder().data_type(data_type).string_value(value).build();
             entry = entry.message_attributes(name, value.map_err(bad)?);
         }
         if self.url.is_fifo() {
-            entry = entry.message_group_id(group_id(&inference_id)).message_deduplication_id(identity);
+            entry = entry.message_group_id(inference_group(&inference_id)).message_deduplication_id(identity);
+        } else if let Some(group_id) = group_id {
+            // It keeps no order here: a standard queue is fair to groups.
+            // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+            entry = entry.message_group_id(group_id.as_str());
+        }
+        if let Some(header) = trace_header {
+            let value = MessageSystemAttributeValue::builder().data_type("String").string_value(header.as_str());
+            let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+            entry = entry.message_system_attributes(name, value.build().map_err(bad)?);
         }
         entry.build().map_err(bad)
     }
@@ -100,7 +125,7 @@ fn refusal(entry: &BatchResultErrorEntry) -> Fault {
 }
 
 /// An inference id as SQS takes it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.
-fn group_id(inference_id: &str) -> String {
+fn inference_group(inference_id: &str) -> String {
     let fits = (1..=GROUP_ID_LIMIT_CHARS).contains(&inference_id.len())
         && inference_id.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { inference_id.to_owned() } else { identity_of(inference_id) }
@@ -191,17 +216,14 @@ mod tests {
         Deadline::after(std::time::Duration::from_secs(60))
     }
 
-    fn queue(url: &str, client: Client) -> ResultsQueue {
-        ResultsQueue::new(LazyLock::new(Box::new(move || client)), url.parse().unwrap())
+    fn queue(url: &str, client: Client) -> Queue {
+        Queue::results(LazyLock::new(Box::new(move || client)), url.parse().unwrap())
     }
 
     /// A queue that nothing is sent to.
-    fn silent() -> ResultsQueue {
+    fn silent() -> Queue {
         let never = || unreachable!("nothing is sent");
-        ResultsQueue::new(
-            LazyLock::new(Box::new(never)),
-            "https://sqs.eu-west-1.amazonaws.com/1/results".parse().unwrap(),
-        )
+        Queue::results(LazyLock::new(Box::new(never)), "https://sqs.eu-west-1.amazonaws.com/1/results".parse().unwrap())
     }
 
     fn sent(id: &str) -> SendMessageBatchResultEntry {
@@ -262,10 +284,10 @@ mod tests {
 
     #[test]
     fn group_ids_are_brought_to_what_sqs_takes() {
-        assert_eq!(group_id("8a80ed4e-1ff9"), "8a80ed4e-1ff9");
+        assert_eq!(inference_group("8a80ed4e-1ff9"), "8a80ed4e-1ff9");
         for inference_id in ["order 4711", "", "käse", &"i".repeat(129)] {
-            assert_eq!(group_id(inference_id).len(), 64, "{inference_id}");
+            assert_eq!(inference_group(inference_id).len(), 64, "{inference_id}");
         }
-        assert_ne!(group_id("a b"), group_id("a  b"));
+        assert_ne!(inference_group("a b"), inference_group("a  b"));
     }
 }
