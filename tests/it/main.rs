@@ -22,6 +22,7 @@ mod return_address;
 mod start;
 mod submit_http;
 mod submit_sqs;
+mod ways_out;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
