@@ -25,6 +25,7 @@ from typing import Any
 
 from local.archive import function_archive, with_code_uris
 from local.bridge import REGION, ROOT_KEY, Bridge
+from local.permissions import allowed_besides
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,7 +193,7 @@ class LocalStack(Bridge):
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""
         self._allow_plain_http()
-        self._allow_message_batches()
+        self._allow_what_aws_does()
         self.count_concurrency()
         self._tell_api_url()
         self._shorten_visibility_timeouts()
@@ -243,11 +244,8 @@ class LocalStack(Bridge):
         """
         self.s3.delete_bucket_policy(Bucket=self.outputs["BucketName"])
 
-    def _allow_message_batches(self) -> None:
-        """Lets roles that may `sqs:SendMessage` send batches, as AWS does: there the one permission covers both calls.
-
-        ministack asks for an action `sqs:SendMessageBatch`, which AWS does not have, so the template cannot name it.
-        """
+    def _allow_what_aws_does(self) -> None:
+        """Adds to the functions' roles what the template's permissions allow on AWS, and not here."""
         iam = self.client("iam")
         for role in map(self.resource, ("SubmitRole", "CollectRole")):
             names = iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -256,10 +254,9 @@ class LocalStack(Bridge):
                 version = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId="v1")["PolicyVersion"]
                 documents[policy["PolicyName"]] = version["Document"]
             for name, document in documents.items():
-                sending = [s for s in document["Statement"] if "sqs:SendMessage" in s["Action"]]
-                batches = [{**statement, "Action": "sqs:SendMessageBatch"} for statement in sending]
-                batches_document = json.dumps({**document, "Statement": batches})
-                iam.put_role_policy(RoleName=role, PolicyName=f"{name}-batches", PolicyDocument=batches_document)
+                more = [added for statement in document["Statement"] for added in allowed_besides(statement)]
+                more_document = json.dumps({**document, "Statement": more})
+                iam.put_role_policy(RoleName=role, PolicyName=f"{name}-more", PolicyDocument=more_document)
 
     def count_concurrency(self) -> None:
         """Gives the event source mappings their MaximumConcurrency once more, as a number.

@@ -21,6 +21,9 @@ use aws_smithy_types::checksum_config::{RequestChecksumCalculation, ResponseChec
 use aws_types::sdk_config::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+/// Every service that is called, as the variable of its endpoint's URL names it.
+const SERVICES: [&str; 7] = ["SAGEMAKER_RUNTIME", "S3", "SQS", "SNS", "EVENTBRIDGE", "SFN", "LAMBDA"];
+
 /// A client that costs nothing until it is used.
 pub type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
 
@@ -88,10 +91,33 @@ pub fn s3(config: &SdkConfig) -> Lazy<aws_sdk_s3::Client> {
     lazy("s3", config, aws_sdk_s3::Client::new)
 }
 
-/// A client for SQS, built when it is first used.
-#[must_use]
-pub fn sqs(config: &SdkConfig) -> Lazy<aws_sdk_sqs::Client> {
-    lazy("sqs", config, aws_sdk_sqs::Client::new)
+/// Clients of the services that results go to. Only SQS's is needed by everybody.
+#[allow(missing_debug_implementations)]
+pub struct Clients {
+    /// Queues.
+    pub sqs: Arc<Lazy<aws_sdk_sqs::Client>>,
+    /// Topics.
+    pub sns: Arc<Lazy<aws_sdk_sns::Client>>,
+    /// Event buses.
+    pub events: Arc<Lazy<aws_sdk_eventbridge::Client>>,
+    /// Tasks of state machines.
+    pub sfn: Arc<Lazy<aws_sdk_sfn::Client>>,
+    /// Callbacks of durable functions.
+    pub lambda: Arc<Lazy<aws_sdk_lambda::Client>>,
+}
+
+impl Clients {
+    /// Each built when it is first used.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            sqs: Arc::new(lazy("sqs", config, aws_sdk_sqs::Client::new)),
+            sns: Arc::new(lazy("sns", config, aws_sdk_sns::Client::new)),
+            events: Arc::new(lazy("eventbridge", config, aws_sdk_eventbridge::Client::new)),
+            sfn: Arc::new(lazy("sfn", config, aws_sdk_sfn::Client::new)),
+            lambda: Arc::new(lazy("lambda", config, aws_sdk_lambda::Client::new)),
+        }
+    }
 }
 
 /// Another handle of the same client, built with it.
@@ -128,9 +154,7 @@ pub(crate) fn silent_http_client() -> SharedHttpClient {
 /// Whether every service is reached by plain HTTP, as on a local AWS: then reading the root certificates would be for nothing.
 fn only_plain_http(is_plain: impl Fn(&str) -> Option<bool>) -> bool {
     let default = is_plain("AWS_ENDPOINT_URL").unwrap_or(false);
-    ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS"]
-        .into_iter()
-        .all(|name| is_plain(name).unwrap_or(default))
+    SERVICES.into_iter().all(|service| is_plain(&format!("AWS_ENDPOINT_URL_{service}")).unwrap_or(default))
 }
 
 /// One pool of connections for all clients, and the root certificates read once, now. The SDK's own HTTP clients read them for
@@ -152,12 +176,13 @@ mod tests {
 
     #[test]
     fn tls_is_left_out_only_when_no_service_can_need_it() {
-        let cases: [(&[(&str, bool)], bool); 5] = [
+        let cases: [(&[(&str, bool)], bool); 6] = [
             (&[], false),
             (&[("AWS_ENDPOINT_URL", true)], true),
             (&[("AWS_ENDPOINT_URL", true), ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", false)], false),
             (&[("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", true)], false),
             (&[("AWS_ENDPOINT_URL", false), ("AWS_ENDPOINT_URL_S3", true)], false),
+            (&[("AWS_ENDPOINT_URL", true), ("AWS_ENDPOINT_URL_LAMBDA", false)], false),
         ];
         for (set, expected) in cases {
             let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, plain)| *plain);

@@ -14,15 +14,13 @@ mod output;
 mod routing;
 mod sources;
 
-use std::sync::Arc;
-
 use aws_config::SdkConfig;
 use futures_util::future;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::aws::{self, Lazy};
+use crate::aws::{self, Clients, Lazy};
 use crate::batch::SqsBatchResponse;
 use crate::config::CollectConfig;
 use crate::deadline::Deadline;
@@ -64,18 +62,17 @@ impl Collect {
     /// A handler whose clients come from `sdk`.
     #[must_use]
     pub fn new(config: CollectConfig, sdk: &SdkConfig) -> Self {
-        let (s3, sqs) = (aws::s3(sdk), aws::sqs(sdk));
-        // Each result needs SQS: at the start, where Lambda gives more of a processor and nobody waits yet.
-        Lazy::force(&sqs);
-        Self::with_clients(config, s3, sqs)
+        let clients = Clients::new(sdk);
+        // Most results need SQS: at the start, where Lambda gives more of a processor and nobody waits yet.
+        Lazy::force(&clients.sqs);
+        Self::with_clients(config, aws::s3(sdk), &clients)
     }
 
     /// A handler with these clients.
     #[must_use]
-    pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, sqs: Lazy<aws_sdk_sqs::Client>) -> Self {
-        let sqs = Arc::new(sqs);
-        let results = Queue::results(aws::another(&sqs), config.results_queue_url.clone());
-        let routes = Routes::new(&config.reply_to, &sqs);
+    pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, clients: &Clients) -> Self {
+        let results = Queue::results(aws::another(&clients.sqs), config.results_queue_url.clone());
+        let routes = Routes::new(&config.reply_to, clients);
         Self { config, s3, results, routes }
     }
 

@@ -1,9 +1,13 @@
 //! The ways out, a file each, and what they share: results in few calls, each within its service's limits.
 //! docs/design.md says what belongs into one, CONTRIBUTING.md how to add one.
 
+mod callback;
+mod event_bus;
 mod message;
 mod queue;
 mod routes;
+mod task;
+mod topic;
 
 use std::num::NonZeroUsize;
 
@@ -23,6 +27,11 @@ pub(crate) trait Destination: Send + Sync {
 
     /// What its service takes.
     fn limits(&self) -> Limits;
+
+    /// The size that this result may have, where the service has several.
+    fn limit_of(&self, _message: &ResultMessage) -> usize {
+        self.limits().message_bytes
+    }
 
     /// The size of a result, in bytes as its service counts them.
     fn bytes(&self, message: &ResultMessage) -> usize;
@@ -51,7 +60,7 @@ pub(crate) struct Limits {
 
 /// Whether a destination takes a result of this size.
 pub(crate) fn fits(destination: &dyn Destination, message: &ResultMessage) -> bool {
-    destination.bytes(message) <= destination.limits().message_bytes
+    destination.bytes(message) <= destination.limit_of(message)
 }
 
 /// Sends results until the deadline, in as few calls as their sizes allow. Answers in their order, one answer each; what has been

@@ -177,6 +177,13 @@ impl Fault {
         Self::new(self.kind, details.strip_prefix(&prefix).unwrap_or(&details))
     }
 
+    /// The same fault without a secret that an answer of AWS may repeat.
+    #[must_use]
+    pub fn hiding(&self, secret: &str) -> Self {
+        let fault = self.shared();
+        Self { message: fault.message.replace(secret, "…"), ..fault }
+    }
+
     /// The function's time is used up.
     #[must_use]
     pub fn deadline() -> Self {

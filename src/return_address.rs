@@ -66,7 +66,14 @@ impl ReturnAddress {
         // What came with the message was not chosen by whoever wrote the request: what cannot be kept is no reason to refuse that.
         let group_id = source.group_id().and_then(|group_id| group_id.parse().ok());
         let trace_header = source.trace_header().and_then(|header| header.parse().ok());
-        Ok(Self { to: ReplyTo::read(source, known)?, group_id, trace_header })
+        let to = Self { to: ReplyTo::read(source, known)?, ..Self::default() };
+        // One that no request can send is wrong by itself.
+        let length = to.pair().len();
+        if length > CUSTOM_ATTRIBUTES_LIMIT_CHARS {
+            Err(too_long(length))
+        } else {
+            Ok(Self { group_id, trace_header, ..to })
+        }
     }
 
     /// The caller's `CustomAttributes` with this behind them. Where not all of it fits, what the request's own message had is left out.
@@ -88,12 +95,7 @@ impl ReturnAddress {
             return Ok(custom_attributes);
         }
         if !fits(&pair) {
-            return Err(Fault::validation(format!(
-                "{} and the return address have {} characters together, SageMaker takes {CUSTOM_ATTRIBUTES_LIMIT_CHARS}: {} too many",
-                CUSTOM_ATTRIBUTES.name,
-                length(&pair),
-                length(&pair) - CUSTOM_ATTRIBUTES_LIMIT_CHARS
-            )));
+            return Err(too_long(length(&pair)));
         }
         let joined = if callers.is_empty() { pair } else { format!("{callers},{pair}") };
         joined.parse().map(Some).map_err(|error| Fault::internal(format!("{} {error}", CUSTOM_ATTRIBUTES.name)))
@@ -118,6 +120,14 @@ impl ReplyTo {
             )),
         }
     }
+}
+
+fn too_long(chars: usize) -> Fault {
+    Fault::validation(format!(
+        "{} and the return address have {chars} characters together, SageMaker takes {CUSTOM_ATTRIBUTES_LIMIT_CHARS}: {} too many",
+        CUSTOM_ATTRIBUTES.name,
+        chars - CUSTOM_ATTRIBUTES_LIMIT_CHARS
+    ))
 }
 
 /// The names that are allowed stand in the stack's parameters, which whoever may send requests is no stranger to.

@@ -10,15 +10,13 @@ mod rejected;
 mod sources;
 mod tries;
 
-use std::sync::Arc;
-
 use aws_config::SdkConfig;
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::aws::{self, Lazy};
+use crate::aws::{self, Clients, Lazy};
 use crate::batch::SqsBatchResponse;
 use crate::config::SubmitConfig;
 use crate::destinations::{Queue, Routes};
@@ -62,7 +60,7 @@ impl Submit {
     /// A handler whose clients come from `sdk`.
     #[must_use]
     pub fn new(config: SubmitConfig, sdk: &SdkConfig) -> Self {
-        Self::with_clients(config, aws::sagemaker(sdk), aws::s3(sdk), aws::sqs(sdk))
+        Self::with_clients(config, aws::sagemaker(sdk), aws::s3(sdk), &Clients::new(sdk))
     }
 
     /// A handler with these clients.
@@ -71,14 +69,14 @@ impl Submit {
         config: SubmitConfig,
         sagemaker: aws_sdk_sagemakerruntime::Client,
         s3: Lazy<aws_sdk_s3::Client>,
-        sqs: Lazy<aws_sdk_sqs::Client>,
+        clients: &Clients,
     ) -> Self {
-        let (sqs, at_once) = (Arc::new(sqs), config.max_concurrency);
+        let (sqs, at_once) = (&clients.sqs, config.max_concurrency);
         let dead_letters = config.dead_letter_queue_url.clone();
-        let dead_letters = dead_letters.map(|url| DeadLetterQueue::new(aws::another(&sqs), url, at_once));
+        let dead_letters = dead_letters.map(|url| DeadLetterQueue::new(aws::another(sqs), url, at_once));
         let results = config.results_queue_url.clone();
-        let results = results.map(|url| Queue::results(aws::another(&sqs), url));
-        let routes = Routes::new(&config.reply_to, &sqs);
+        let results = results.map(|url| Queue::results(aws::another(sqs), url));
+        let routes = Routes::new(&config.reply_to, clients);
         Self { config, sagemaker, s3, dead_letters, results, routes }
     }
 

@@ -1,5 +1,6 @@
 """What users write instead of `collect`: fetch the output if it is small, put it into the notification, send it on."""
 
+import functools
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,30 @@ def pass_on(message):
             notification["responseBody"] = {"content": output["Body"].read().decode(), "encoding": "UTF8"}
         else:
             output["Body"].close()
-    SQS.send_message(QueueUrl=os.environ["BRIDGE_RESULTS_QUEUE_URL"], MessageBody=json.dumps(notification))
+    kind, _, name = notification["requestParameters"].get("customAttributes", "").removeprefix("bridge=").partition(":")
+    reply(kind, name, json.dumps(notification))
+
+
+@functools.cache
+def client(service):
+    """Only for those who need it."""
+    return boto3.client(service, config=CONFIG)
+
+
+def reply(kind, name, result):
+    """A result to whoever asked for it."""
+    if kind == "task":
+        client("stepfunctions").send_task_success(taskToken=name, output=result)
+    elif kind == "callback":
+        client("lambda").send_durable_execution_callback_success(CallbackId=name, Result=result)
+    elif (kind, name) == ("to", "answers"):
+        arn = "arn:aws:sns:us-east-1:123456789012:answers"
+        client("sns").publish_batch(TopicArn=arn, PublishBatchRequestEntries=[{"Id": "0", "Message": result}])
+    elif (kind, name) == ("to", "pipeline"):
+        entry = {"EventBusName": name, "Source": "s", "DetailType": "t", "Detail": result}
+        client("events").put_events(Entries=[entry])
+    else:
+        SQS.send_message(QueueUrl=os.environ["BRIDGE_RESULTS_QUEUE_URL"], MessageBody=result)
 
 
 def handler(event):

@@ -1,4 +1,5 @@
-//! Stand-ins of SageMaker's runtime, S3 and SQS: they take everything and answer what an SDK needs to be content.
+//! Stand-ins of SageMaker's runtime, S3, SQS and whatever else results go to: they take everything and answer what an SDK needs to be
+//! content.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) struct Latencies {
     sagemaker: Duration,
     put: Duration,
     get: Duration,
+    /// SQS, and any other service that a result is sent to.
     sqs: Duration,
 }
 
@@ -79,7 +81,21 @@ impl Backend {
             return response(202, &[location], json!({"InferenceId": id.unwrap_or("i")}).to_string().into());
         }
         pause(self.latencies.sqs).await;
-        response(200, &[("content-type", "application/x-amz-json-1.0")], sent(request.body()))
+        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+        let body = request.body();
+        let answer = match target.map(|target| target.split_once('.').map_or(target, |(service, _)| service)) {
+            Some("AWSEvents") => put_events(body),
+            Some("AWSStepFunctions") => Bytes::from("{}"),
+            Some(_) => sent(body),
+            // Of SNS, whose protocol is an older one, or of Lambda.
+            None if path == "/" => published(body),
+            None => Bytes::new(),
+        };
+        response(
+            200,
+            &[("content-type", if target.is_some() { "application/x-amz-json-1.0" } else { "text/xml" })],
+            answer,
+        )
     }
 }
 
@@ -106,6 +122,25 @@ fn sent(request: &Bytes) -> Bytes {
         _ => json!({"MessageId": "m", "MD5OfMessageBody": digest}),
     };
     answer.to_string().into()
+}
+
+fn put_events(request: &Bytes) -> Bytes {
+    let request: serde_json::Value = serde_json::from_slice(request).unwrap_or_default();
+    let count = request.get("Entries").and_then(|entries| entries.as_array()).map_or(0, Vec::len);
+    let entry = json!({"EventId": "11710aed-b79e-4468-a20b-bb3c0c3b4860"});
+    json!({"FailedEntryCount": 0, "Entries": vec![entry; count]}).to_string().into()
+}
+
+fn published(request: &Bytes) -> Bytes {
+    let request = String::from_utf8_lossy(request);
+    let ids = request.split('&').filter_map(|field| field.split_once("=")).filter(|(name, _)| name.ends_with(".Id"));
+    let members: String =
+        ids.map(|(_, id)| format!("<member><Id>{id}</Id><MessageId>m</MessageId></member>")).collect();
+    format!(
+        "<PublishBatchResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishBatchResult><Successful>{members}\
+         </Successful><Failed/></PublishBatchResult></PublishBatchResponse>"
+    )
+    .into()
 }
 
 /// An answer with these headers.

@@ -31,6 +31,11 @@ pub(crate) fn all() -> Vec<Case> {
         case("collect", "SNS, 200 KB output", 1, sns(200_000)),
         case("collect", "SNS, 5 MB output", 1, sns(5_000_000)),
         case("collect", "SQS, 100 x 250 KB output", 100, notifications(100, 250_000)),
+        case("collect", "to a queue, 2 KB output", 1, reply("to:team-a")),
+        case("collect", "to a topic, 2 KB output", 1, reply("to:answers")),
+        case("collect", "to an event bus, 2 KB output", 1, reply("to:pipeline")),
+        case("collect", "to a task, 2 KB output", 1, reply("task:AQCEAAAAKgAAAAMAAAAA")),
+        case("collect", "to a callback, 2 KB output", 1, reply("callback:Ab9tY2FsbGJhY2s=")),
     ]
 }
 
@@ -70,7 +75,20 @@ fn http(bytes: usize) -> Value {
 
 /// The object's name tells the backend how long it is to be.
 fn sns(bytes: usize) -> Value {
-    let notification = json!({
+    delivered(&notification(bytes))
+}
+
+/// A notification whose result goes to this return address.
+fn reply(address: &str) -> Value {
+    let mut notification = notification(2_000);
+    if let Some(request) = notification.get_mut("requestParameters").and_then(Value::as_object_mut) {
+        request.insert("customAttributes".to_owned(), json!(format!("bridge={address}")));
+    }
+    delivered(&notification)
+}
+
+fn notification(bytes: usize) -> Value {
+    json!({
         "awsRegion": "us-east-1",
         "eventTime": "2025-08-03T12:41:00.586Z",
         "receivedTime": "2025-08-03T12:40:58.414Z",
@@ -84,7 +102,11 @@ fn sns(bytes: usize) -> Value {
         "eventVersion": "1.0",
         "eventSource": "aws:sagemaker",
         "eventName": "InferenceResult",
-    });
+    })
+}
+
+/// A notification as SNS invokes a function with it.
+fn delivered(notification: &Value) -> Value {
     let sns = json!({"MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e", "Message": notification.to_string()});
     json!({"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
 }

@@ -145,7 +145,7 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
 }
 
 /// What every function gets: AWS's own variables, and the bridge's.
-const FIXED_ENVIRONMENT: [(&str, &str); 16] = [
+const FIXED_ENVIRONMENT: [(&str, &str); 17] = [
     // As template.yaml sets them, the first for submit, the others for collect; glibc's hold for the floor and for Python as well.
     ("MIMALLOC_PURGE_DELAY", "-1"),
     ("MALLOC_MMAP_THRESHOLD_", "33554432"),
@@ -163,4 +163,9 @@ const FIXED_ENVIRONMENT: [(&str, &str); 16] = [
     ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLE"),
     ("BRIDGE_ENDPOINT_NAME", "bench"),
     ("BRIDGE_INPUT_LOCATION", "s3://bucket/input/"),
+    (
+        "BRIDGE_REPLY_TO_ARNS",
+        "arn:aws:sqs:us-east-1:123456789012:team-a,arn:aws:sns:us-east-1:123456789012:answers,\
+         arn:aws:events:us-east-1:123456789012:event-bus/pipeline",
+    ),
 ];

@@ -99,7 +99,7 @@ fn completed(
     if fits(destination, &bare) {
         Ok(bare)
     } else {
-        Err(Fault::payload_too_large("the notification is larger than an SQS message may be"))
+        Err(Fault::payload_too_large(format!("the notification by itself is larger than {} takes", destination.name())))
     }
 }
 

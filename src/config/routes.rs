@@ -70,9 +70,6 @@ impl Variables<'_> {
                     "{variable}: `{name}` is the name of two of them: a request could not tell them apart"
                 ));
             }
-            if !matches!(route.target, Target::Queue(_)) {
-                self.problems.push(format!("{variable}: `{name}` is no queue, and only queues are taken yet"));
-            }
             if let Some(region) = region.as_ref().filter(|region| **region != route.region) {
                 self.problems.push(format!(
                     "{variable}: `{name}` must be in this function's region, {region}; it is in {}",

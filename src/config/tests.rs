@@ -164,6 +164,9 @@ fn a_route_has_its_resources_name() {
     ];
     assert_eq!(named, expected);
     assert_eq!(routes("").unwrap(), []);
+    let arns = "arn:aws:sns:eu-west-1:1:t.fifo,arn:aws:events:eu-west-1:1:event-bus/default,arn:aws:sqs:eu-west-1:1:q";
+    let names: Vec<_> = routes(arns).unwrap().into_iter().map(|route| route.name.as_str().to_owned()).collect();
+    assert_eq!(names, ["t.fifo", "default", "q"]);
     let of = |arn: &str| arn.parse::<Route>().unwrap();
     let china = queue("https://sqs.cn-north-1.amazonaws.com.cn/1/q");
     assert_eq!(of("arn:aws-cn:sqs:cn-north-1:1:q").target, china);

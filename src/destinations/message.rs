@@ -86,6 +86,12 @@ impl ResultMessage {
         self
     }
 
+    /// Its size as SQS and SNS count it, in bytes: the body, and of each attribute name, type and value.
+    pub(super) fn bytes_with_attributes(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, (kind, value))| name.len() + kind.len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+
     /// The value of an attribute.
     #[must_use]
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {

@@ -44,8 +44,7 @@ impl Destination for Queue {
     }
 
     fn bytes(&self, message: &ResultMessage) -> usize {
-        let attributes = message.attributes.iter().map(|(name, (kind, value))| name.len() + kind.len() + value.len());
-        message.body.len() + attributes.sum::<usize>()
+        message.bytes_with_attributes()
     }
 
     fn send_call(&self, messages: Vec<ResultMessage>) -> BoxFuture<'_, Vec<Result<(), Fault>>> {
@@ -124,8 +123,8 @@ fn refusal(entry: &BatchResultErrorEntry) -> Fault {
     if is_too_large { Fault::payload_too_large(problem) } else { Fault::internal(problem) }
 }
 
-/// An inference id as SQS takes it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.
-fn inference_group(inference_id: &str) -> String {
+/// An inference id as SQS and SNS take it for a group: up to 128 letters, digits and punctuation, without spaces. Any other is hashed.
+pub(super) fn inference_group(inference_id: &str) -> String {
     let fits = (1..=GROUP_ID_LIMIT_CHARS).contains(&inference_id.len())
         && inference_id.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { inference_id.to_owned() } else { identity_of(inference_id) }

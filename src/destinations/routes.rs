@@ -1,42 +1,51 @@
 //! The destinations that return addresses lead to, besides the results queue.
 
-use std::sync::Arc;
-
+use super::callback::Callbacks;
+use super::event_bus::EventBus;
+use super::task::Tasks;
+use super::topic::Topic;
 use super::{Destination, Queue};
-use crate::aws::{self, Lazy};
+use crate::aws::{self, Clients};
 use crate::config::{Route, Target};
 use crate::return_address::{ReplyTo, RouteName};
 
-/// All that is configured.
-pub(crate) struct Routes(Vec<(RouteName, Box<dyn Destination>)>);
+/// All of them. Queues, topics and event buses are configured; tasks and callbacks are known by their tokens alone.
+pub(crate) struct Routes {
+    named: Vec<(RouteName, Box<dyn Destination>)>,
+    tasks: Tasks,
+    callbacks: Callbacks,
+}
 
 impl Routes {
-    /// The destinations of these routes.
+    /// The destinations of these routes, and tasks and callbacks.
     #[must_use]
-    pub(crate) fn new(routes: &[Route], sqs: &Arc<Lazy<aws_sdk_sqs::Client>>) -> Self {
-        let destination = |route: &Route| -> Option<(RouteName, Box<dyn Destination>)> {
-            match &route.target {
-                Target::Queue(url) => {
-                    let queue = Queue::new(route.name.as_str(), aws::another(sqs), url.clone());
-                    Some((route.name.clone(), Box::new(queue)))
-                }
-                // Refused at the start.
-                Target::Topic(_) | Target::EventBus(_) => None,
-            }
+    pub(crate) fn new(routes: &[Route], clients: &Clients) -> Self {
+        let destination = |route: &Route| -> (RouteName, Box<dyn Destination>) {
+            let name = route.name.as_str();
+            let destination: Box<dyn Destination> = match &route.target {
+                Target::Queue(url) => Box::new(Queue::new(name, aws::another(&clients.sqs), url.clone())),
+                Target::Topic(arn) => Box::new(Topic::new(name, aws::another(&clients.sns), arn)),
+                Target::EventBus(arn) => Box::new(EventBus::new(name, aws::another(&clients.events), arn)),
+            };
+            (route.name.clone(), destination)
         };
-        Self(routes.iter().filter_map(destination).collect())
-    }
-
-    /// One destination under this name.
-    #[cfg(test)]
-    pub(crate) fn of(name: &str, destination: impl Destination + 'static) -> Self {
-        Self(vec![(name.parse().unwrap(), Box::new(destination))])
+        Self {
+            named: routes.iter().map(destination).collect(),
+            tasks: Tasks::new(aws::another(&clients.sfn)),
+            callbacks: Callbacks::new(aws::another(&clients.lambda)),
+        }
     }
 
     /// Where a return address leads; `None` where that is nowhere that is configured: the results queue's.
     #[must_use]
     pub(crate) fn find(&self, to: &ReplyTo) -> Option<&dyn Destination> {
-        let ReplyTo::Named(name) = to else { return None };
-        self.0.iter().find(|(route, _)| route == name).map(|(_, destination)| &**destination)
+        match to {
+            ReplyTo::Named(name) => {
+                self.named.iter().find(|(route, _)| route == name).map(|(_, destination)| &**destination)
+            }
+            ReplyTo::Task(_) => Some(&self.tasks),
+            ReplyTo::Callback(_) => Some(&self.callbacks),
+            ReplyTo::ResultsQueue | ReplyTo::Nobody => None,
+        }
     }
 }

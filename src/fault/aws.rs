@@ -43,13 +43,19 @@ impl Fault {
         Self { source: Some(Box::new(error)), ..Self::validation(message) }
     }
 
-    /// What S3 or SQS answered to `operation`.
+    /// What any other service than SageMaker answered to `operation`.
     #[must_use]
     pub fn from_aws<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         Self::from_sdk(operation, None, error)
+    }
+
+    /// What a service answered to one entry of a call, by its code.
+    #[must_use]
+    pub fn refused(code: &str, problem: String) -> Self {
+        Self::new(kind_of_answer(Some(code), 0), problem)
     }
 
     fn from_sdk<E>(operation: &'static str, modelled: Option<FaultKind>, error: SdkError<E, HttpResponse>) -> Self

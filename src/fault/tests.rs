@@ -175,3 +175,24 @@ fn only_what_can_never_succeed_is_permanent() {
     let permanent: Vec<_> = kinds.into_iter().filter(|kind| !kind.is_retryable()).collect();
     assert_eq!(permanent, [Validation, AccessDenied, PayloadTooLarge]);
 }
+
+#[test]
+fn what_is_secret_is_in_no_part_of_a_fault() {
+    let metadata = ErrorMetadata::builder().code("SomethingNew").message("no such callback: Ab+/9==").build();
+    let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+    let fault = Fault::from_aws("Send", SdkError::service_error(InvokeEndpointAsyncError::generic(metadata), response));
+    assert!(fault.details().contains("Ab+/9=="), "{}", fault.details());
+    let hidden = fault.hiding("Ab+/9==");
+    assert_eq!(hidden.kind(), fault.kind());
+    assert!(hidden.details().contains("no such callback: …"), "{}", hidden.details());
+    for text in [hidden.details(), hidden.to_string(), format!("{hidden:?}")] {
+        assert!(!text.contains("Ab+/9=="), "{text}");
+    }
+}
+
+#[test]
+fn an_entry_that_a_service_refuses_has_the_kind_of_its_code() {
+    let kinds = ["ThrottlingException", "InternalError", "NotAuthorizedForSourceException"]
+        .map(|code| Fault::refused(code, "no".to_owned()).kind());
+    assert_eq!(kinds, [FaultKind::Throttling, FaultKind::InternalFailure, FaultKind::InternalFailure]);
+}

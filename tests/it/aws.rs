@@ -17,7 +17,7 @@ use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry, Se
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
-use sagemaker_async_bridge::aws::Lazy;
+use sagemaker_async_bridge::aws::{Clients, Lazy};
 
 /// What SageMaker says of a request that it refuses.
 pub const REFUSAL: &str = "1 validation error detected: Value at 'accept' failed to satisfy constraint";
@@ -44,12 +44,20 @@ pub struct Aws {
     objects: Seen<(String, usize, Option<Vec<u8>>)>,
 }
 
-fn remember<T>(seen: &Seen<T>, item: T) {
+pub fn remember<T>(seen: &Seen<T>, item: T) {
     seen.lock().unwrap().push(item);
 }
 
-fn lazy<T: Send + 'static>(client: T) -> Lazy<T> {
+pub fn lazy<T: Send + 'static>(client: T) -> Lazy<T> {
     LazyLock::new(Box::new(move || client))
+}
+
+/// Clients of which only this one may be needed: none of the others is even built.
+pub fn only_sqs(sqs: Lazy<aws_sdk_sqs::Client>) -> Clients {
+    fn never<T>() -> Arc<Lazy<T>> {
+        Arc::new(LazyLock::new(Box::new(|| unreachable!("a client that is not needed was built"))))
+    }
+    Clients { sqs: Arc::new(sqs), sns: never(), events: never(), sfn: never(), lambda: never() }
 }
 
 fn body_of(input: &InvokeEndpointAsyncInput) -> &[u8] {

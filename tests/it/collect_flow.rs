@@ -12,6 +12,7 @@ use sagemaker_async_bridge::collect::Collect;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::aws::only_sqs;
 use crate::collect_result::{self, RAW};
 use crate::http_client;
 use crate::results_queue::ResultsQueue;
@@ -67,7 +68,7 @@ async fn s3(url: String) -> HttpResponse {
 
 /// What comes back of a batch.
 async fn returned(queue: &ResultsQueue, more: &[(&str, &str)], batch: &Value) -> BTreeSet<String> {
-    let collect = Collect::with_clients(collect_result::config(more), http_client::s3(s3), queue.client());
+    let collect = Collect::with_clients(collect_result::config(more), http_client::s3(s3), &only_sqs(queue.client()));
     let answer = collect.handle(event(batch)).await.unwrap();
     failures(&serde_json::to_value(answer).unwrap()).into_iter().collect()
 }
@@ -156,7 +157,7 @@ async fn of_five_hanging_calls_of_a_megabyte_only_their_own_messages_come_back()
         tokio::time::sleep(FETCH).await;
         http_client::ok("x".repeat(250_000))
     });
-    let collect = Collect::with_clients(collect_result::config(&[]), s3, queue.client());
+    let collect = Collect::with_clients(collect_result::config(&[]), s3, &only_sqs(queue.client()));
     let answer = collect.handle(event(&hundred(&[]))).await.unwrap();
     let back: BTreeSet<String> = failures(&serde_json::to_value(answer).unwrap()).into_iter().collect();
     assert_eq!(back, ids(&queue.under_way()));
@@ -177,7 +178,7 @@ async fn no_call_is_begun_when_nobody_waits_for_its_answer() {
         }
     });
     let s3 = http_client::s3(async |_| http_client::ok("x".repeat(250_000)));
-    let collect = Collect::with_clients(collect_result::config(&[]), s3, sqs);
+    let collect = Collect::with_clients(collect_result::config(&[]), s3, &only_sqs(sqs));
     let answer = collect.handle(event(&hundred(&[]))).await.unwrap();
     assert_eq!(failures(&serde_json::to_value(answer).unwrap()).len(), 100);
     let begun = begun.lock().unwrap();

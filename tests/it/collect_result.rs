@@ -11,7 +11,7 @@ use sagemaker_async_bridge::config::CollectConfig;
 use sagemaker_async_bridge::fault::Fault;
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::{event, sample, samples};
 
 pub const RAW: [(&str, &str); 2] =
@@ -26,7 +26,7 @@ pub fn config(more: &[(&str, &str)]) -> CollectConfig {
 }
 
 pub fn handler(aws: &Aws, more: &[(&str, &str)]) -> Collect {
-    Collect::with_clients(config(more), aws.s3(), aws.sqs())
+    Collect::with_clients(config(more), aws.s3(), &only_sqs(aws.sqs()))
 }
 
 /// S3 with everything that the samples point to.

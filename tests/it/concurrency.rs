@@ -10,7 +10,7 @@ use sagemaker_async_bridge::collect::Collect;
 use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::{collect_result, event, http_client, sample, submit_sqs};
 
 /// Requests in flight, and the most that there ever were.
@@ -49,7 +49,7 @@ async fn submit_has_as_many_messages_in_flight_as_configured() {
         let counted = in_flight.clone();
         let sagemaker = http_client::sagemaker(move |_| counted.hold(r#"{"InferenceId":"i"}"#));
         let config = submit_sqs::config(&[("BRIDGE_MAX_CONCURRENCY", max_concurrency)]);
-        let submit = Submit::with_clients(config, sagemaker, aws.s3(), aws.sqs());
+        let submit = Submit::with_clients(config, sagemaker, aws.s3(), &only_sqs(aws.sqs()));
         assert!(submit_sqs::returned(&submit, &batch("{}")).await.is_empty());
         assert_eq!(in_flight.most(), expected);
     }
@@ -70,7 +70,7 @@ async fn a_group_that_goes_on_behind_a_rejected_message_is_counted_again() {
         let counted = in_flight.clone();
         let sagemaker = http_client::sagemaker(move |_| counted.hold(r#"{"InferenceId":"i"}"#));
         let more = [&[("BRIDGE_MAX_CONCURRENCY", max_concurrency)], submit_sqs::WITH_DEAD_LETTERS].concat();
-        let submit = Submit::with_clients(submit_sqs::config(&more), sagemaker, aws.s3(), aws.sqs());
+        let submit = Submit::with_clients(submit_sqs::config(&more), sagemaker, aws.s3(), &only_sqs(aws.sqs()));
         assert!(submit_sqs::returned(&submit, &json!({"Records": records})).await.is_empty());
         assert_eq!((in_flight.most(), aws.dead_letters().len()), (expected, 4), "{max_concurrency}");
     }
@@ -84,7 +84,7 @@ async fn collect_has_as_many_notifications_in_flight_as_configured() {
         let counted = in_flight.clone();
         let s3 = http_client::s3(move |_| counted.hold("{}"));
         let config = collect_result::config(&[("BRIDGE_MAX_CONCURRENCY", max_concurrency)]);
-        let collect = Collect::with_clients(config, s3, aws.sqs());
+        let collect = Collect::with_clients(config, s3, &only_sqs(aws.sqs()));
         let answer = collect.handle(event(&batch(&notification))).await.unwrap();
         assert_eq!(serde_json::to_value(answer).unwrap(), json!({"batchItemFailures": []}));
         assert_eq!((in_flight.most(), aws.sent().len()), (expected, 12));
@@ -97,8 +97,11 @@ async fn collect_fetches_no_more_at_once_than_memory_has_room_for() {
     let (aws, in_flight) = (Aws::default(), InFlight::default());
     let counted = in_flight.clone();
     let s3 = http_client::s3(move |_| counted.hold("{}"));
-    let collect =
-        Collect::with_clients(collect_result::config(&[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")]), s3, aws.sqs());
+    let collect = Collect::with_clients(
+        collect_result::config(&[("BRIDGE_RESULT_BODY_LIMIT_BYTES", "1000000")]),
+        s3,
+        &only_sqs(aws.sqs()),
+    );
     collect.handle(event(&batch(&notification))).await.unwrap();
     assert_eq!((in_flight.most(), aws.sent().len()), (8, 12), "8 MiB hold eight outputs of a megabyte");
 }
@@ -115,7 +118,8 @@ async fn collect_sends_results_while_it_fetches_others() {
         }
         InFlight::default().hold("{}")
     });
-    let collect = Collect::with_clients(collect_result::config(&[("BRIDGE_MAX_CONCURRENCY", "1")]), s3, aws.sqs());
+    let collect =
+        Collect::with_clients(collect_result::config(&[("BRIDGE_MAX_CONCURRENCY", "1")]), s3, &only_sqs(aws.sqs()));
     collect.handle(event(&batch(&notification))).await.unwrap();
     assert!(sent_before_the_last.load(Ordering::SeqCst) >= 9, "{sent_before_the_last:?}");
     assert_eq!(aws.sent().len(), 12);

@@ -10,7 +10,7 @@ use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::{collect_result, event_with, http_client, sample, submit_sqs};
 
 const LEFT: Duration = Duration::from_secs(30);
@@ -54,7 +54,8 @@ async fn near_the_deadline_a_notification_that_has_not_started_is_delivered_agai
 async fn an_upload_that_never_ends_fails_its_own_message_and_no_other() {
     let (aws, start) = (Aws::default(), Instant::now());
     let config = submit_sqs::config(&[("BRIDGE_INLINE_LIMIT_BYTES", "0")]);
-    let submit = Submit::with_clients(config, aws.sagemaker(), http_client::s3(answer_unless_it_hangs), aws.sqs());
+    let submit =
+        Submit::with_clients(config, aws.sagemaker(), http_client::s3(answer_unless_it_hangs), &only_sqs(aws.sqs()));
     let mut records = ["a", "hangs", "b"].map(|id| json!({"messageId": id, "body": "{}"})).to_vec();
     records.push(json!({"messageId": "bad", "body": ""}));
     let answer = submit.handle(event_with(&json!({"Records": records}), LEFT)).await.unwrap();
@@ -74,7 +75,7 @@ async fn a_call_that_would_have_less_than_the_margin_after_its_upload_is_not_beg
             http_client::ok("")
         });
         let config = submit_sqs::config(&[("BRIDGE_INLINE_LIMIT_BYTES", "0")]);
-        let submit = Submit::with_clients(config, aws.sagemaker(), s3, aws.sqs());
+        let submit = Submit::with_clients(config, aws.sagemaker(), s3, &only_sqs(aws.sqs()));
         let batch = json!({"Records": [{"messageId": "a", "body": "{}"}]});
         let answer = submit.handle(event_with(&batch, LEFT)).await.unwrap();
         let back = submit_sqs::failures(&serde_json::to_value(answer).unwrap());
@@ -121,7 +122,7 @@ impl Sqs {
 async fn returned(sqs: &Sqs, aws: &Aws, more: &[(&str, &str)], records: &[Value], begin: Instant) -> Vec<String> {
     let config = submit_sqs::config(&[more, submit_sqs::WITH_DEAD_LETTERS].concat());
     let s3 = http_client::s3(answer_unless_it_hangs);
-    let submit = Submit::with_clients(config, aws.sagemaker(), s3, sqs.client(begin));
+    let submit = Submit::with_clients(config, aws.sagemaker(), s3, &only_sqs(sqs.client(begin)));
     let answer = submit.handle(event_with(&json!({"Records": records}), LEFT)).await.unwrap();
     assert!(begin.elapsed() < LEFT, "{:?}", begin.elapsed());
     let mut back = submit_sqs::failures(&serde_json::to_value(answer).unwrap());
@@ -221,7 +222,7 @@ async fn an_output_that_never_comes_fails_its_own_notification_and_no_other() {
         http_client::ok(BOTH_SENT)
     });
     let s3 = http_client::s3(answer_unless_it_hangs);
-    let collect = Collect::with_clients(collect_result::config(&[]), s3, sqs);
+    let collect = Collect::with_clients(collect_result::config(&[]), s3, &only_sqs(sqs));
     let records = ["a", "hangs", "b"].map(|id| {
         let mut notification = sample("notifications/completed.json");
         notification["responseParameters"]["outputLocation"] = json!(format!("s3://models-bucket/output/{id}.out"));

@@ -6,7 +6,7 @@ use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::bucket::Bucket;
 use crate::{event, sample};
 
@@ -23,7 +23,12 @@ pub fn handler(aws: &Aws, bucket: &Bucket, more: &[(&str, &str)]) -> Submit {
         ("BRIDGE_IDEMPOTENCY_LOCATION", "s3://models-bucket/idempotency/"),
     ];
     let lookup = |name: &str| more.iter().chain(&base).find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
-    Submit::with_clients(SubmitConfig::from_lookup(lookup).unwrap(), aws.sagemaker(), bucket.client(), aws.sqs())
+    Submit::with_clients(
+        SubmitConfig::from_lookup(lookup).unwrap(),
+        aws.sagemaker(),
+        bucket.client(),
+        &only_sqs(aws.sqs()),
+    )
 }
 
 pub async fn answer(submit: &Submit, request: &Value) -> Value {

@@ -131,6 +131,34 @@ where
     sqs_by_operation(move |_, input| answer(input.to_string()))
 }
 
+/// A client of Step Functions whose calls are answered by their body.
+pub fn sfn<F, A>(answer: F) -> aws_sdk_sfn::Client
+where
+    F: Fn(String) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send + 'static,
+{
+    let by_body =
+        move |request: HttpRequest| answer(String::from_utf8(request.body().bytes().unwrap().to_vec()).unwrap());
+    client!(aws_sdk_sfn, answering(by_body))
+}
+
+/// A client of Lambda whose calls are answered by their URL.
+pub fn lambda<F, A>(answer: F) -> aws_sdk_lambda::Client
+where
+    F: Fn(String) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output: Outcome> + Send + 'static,
+{
+    client!(aws_sdk_lambda, http_client(answer))
+}
+
+/// A refusal by the name of an error, as the services of AWS answer that speak JSON.
+pub fn refused(code: &str) -> HttpResponse {
+    let body = SdkBody::from(format!("{{\"__type\": \"{code}\"}}"));
+    let mut response = HttpResponse::new(StatusCode::try_from(400).unwrap(), body);
+    response.headers_mut().insert("x-amzn-errortype", code.to_owned());
+    response
+}
+
 /// An answer of 200 with this body.
 pub fn ok(body: impl Into<String>) -> HttpResponse {
     let body = body.into();

@@ -9,7 +9,7 @@ use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::bucket::Bucket;
 use crate::http_answers::{FAILURE, OUTPUT, answer, body, handler, post};
 use crate::{event_with, http_client, submit_sqs};
@@ -99,7 +99,7 @@ async fn a_look_that_hangs_holds_the_202_for_a_second_beyond_the_wait_at_most() 
         });
         let config = [("BRIDGE_OUTPUT_LOCATIONS", "s3://models-bucket/output/,s3://models-bucket/failure/")];
         let aws = Aws::default();
-        let submit = Submit::with_clients(submit_sqs::config(&config), aws.sagemaker(), s3, aws.sqs());
+        let submit = Submit::with_clients(submit_sqs::config(&config), aws.sagemaker(), s3, &only_sqs(aws.sqs()));
         let request = event_with(&post("{}", &[("prefer", "wait=2")]), Duration::from_secs(30));
         let answer = serde_json::to_value(submit.handle(request).await.unwrap()).unwrap();
         assert!(start.elapsed() <= Duration::from_millis(3_100), "{from:?}: {:?}", start.elapsed());

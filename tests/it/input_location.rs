@@ -8,7 +8,7 @@ use aws_smithy_types::body::SdkBody;
 use sagemaker_async_bridge::submit::Submit;
 use serde_json::json;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::bucket::Bucket;
 use crate::http_answers::{answer, body, handler, post};
 use crate::{http_client, sample, submit_sqs};
@@ -41,7 +41,7 @@ async fn a_key_beyond_ascii_whose_signature_sagemaker_does_not_read_is_rejected_
             unreadable()
         });
         let aws = Aws::default();
-        let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, bucket.client(), aws.sqs());
+        let submit = Submit::with_clients(submit_sqs::config(&[]), sagemaker, bucket.client(), &only_sqs(aws.sqs()));
         let refused = answer(&submit, &post("", &[("x-amzn-sagemaker-inputlocation", location)])).await;
         assert_eq!((&refused["statusCode"], *calls.lock().unwrap()), (&json!(status), 1), "{refused}");
         let message = body(&refused)["Message"].as_str().unwrap().to_owned();

@@ -23,6 +23,7 @@ mod start;
 mod submit_direct;
 mod submit_http;
 mod submit_sqs;
+mod ways_out;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

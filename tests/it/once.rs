@@ -12,7 +12,7 @@ use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::bucket::{Bucket, Mishap};
 use crate::deduplicate::redelivery;
 use crate::http_answers::{answer, handler, post};
@@ -278,7 +278,7 @@ async fn an_accepted_request_is_answered_in_time_although_s3_hangs() {
         let count = Arc::new(AtomicUsize::new(skipped));
         let s3 = http_client::s3(move |_| hang_after_the_claim(Arc::clone(&count)));
         let config = submit_sqs::config(&[("BRIDGE_DEDUPLICATE", "true")]);
-        let submit = Submit::with_clients(config, aws.sagemaker(), s3, aws.sqs());
+        let submit = Submit::with_clients(config, aws.sagemaker(), s3, &only_sqs(aws.sqs()));
         let start = Instant::now();
         let answer = answer(&submit, &event).await;
         assert!(answer["statusCode"] == 202 || answer == json!({"batchItemFailures": []}), "{answer}");

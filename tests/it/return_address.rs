@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use sagemaker_async_bridge::aws::Lazy;
+use sagemaker_async_bridge::aws::{Clients, Lazy};
 use sagemaker_async_bridge::collect::Collect;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::aws::{lazy, only_sqs};
 use crate::submit_sqs::failures;
 use crate::{collect_result, event, http_client, sample};
 
@@ -91,9 +92,15 @@ fn record(id: &str, custom_attributes: Option<&str>) -> Value {
     json!({"messageId": id, "body": notification.to_string()})
 }
 
+/// Step Functions and Lambda know of no task and no callback.
 fn handler(queues: &Queues, more: &[(&str, &str)]) -> Collect {
     let s3 = http_client::s3(async |_| http_client::ok("{}"));
-    Collect::with_clients(collect_result::config(more), s3, queues.client())
+    let clients = Clients {
+        sfn: Arc::new(lazy(http_client::sfn(async |_| http_client::refused("InvalidToken")))),
+        lambda: Arc::new(lazy(http_client::lambda(async |_| http_client::refused("ResourceNotFoundException")))),
+        ..only_sqs(queues.client())
+    };
+    Collect::with_clients(collect_result::config(more), s3, &clients)
 }
 
 /// What comes back of these notifications.
@@ -216,7 +223,7 @@ async fn what_a_destination_refuses_comes_back_alone_and_is_not_sent_elsewhere()
 async fn of_what_nobody_wants_nothing_is_fetched_and_what_cannot_be_read_still_comes_back() {
     let s3 = http_client::s3(async |url| -> HttpResponse { panic!("{url} was fetched") });
     let queues = Queues::default();
-    let collect = Collect::with_clients(collect_result::config(&[]), s3, queues.client());
+    let collect = Collect::with_clients(collect_result::config(&[]), s3, &only_sqs(queues.client()));
     let mut by_location = sample("notifications/completed.json");
     by_location["requestParameters"]["customAttributes"] = json!("bridge=to:none");
     let mut no_status = by_location.clone();

@@ -9,7 +9,7 @@ use sagemaker_async_bridge::config::SubmitConfig;
 use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::{event, sample};
 
 pub fn config(more: &[(&str, &str)]) -> SubmitConfig {
@@ -25,7 +25,7 @@ pub fn config(more: &[(&str, &str)]) -> SubmitConfig {
 }
 
 pub fn handler(aws: &Aws, more: &[(&str, &str)]) -> Submit {
-    Submit::with_clients(config(more), aws.sagemaker(), aws.s3(), aws.sqs())
+    Submit::with_clients(config(more), aws.sagemaker(), aws.s3(), &only_sqs(aws.sqs()))
 }
 
 /// The ids of the messages that come back.

@@ -49,6 +49,8 @@ DEFAULTS = {
     "MaxConcurrency": 10,
     "ResultFormat": "notification",
     "ReplyToArns": "",
+    "StateMachineArns": "",
+    "DurableFunctionArns": "",
     "Architecture": "arm64",
     "MemorySize": 256,
     "ReservedConcurrency": "",
@@ -99,6 +101,34 @@ VALUES = [
             "arn:aws:sqs:us-east-1:123456789012:a, arn:aws:sqs:us-east-1:123456789012:b",
             "arn:aws:s3:us-east-1:123456789012:a",
             "arn:aws:sns:us-east-1:123456789012:a:subscription",
+        ],
+    ),
+    (
+        "StateMachineArns",
+        [
+            "",
+            "arn:aws:states:us-east-1:123456789012:stateMachine:Orders-2",
+            "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:a,arn:aws-cn:states:cn-north-1:123456789012:stateMachine:b",
+        ],
+        [
+            "Orders",
+            "arn:aws:states:us-east-1:123456789012:stateMachine:*",
+            "arn:aws:states:us-east-1:123456789012:execution:Orders:1",
+            "arn:aws:states:us-east-1:123456789012:stateMachine:a,",
+        ],
+    ),
+    (
+        "DurableFunctionArns",
+        [
+            "",
+            "arn:aws:lambda:us-east-1:123456789012:function:orders",
+            "arn:aws:lambda:us-east-1:123456789012:function:a,arn:aws:lambda:us-east-1:123456789012:function:b_2",
+        ],
+        [
+            "orders",
+            "arn:aws:lambda:us-east-1:123456789012:function:*",
+            "arn:aws:lambda:us-east-1:123456789012:function:orders:1",
+            "arn:aws:lambda:us-east-1:123456789012:layer:orders",
         ],
     ),
     ("SageMakerRuntimeEndpointUrl", ["", "https://vpce-1.example", "http://127.0.0.1:1"], ["127.0.0.1", "ftp://h"]),

@@ -75,6 +75,8 @@ def longest_values() -> dict[str, str]:
         "NotificationDelivery": "QUEUE",
         "ResultFormat": "raw",
         "ReplyToArns": filled(f"arn:aws-us-gov:sqs:{REGION}:{ACCOUNT}:q", 1_024),
+        "StateMachineArns": filled(f"arn:aws-us-gov:states:{REGION}:{ACCOUNT}:stateMachine:s", 1_024),
+        "DurableFunctionArns": filled(f"arn:aws-us-gov:lambda:{REGION}:{ACCOUNT}:function:f", 1_024),
     }
 
 
@@ -107,7 +109,7 @@ def test_the_environment_fits(resources: dict[str, Any], names: PhysicalNames, f
     assert len(measured) <= ENVIRONMENT_BYTES
 
 
-def test_the_policy_for_replies_fits(resources: dict[str, Any], names: PhysicalNames) -> None:
+def test_the_policy_for_return_addresses_fits(resources: dict[str, Any], names: PhysicalNames) -> None:
     document = rendered(resources["ReplyPolicy"]["Properties"]["PolicyDocument"], names)
     assert len(json.dumps(document, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS
 

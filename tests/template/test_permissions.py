@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from render import rendered
 from resolve import Template, as_list, attribute, of_type, statements
 
 TAKE = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
@@ -123,6 +124,22 @@ def test_both_functions_may_send_to_what_reply_to_names_and_only_if_it_is_set(
         variables = resources[function]["Properties"]["Environment"]["Variables"]
         assert variables["BRIDGE_REPLY_TO_ARNS"] == {"Ref": "ReplyToArns"}
         assert "BRIDGE_REPLY_TO_ARNS" not in direct[function]["Properties"]["Environment"]["Variables"]
+
+
+def test_both_functions_may_end_tasks_and_callbacks_of_those_that_are_named_and_no_other(template: Template) -> None:
+    machine = "arn:aws:states:us-east-1:123456789012:stateMachine:orders"
+    function = "arn:aws:lambda:us-east-1:123456789012:function"
+    tasks = template.resources(EndpointName="demo", StateMachineArns=machine)["ReplyPolicy"]["Properties"]
+    assert tasks["Roles"] == [{"Ref": "SubmitRole"}, {"Ref": "CollectRole"}]
+    (end,) = tasks["PolicyDocument"]["Statement"]
+    assert end["Action"] == ["states:SendTaskSuccess", "states:SendTaskFailure"]
+    assert rendered(end["Resource"], {"StateMachineArns": machine}) == [machine]
+    given = {"DurableFunctionArns": f"{function}:a,{function}:b"}
+    callbacks = template.resources(EndpointName="demo", **given)["ReplyPolicy"]["Properties"]
+    (end,) = callbacks["PolicyDocument"]["Statement"]
+    operation = "lambda:SendDurableExecutionCallback"
+    assert end["Action"] == [f"{operation}Success", f"{operation}Failure"]
+    assert rendered(end["Resource"], given) == [f"{function}:a:*", f"{function}:b:*"]
 
 
 @pytest.mark.parametrize("delivery", ["DIRECT", "QUEUE"])

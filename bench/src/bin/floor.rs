@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::Deserialize;
 use serde_json::json;
@@ -132,9 +133,41 @@ impl Floor {
             let body = json!({"content": String::from_utf8_lossy(&output), "encoding": "UTF8"});
             notification.as_object_mut().ok_or("no object")?.insert("responseBody".to_owned(), body);
         }
-        let entries = [json!({"Id": "0", "MessageBody": notification.to_string()})];
-        let request = Request::post(&self.backend).header("x-amz-target", "AmazonSQS.SendMessageBatch");
-        self.read(request, json!({"QueueUrl": "results", "Entries": entries}).to_string().into()).await.map(drop)
+        let address = notification.pointer("/requestParameters/customAttributes").and_then(|address| address.as_str());
+        let (kind, name) =
+            address.and_then(|address| address.strip_prefix("bridge=")?.split_once(':')).unwrap_or_default();
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        let (request, body) = self.reply(&kind, &name, notification.to_string());
+        self.read(request, body.into()).await.map(drop)
+    }
+
+    /// The request that brings a result to a return address.
+    fn reply(&self, kind: &str, name: &str, result: String) -> (hyper::http::request::Builder, String) {
+        let to = |target| Request::post(&self.backend).header("x-amz-target", target);
+        match (kind, name) {
+            ("task", token) => {
+                (to("AWSStepFunctions.SendTaskSuccess"), json!({"taskToken": token, "output": result}).to_string())
+            }
+            ("callback", id) => {
+                let path = format!("2025-12-01/durable-execution-callbacks/{id}/succeed");
+                (Request::post(format!("{}/{path}", self.backend)), result)
+            }
+            ("to", "answers") => {
+                let result = percent_encode(result.as_bytes(), NON_ALPHANUMERIC);
+                let entry = "PublishBatchRequestEntries.member.1";
+                let body = format!("Action=PublishBatch&TopicArn={name}&{entry}.Id=0&{entry}.Message={result}");
+                (Request::post(&self.backend), body)
+            }
+            ("to", "pipeline") => {
+                let entry = json!({"EventBusName": name, "Source": "s", "DetailType": "t", "Detail": result});
+                (to("AWSEvents.PutEvents"), json!({"Entries": [entry]}).to_string())
+            }
+            _ => {
+                let entries = [json!({"Id": "0", "MessageBody": result})];
+                let body = json!({"QueueUrl": "results", "Entries": entries}).to_string();
+                (to("AmazonSQS.SendMessageBatch"), body)
+            }
+        }
     }
 
     async fn call(&self, request: hyper::http::request::Builder, body: Bytes) -> Result<Response<Incoming>> {

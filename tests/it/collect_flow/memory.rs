@@ -15,6 +15,7 @@ use sagemaker_async_bridge::collect::Collect;
 use tokio::time::Instant;
 
 use super::{FETCH, batch, hundred, queue, set};
+use crate::aws::only_sqs;
 use crate::results_queue::ResultsQueue;
 use crate::submit_sqs::failures;
 use crate::{collect_result, event, http_client};
@@ -30,7 +31,7 @@ async fn while_calls_hang_no_more_outputs_are_fetched_than_memory_has_room_for()
         counted.fetch_add(1, Ordering::SeqCst);
         async { http_client::ok("x".repeat(1_000_000)) }
     });
-    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
+    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, &only_sqs(queue.client()));
     let batch = event(&batch(&["n"; 50]));
     let after = async |seconds| {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -49,7 +50,7 @@ async fn a_small_output_takes_no_more_room_than_it_needs() {
         tokio::time::sleep(FETCH).await;
         http_client::ok("{}")
     });
-    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
+    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, &only_sqs(queue.client()));
     let start = Instant::now();
     collect.handle(event(&batch(&["n"; 100]))).await.unwrap();
     assert_eq!(queue.taken().len(), 100);
@@ -80,7 +81,7 @@ async fn outputs_that_stall_after_their_headers_give_their_room_to_others() {
         response
     });
     let (start, queue) = (Instant::now(), queue());
-    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, queue.client());
+    let collect = Collect::with_clients(collect_result::config(&LARGE), s3, &only_sqs(queue.client()));
     let stalls: Vec<String> = (0..9).map(|n| format!("stalls{n}")).collect();
     let stalls: Vec<&str> = stalls.iter().map(String::as_str).collect();
     let answer = collect.handle(event(&hundred(&stalls))).await.unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ids, inference_id, queue, record, set};
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::collect_result::{self, RAW};
 use crate::results_queue::ResultsQueue;
 use crate::submit_sqs::failures;
@@ -20,8 +20,11 @@ fn s3() -> Aws {
 }
 
 async fn returned(aws: &Aws, queue: &ResultsQueue, more: &[(&str, &str)], records: &[Value]) -> Vec<String> {
-    let collect =
-        sagemaker_async_bridge::collect::Collect::with_clients(collect_result::config(more), aws.s3(), queue.client());
+    let collect = sagemaker_async_bridge::collect::Collect::with_clients(
+        collect_result::config(more),
+        aws.s3(),
+        &only_sqs(queue.client()),
+    );
     let answer = collect.handle(event(&json!({"Records": records}))).await.unwrap();
     failures(&serde_json::to_value(answer).unwrap())
 }

@@ -17,7 +17,7 @@ use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
 
 use super::{RECORDS, change, error_type, keyed, now_ms};
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::bucket::{Bucket, Mishap};
 use crate::http_answers::{answer, body, post};
 use crate::{http_client, submit_sqs};
@@ -79,7 +79,7 @@ impl SageMaker {
 }
 
 fn handler(bucket: &Bucket, sagemaker: Client) -> Submit {
-    Submit::with_clients(submit_sqs::config(&[]), sagemaker, bucket.client(), Aws::default().sqs())
+    Submit::with_clients(submit_sqs::config(&[]), sagemaker, bucket.client(), &only_sqs(Aws::default().sqs()))
 }
 
 /// A client that speaks real HTTP to this port.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Queues, ROUTES, body, map};
-use crate::aws::Aws;
+use crate::aws::{Aws, only_sqs};
 use crate::http_answers::post;
 use crate::submit_sqs::{WITH_DEAD_LETTERS, config, handler, returned};
 use crate::{event, sample};
@@ -82,7 +82,7 @@ async fn a_header_names_a_route_and_none_gives_a_token() {
 /// A handler that invokes nothing, whose queues remember what they got.
 fn with(queues: &Queues) -> Submit {
     let aws = Aws::default();
-    Submit::with_clients(config(&[ROUTES]), aws.sagemaker(), aws.s3(), queues.client())
+    Submit::with_clients(config(&[ROUTES]), aws.sagemaker(), aws.s3(), &only_sqs(queues.client()))
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_reply_queue_that_takes_no_rejection_holds_up_no_other_and_nothing_com
 async fn a_return_address_needs_no_results_queue() {
     let (aws, queues) = (Aws::default(), Queues::default());
     let config = config(&[ROUTES, ("BRIDGE_RESULTS_QUEUE_URL", "")]);
-    let submit = Submit::with_clients(config, aws.sagemaker(), aws.s3(), queues.client());
+    let submit = Submit::with_clients(config, aws.sagemaker(), aws.s3(), &only_sqs(queues.client()));
     let bad = ("ContentEncoding", "gzip");
     let records = [message("a", &[bad, ("ReplyTo", "team-a")], &[]), message("r", &[bad], &[])];
     returned(&submit, &json!({"Records": records})).await;
