@@ -57,7 +57,7 @@ def test_no_emulator_outlives_a_pytest_that_is_killed(installed: Installed, tmp_
     try:
         wait_for(lambda: " waits\n" in log.read_text(), 60, "emulator")
         pid, key = log.read_text().partition("emulator ")[2].split()[:2]
-        emulator, stored = psutil.Process(int(pid)), f"sagemaker-async-emulator-*/sagemaker/{key}"
+        emulator, stored = psutil.Process(int(pid)), f"sagemaker-async-emulator*/**/{key}"
         assert list(Path("/dev/shm").glob(stored)) or not Path("/dev/shm").is_dir()
         run.send_signal(number)
         run.wait(30)
