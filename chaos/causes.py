@@ -59,10 +59,10 @@ class Evidence:
         for call in sorted(ledger.calls, key=lambda call: call.at):
             if not call.forwarded:
                 continue
+            if call.operation == INVOKE and call.status in (None, 202):
+                evidence.invocations[call.subjects[0][0] or ""].append(call)
             for inference_id, location in call.subjects:
-                if call.operation == INVOKE and call.status in (None, 202):
-                    evidence.invocations[inference_id or ""].append(call)
-                elif call.operation == PUBLISH and call.status == 200:
+                if call.operation == PUBLISH and call.status == 200:
                     evidence.publishes[(inference_id or "", location)].append(call)
                 elif call.operation == SEND and call.status == 200:
                     evidence.sends[(inference_id or "", location)].append(call)
@@ -110,9 +110,9 @@ def again_invoked(request: Request, names: list[str], evidence: Evidence) -> lis
     """A cause for each invocation beyond the first, of those that led to results of these names."""
     calls = evidence.invocations.get(request.id, [])
     # Tries of one call by HTTP share their Filename, and so one output: that of the first stands for all of them here.
-    seen = list({located(call): call for call in reversed(calls) if located(call) in names}.values())
+    seen = list({name: call for call in reversed(calls) for name in promised(call) if name in names}.values())
     # Where the connection broke, the proxy does not know whether the call was accepted. The results tell how many were.
-    unseen = [call for call in calls if located(call) is None]
+    unseen = [call for call in calls if not promised(call)]
     accepted = sorted([*seen, *unseen[: max(len(names) - len(seen), 0)]], key=lambda call: call.at)
     return [invocation_cause(request, before, call, calls, evidence) for before, call in pairs(accepted)]
 
@@ -120,7 +120,7 @@ def again_invoked(request: Request, names: list[str], evidence: Evidence) -> lis
 def again_invoked_with_one_output(request: Request, name: str, evidence: Evidence) -> list[str]:
     """A cause for each invocation beyond the first that writes the same output: each has a notification of its own."""
     calls = evidence.invocations.get(request.id, [])
-    same = [call for call in calls if located(call) == name]
+    same = [call for call in calls if name in promised(call)]
     return [invocation_cause(request, before, call, calls, evidence) for before, call in pairs(same)]
 
 
@@ -207,10 +207,9 @@ def was_confirmed(call: Call) -> bool:
     return call.status == 200 and call.fault is None
 
 
-def located(call: Call) -> str | None:
-    """The name of the output that SageMaker promised."""
-    location = call.subjects[0][1]
-    return location and name_of(location)
+def promised(call: Call) -> list[str]:
+    """The names of the output and the failure output that SageMaker promised; none where its answer was not seen."""
+    return [name_of(location) for _, location in call.subjects if location]
 
 
 def name_of(location: str) -> str:

@@ -12,7 +12,8 @@ from chaos.ledger import whole
 # What the SDKs send with each try of one call: equal among its tries.
 SDK_CALL_HEADER = "amz-sdk-invocation-id"
 INFERENCE_ID_HEADER = "x-amzn-sagemaker-inference-id"
-OUTPUT_LOCATION_HEADER = "x-amzn-sagemaker-outputlocation"
+# Of an answer: where the output will be, or else what tells of the failure. Their names need have nothing in common.
+LOCATION_HEADERS = ("x-amzn-sagemaker-outputlocation", "x-amzn-sagemaker-failurelocation")
 
 INVOKE, PUBLISH, SEND, KEEP = "InvokeEndpointAsync", "Publish", "SendMessageBatch", "SendMessage"
 

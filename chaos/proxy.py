@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from chaos.evidence import OUTPUT_LOCATION_HEADER, SDK_CALL_HEADER, subjects
+from chaos.evidence import LOCATION_HEADERS, SDK_CALL_HEADER, subjects
 from chaos.faults import DELAYED, DROPPED_AFTER, DROPPED_BEFORE, REFUSALS, check_plan, lot, refusal
 
 DEFAULT_DELAY_SECONDS = 2.0
@@ -164,8 +164,8 @@ async def answer_to(state: State, service: str, address: str, request: Message) 
         await asyncio.sleep(state.plan.get("delay-seconds", DEFAULT_DELAY_SECONDS))
     answer = await forward(address, request)
     status = int(answer.first.split()[1]) if answer else None
-    if answer and (location := answer.headers.get(OUTPUT_LOCATION_HEADER)):
-        call["subjects"] = [(ids[0][0], location)]
+    if answer and (locations := [answer.headers[name] for name in LOCATION_HEADERS if name in answer.headers]):
+        call["subjects"] = [(ids[0][0], location) for location in locations]
     state.write(**call, forwarded=True, status=status)
     return answer.raw if answer and fault != DROPPED_AFTER else None
 

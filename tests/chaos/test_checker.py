@@ -370,3 +370,20 @@ def test_two_invocations_that_share_an_output_are_one_duplicate_with_one_cause()
     assert verdict.is_kept
     third = check(Ledger(requests=[request(way=HTTP)], results=[result(), result(), result()], calls=calls))
     assert len(third.unexplained) == 1
+
+
+def test_two_invocations_that_share_an_output_and_fail_are_told_apart_by_their_failure_outputs() -> None:
+    failures = ["s3://bucket/failure/x-error.out", "s3://bucket/failure/y-error.out"]
+    calls = [call(INVOKE, at, "i") for at in (1, 2)]
+    for invocation, failure in zip(calls, failures, strict=True):
+        invocation.subjects.append(["r", failure])
+    for at, failure in enumerate(failures, 3):
+        calls += [call(PUBLISH, at, f"p{at}", failure), call(SEND, at + 2, f"s{at}", failure)]
+    ledger = Ledger(
+        requests=[request(way=HTTP, status=202, validity=FAILING)],
+        results=[result(failure, "Failed", None) for failure in failures],
+        calls=calls,
+    )
+    verdict = check(ledger)
+    assert verdict.is_kept, as_text(ledger, verdict)
+    assert verdict.duplicates == {causes.INVOKED_BY_SDK: 1}
