@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,7 +161,8 @@ def test_a_trace_travels_with_the_request(stack: WithReplyQueues) -> None:
     )
     (seen,) = stack.sqs.receive_message(QueueUrl=spy, WaitTimeSeconds=20)["Messages"]
     stack.sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
-    assert body_json(seen)["requestParameters"]["customAttributes"] == f"bridge=trace:{TRACE.replace(';', '%3B')}"
+    pair = body_json(seen)["requestParameters"]["customAttributes"]
+    assert re.fullmatch(rf"bridge=trace:{re.escape(TRACE.replace(';', '%3B'))};sent:\d{{13}}", pair), pair
 
 
 def test_a_forged_notification_reaches_no_other_queue_by_its_return_address(stack: WithReplyQueues) -> None:
