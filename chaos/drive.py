@@ -133,7 +133,8 @@ class Driver:
     def directly(self, sending: Sending) -> None:
         """Invokes the function until it has an answer that stays, as `Retry` of a state machine would."""
         record = sending.record
-        event = json.dumps({"Body": sending.body.decode(), **sending.attributes}).encode()
+        body = {} if "InputLocation" in sending.attributes else {"Body": sending.body.decode()}
+        event = json.dumps(body | sending.attributes).encode()
         for record.tries in range(1, TRIES + 1):
             try:
                 answer = self._lambda.invoke(FunctionName=self.stack.outputs["SubmitFunctionArn"], Payload=event)

@@ -165,7 +165,10 @@ def complete(sending: Sending, bucket: str, address: Mapping[str, str]) -> None:
     if sending.record.to == NOBODY:
         # The name of the output, by which its sender polls for it.
         sending.attributes["Filename"] = sending.record.token = f"{sending.record.id}.out"
-    if sending.upload is not None:
+    if sending.upload is not None and sending.record.way == DIRECT:
+        # Pointers are SQS's.
+        sending.attributes["InputLocation"] = f"s3://{bucket}/{pointer_key(sending)}"
+    elif sending.upload is not None:
         place = {"s3BucketName": bucket, "s3Key": pointer_key(sending)}
         sending.body = json.dumps([POINTER_CLASS, place]).encode()
         sending.attributes["ExtendedPayloadSize"] = len(sending.upload)
