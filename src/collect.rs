@@ -27,6 +27,7 @@ use crate::deadline::Deadline;
 use crate::destinations::{Destination, Queue, ResultMessage, Routes};
 use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
+use crate::metrics::Metrics;
 use crate::notification::Notification;
 use delivery::Delivery;
 use flow::{Attempt, Flow};
@@ -38,6 +39,7 @@ pub struct Collect {
     s3: Lazy<aws_sdk_s3::Client>,
     results: Queue,
     routes: Routes,
+    metrics: Metrics,
 }
 
 /// What `collect` answers, in the form that the event's source takes.
@@ -73,7 +75,8 @@ impl Collect {
     pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, clients: &Clients) -> Self {
         let results = Queue::results(aws::another(&clients.sqs), config.results_queue_url.clone());
         let routes = Routes::new(&config.reply_to, clients);
-        Self { config, s3, results, routes }
+        let metrics = Metrics::new(config.metrics, config.allowed_endpoints.iter().flatten());
+        Self { config, s3, results, routes, metrics }
     }
 
     /// Passes on the notifications of one event of any of the sources.
@@ -86,7 +89,9 @@ impl Collect {
         let answering = event::read(sources::SOURCES, self, &payload, Call::from(context))
             .inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
         drop(payload);
-        answering.await
+        let answer = answering.await;
+        self.metrics.write();
+        answer
     }
 
     /// Passes on notifications; gives back those that could not be, by their message ids.
@@ -109,7 +114,11 @@ impl Collect {
     ) -> Result<Option<(ResultMessage, Room<'a>)>, Fault> {
         let Some(notification) = self.read(attempt.delivery)? else { return Ok(None) };
         let text = attempt.delivery.notification()?;
-        self.message(&notification, text, attempt, destination, memory).await.map(Some)
+        let (mut message, room) = self.message(&notification, text, attempt, destination, memory).await?;
+        if self.metrics.are_wanted() {
+            message.measures.requested_at = notification.requested_at();
+        }
+        Ok(Some((message, room)))
     }
 
     /// Reads a notification; `None` for a mere test, and for one of an endpoint that is not this bridge's.

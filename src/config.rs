@@ -19,7 +19,7 @@ pub use urls::{HttpUrl, QueueUrl};
 use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 20] = [
+pub const VARIABLES: [(&str, &str, &str); 21] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
@@ -40,6 +40,7 @@ pub const VARIABLES: [(&str, &str, &str); 20] = [
     (RESULT_BODY_LIMIT, "collect", "262144"),
     (RESULT_FORMAT, "collect", "`notification`"),
     (RESULT_LOCATION, "collect", "required by `raw`"),
+    (METRICS, "both", "`false`"),
 ];
 
 const ENDPOINT_NAME: &str = "BRIDGE_ENDPOINT_NAME";
@@ -62,6 +63,7 @@ const REPLY_TO_ARNS: &str = "BRIDGE_REPLY_TO_ARNS";
 const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
 const RESULT_FORMAT: &str = "BRIDGE_RESULT_FORMAT";
 const RESULT_LOCATION: &str = "BRIDGE_RESULT_LOCATION";
+const METRICS: &str = "BRIDGE_METRICS";
 
 const DEFAULT_CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
@@ -105,6 +107,8 @@ pub struct SubmitConfig {
     pub results_queue_url: Option<QueueUrl>,
     /// The routes that a request's `ReplyTo` may name.
     pub reply_to: Vec<Route>,
+    /// Whether metrics are written to the log.
+    pub metrics: bool,
 }
 
 /// Configuration of `collect`.
@@ -122,6 +126,8 @@ pub struct CollectConfig {
     pub result_format: ResultFormat,
     /// Notifications of one batch in flight at once.
     pub max_concurrency: NonZeroUsize,
+    /// Whether metrics are written to the log.
+    pub metrics: bool,
 }
 
 /// What a result message looks like.
@@ -179,6 +185,7 @@ impl SubmitConfig {
         let dead_letter_queue_url = variables.optional(DEAD_LETTER_QUEUE_URL, QueueUrl::from_str);
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
         let reply_to = variables.routes(REPLY_TO_ARNS);
+        let metrics = variables.flag(METRICS);
         if dead_letter_queue_url.is_some() && dead_letter_queue_url == results_queue_url {
             variables.problems.push(format!("{DEAD_LETTER_QUEUE_URL}: must be another queue than {RESULTS_QUEUE_URL}"));
         }
@@ -228,6 +235,7 @@ impl SubmitConfig {
             dead_letter_queue_url,
             results_queue_url,
             reply_to,
+            metrics,
         })
     }
 }
@@ -253,6 +261,7 @@ impl CollectConfig {
         let result_body_limit_bytes = variables.number(RESULT_BODY_LIMIT, 0..=1_000_000);
         let result_format = variables.result_format();
         let max_concurrency = variables.concurrency();
+        let metrics = variables.flag(METRICS);
 
         let (Some(results_queue_url), Some(result_format)) = (results_queue_url, result_format) else {
             return Err(ConfigErrors(variables.problems));
@@ -264,6 +273,7 @@ impl CollectConfig {
             result_body_limit_bytes: result_body_limit_bytes.unwrap_or(262_144),
             result_format,
             max_concurrency,
+            metrics,
         })
     }
 }

@@ -173,6 +173,11 @@ pub trait ParameterSource {
     fn trace_header(&self) -> Option<&str> {
         None
     }
+
+    /// When the request was sent to SQS, in milliseconds since 1970.
+    fn sent_timestamp(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// The parameters of an invocation, checked, with the bridge's defaults filled in. What is `None` is not sent.
@@ -209,6 +214,16 @@ pub enum Input {
     Location(S3Uri),
 }
 
+impl Input {
+    /// Its length, where the bytes are in hand.
+    pub(crate) const fn payload_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Payload(payload) => Some(payload.len()),
+            Self::Location(_) => None,
+        }
+    }
+}
+
 /// A request that has nothing left to be checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
@@ -229,8 +244,7 @@ impl Parameters {
             endpoint_name: endpoint_name(source, config)?,
             content_type: text(source, CONTENT_TYPE)?.unwrap_or_else(|| config.content_type.clone()),
             accept: text(source, ACCEPT)?,
-            custom_attributes: ReturnAddress::read(source, &config.reply_to)?
-                .append_to(text(source, CUSTOM_ATTRIBUTES)?)?,
+            custom_attributes: return_address(source, config)?.append_to(text(source, CUSTOM_ATTRIBUTES)?)?,
             inference_id: text(source, INFERENCE_ID)?,
             input_location: input_location(source, config)?,
             s3_output_path_extension: text(source, S3_OUTPUT_PATH_EXTENSION)?,
@@ -240,6 +254,12 @@ impl Parameters {
                 .or(config.invocation_timeout_seconds),
         })
     }
+}
+
+/// The time at which a request was sent is of use to metrics only.
+fn return_address(source: &impl ParameterSource, config: &SubmitConfig) -> Result<ReturnAddress, Fault> {
+    let sent_timestamp = source.sent_timestamp().filter(|_| config.metrics).and_then(|time| time.parse().ok());
+    Ok(ReturnAddress { sent_timestamp, ..ReturnAddress::read(source, &config.reply_to)? })
 }
 
 fn text<T: FromStr<Err = InvalidValue>>(

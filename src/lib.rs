@@ -21,6 +21,7 @@ mod event;
 pub mod fault;
 pub mod invocation;
 pub mod location;
+pub mod metrics;
 mod notification;
 mod object;
 mod pointer;

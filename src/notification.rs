@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use indexmap::IndexMap;
@@ -103,6 +105,16 @@ impl Notification {
     #[must_use]
     pub(crate) fn is_completed(&self) -> bool {
         self.status == "Completed"
+    }
+
+    /// When the request was sent, or else when SageMaker received it, in milliseconds since 1970.
+    #[must_use]
+    pub(crate) fn requested_at(&self) -> Option<u64> {
+        let received = || {
+            let time = DateTime::from_str(&text(&self.fields, "receivedTime")?, Format::DateTime).ok()?;
+            u64::try_from(time.to_millis().ok()?).ok()
+        };
+        self.return_address.sent_timestamp.or_else(received)
     }
 
     /// The name of what went wrong, `None` for an output.

@@ -2,7 +2,7 @@
 //! repeats in its notification:
 //!
 //! ```text
-//! accept_eula=true,bridge=to:team-a;group:tenant-1
+//! accept_eula=true,bridge=to:team-a;group:tenant-1;sent:1767225600000
 //! └ the caller's ┘ └ a name and a value each; what would end one is percent-encoded
 //! ```
 
@@ -55,6 +55,8 @@ pub struct ReturnAddress {
     pub group_id: Option<GroupId>,
     /// X-Ray's header.
     pub trace_header: Option<TraceHeader>,
+    /// When the request was sent, in milliseconds since 1970.
+    pub sent_timestamp: Option<u64>,
 }
 
 impl ReturnAddress {
@@ -89,8 +91,10 @@ impl ReturnAddress {
         let length = |pair: &str| callers.len() + usize::from(!callers.is_empty()) + pair.len();
         let fits = |pair: &String| length(pair) <= CUSTOM_ATTRIBUTES_LIMIT_CHARS;
         let whole = self.pair();
-        let pair = if fits(&whole) { whole } else { Self { trace_header: None, ..self.clone() }.pair() };
-        let pair = if fits(&pair) { pair } else { Self { to: self.to, ..Self::default() }.pair() };
+        let pair = if fits(&whole) { whole } else { Self { sent_timestamp: None, ..self.clone() }.pair() };
+        let address = Self { sent_timestamp: None, trace_header: None, ..self };
+        let pair = if fits(&pair) { pair } else { address.pair() };
+        let pair = if fits(&pair) { pair } else { Self { group_id: None, ..address }.pair() };
         if pair.is_empty() {
             return Ok(custom_attributes);
         }

@@ -10,6 +10,8 @@ mod rejected;
 mod sources;
 mod tries;
 
+use std::iter;
+
 use aws_config::SdkConfig;
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use lambda_runtime::LambdaEvent;
@@ -22,6 +24,7 @@ use crate::config::SubmitConfig;
 use crate::destinations::{Queue, Routes};
 use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
+use crate::metrics::Metrics;
 use invoke::Accepted;
 use sources::http::Response;
 use sources::sqs::DeadLetterQueue;
@@ -34,6 +37,7 @@ pub struct Submit {
     dead_letters: Option<DeadLetterQueue>,
     results: Option<Queue>,
     routes: Routes,
+    metrics: Metrics,
 }
 
 /// What `submit` answers, in the form that the event's source takes.
@@ -77,7 +81,8 @@ impl Submit {
         let results = config.results_queue_url.clone();
         let results = results.map(|url| Queue::results(aws::another(sqs), url));
         let routes = Routes::new(&config.reply_to, clients);
-        Self { config, sagemaker, s3, dead_letters, results, routes }
+        let metrics = Metrics::new(config.metrics, iter::once(&config.endpoint_name).chain(&config.allowed_endpoints));
+        Self { config, sagemaker, s3, dead_letters, results, routes, metrics }
     }
 
     /// Primes the process for its first request: goes through an invocation with a client that sends nothing, so that the SDK's code
@@ -104,6 +109,8 @@ impl Submit {
         let answering = event::read(sources::SOURCES, self, &payload, Call::from(context))
             .inspect_err(|fault| tracing::error!(error = %fault, "event refused"))?;
         drop(payload);
-        answering.await
+        let answer = answering.await;
+        self.metrics.write();
+        answer
     }
 }

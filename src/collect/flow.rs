@@ -150,7 +150,7 @@ impl<'a> Flow<'a> {
 
     /// Sends results in one call; gives back the call, and those that were not taken.
     async fn send<'d>(&'d self, call: Call, results: Vec<Ready<'d>>) -> (Call, Vec<(Attempt<'d>, Fault)>) {
-        let outcome = |message: &ResultMessage| Outcome::of(message, self.destination);
+        let outcome = |message: &ResultMessage| Outcome::of(message, self.destination, &self.collect.metrics);
         let parts = results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, outcome(&message)), message));
         let (attempts, messages): (Vec<_>, Vec<_>) = parts.unzip();
         let at_once = self.collect.config.max_concurrency;

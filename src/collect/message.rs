@@ -12,7 +12,7 @@ use super::memory::{Memory, Room};
 use super::{Collect, output};
 use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
-use crate::destinations::{Destination, ResultMessage, attribute, fits, identity_of, is_sqs_char};
+use crate::destinations::{Destination, Measures, ResultMessage, attribute, fits, identity_of, is_sqs_char};
 use crate::fault::Fault;
 use crate::location::S3Uri;
 use crate::notification::{Included, Notification, Response};
@@ -59,7 +59,9 @@ impl Collect {
                 self.copy(&output::parse(location)?, &copy).await?;
                 pointing(notification, &left_out, &copy, identity)
             }
-            _ if says_only_why(notification, &left_out) => Ok(about(notification, reason(notification), identity)),
+            _ if says_only_why(notification, &left_out) => {
+                Ok(about(notification, &left_out, reason(notification), identity))
+            }
             _ => Err(Fault::validation("the notification has no response that could be the message's body")),
         };
         Ok((message?, Room::default()))
@@ -90,12 +92,13 @@ fn completed(
     identity: String,
     destination: &dyn Destination,
 ) -> Result<ResultMessage, Fault> {
-    let whole = labelled(notification, notification.complete(response)?, identity.clone());
+    let whole = labelled(notification, response, notification.complete(response)?, identity.clone());
     if fits(destination, &whole) {
         return Ok(whole);
     }
     // Escaping and base64 make a response longer; only the finished message tells whether it is too long.
-    let bare = labelled(notification, notification.complete(&response.without_bytes())?, identity);
+    let response = response.without_bytes();
+    let bare = labelled(notification, &response, notification.complete(&response)?, identity);
     if fits(destination, &bare) {
         Ok(bare)
     } else {
@@ -115,8 +118,8 @@ fn direct(
         Response::Bytes(bytes) if bytes.is_empty() => return None,
         Response::TooLarge(_) | Response::Absent => return None,
         Response::Bytes(bytes) => match sqs_text(bytes) {
-            Some(text) => about(notification, text.to_owned(), identity.to_owned()),
-            None => about(notification, BASE64_STANDARD.encode(bytes), identity.to_owned())
+            Some(text) => about(notification, response, text.to_owned(), identity.to_owned()),
+            None => about(notification, response, BASE64_STANDARD.encode(bytes), identity.to_owned())
                 .with(CONTENT_ENCODING, Some("base64")),
         },
     };
@@ -130,22 +133,28 @@ fn pointing(
     copy: &S3Uri,
     identity: String,
 ) -> Result<ResultMessage, Fault> {
-    let message = about(notification, pointer::write(copy)?, identity);
+    let message = about(notification, response, pointer::write(copy)?, identity);
     Ok(message.with_number(pointer::SIZE_ATTRIBUTE, response.length().unwrap_or_default()))
 }
 
 /// A body with everything else that the notification says in attributes.
-fn about(notification: &Notification, body: String, identity: String) -> ResultMessage {
-    labelled(notification, body, identity)
+fn about(notification: &Notification, response: &Response, body: String, identity: String) -> ResultMessage {
+    labelled(notification, response, body, identity)
         .with(attribute::OUTPUT_LOCATION, notification.output_location.as_deref())
         .with(attribute::FAILURE_REASON, notification.failure_reason.as_deref())
 }
 
 /// A body with the attributes that every result has.
-fn labelled(notification: &Notification, body: String, identity: String) -> ResultMessage {
+fn labelled(notification: &Notification, response: &Response, body: String, identity: String) -> ResultMessage {
+    let measures = Measures {
+        output_bytes: response.length(),
+        is_output_left_out: matches!(response, Response::TooLarge(1..)),
+        requested_at: None,
+    };
     let inference_id = notification.inference_id.as_deref();
     ResultMessage::new(body, inference_id.unwrap_or_default(), identity)
         .to(notification.return_address.clone())
+        .measured(measures)
         .failed(notification.error())
         .with(attribute::INFERENCE_ID, inference_id)
         .with(attribute::INVOCATION_STATUS, Some(&notification.status))

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::Collect;
 use super::delivery::Delivery;
 use super::flow::Attempt;
+use super::outcome;
 use crate::destinations::Destination;
 use crate::fault::Fault;
 use crate::return_address::{self, ReplyTo};
@@ -66,6 +67,7 @@ impl Collect {
             tracing::error!(message_id, error = fault.details(), "notification not passed on");
         })?;
         if let Some(notification) = notification {
+            outcome::count_unsent(&notification, &self.metrics);
             tracing::info!(
                 inference.id = notification.inference_id,
                 endpoint.name = notification.endpoint_name,

@@ -42,6 +42,19 @@ pub(crate) struct ResultMessage {
     pub(crate) return_address: ReturnAddress,
     /// The name of what went wrong, for destinations that have a place for it; `None` for an output.
     pub(super) error: Option<&'static str>,
+    /// For the metrics.
+    pub(crate) measures: Measures,
+}
+
+/// What metrics tell of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Measures {
+    /// Length of the output; `None` where there is none.
+    pub(crate) output_bytes: Option<u64>,
+    /// Whether the result has to do without its output.
+    pub(crate) is_output_left_out: bool,
+    /// When the request was sent, or else received by SageMaker, in milliseconds since 1970.
+    pub(crate) requested_at: Option<u64>,
 }
 
 impl ResultMessage {
@@ -50,7 +63,14 @@ impl ResultMessage {
     pub(crate) fn new(body: String, inference_id: &str, identity: String) -> Self {
         let inference_id = inference_id.to_owned();
         let return_address = ReturnAddress::default();
-        Self { body, attributes: BTreeMap::new(), inference_id, identity, return_address, error: None }
+        let measures = Measures::default();
+        Self { body, attributes: BTreeMap::new(), inference_id, identity, return_address, error: None, measures }
+    }
+
+    /// The same with what metrics tell of it.
+    #[must_use]
+    pub(crate) fn measured(self, measures: Measures) -> Self {
+        Self { measures, ..self }
     }
 
     /// The same for this return address.

@@ -14,6 +14,7 @@ const TASK: &str = "task";
 const CALLBACK: &str = "callback";
 const GROUP: &str = "group";
 const TRACE: &str = "trace";
+const SENT: &str = "sent";
 /// What ends a value or a pair, and what no header carries at its end or JSON not as it is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',').add(b';').add(b'"').add(b'\\');
 
@@ -29,8 +30,10 @@ impl ReturnAddress {
         };
         let group = self.group_id.as_ref().map(|group_id| (GROUP, group_id.as_str()));
         let trace = self.trace_header.as_ref().map(|header| (TRACE, header.as_str()));
+        let sent = self.sent_timestamp.map(|time| time.to_string());
+        let sent = sent.as_ref().map(|time| (SENT, time.as_str()));
         let mut pair = String::new();
-        for (name, value) in [to, group, trace].into_iter().flatten() {
+        for (name, value) in [to, group, trace, sent].into_iter().flatten() {
             pair.push_str(if pair.is_empty() { PAIR } else { ";" });
             pair.push_str(name);
             pair.push(':');
@@ -56,6 +59,10 @@ impl ReturnAddress {
                 }
                 TRACE => {
                     address.trace_header = Some(value.parse().ok()?);
+                    continue;
+                }
+                SENT => {
+                    address.sent_timestamp = Some(value.parse().ok()?);
                     continue;
                 }
                 _ => continue,

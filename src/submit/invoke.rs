@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Submit;
 use super::idempotency::{Decision, Idempotency, RequestRecords};
-use super::outcome::{Origin, Pending};
+use super::outcome::{Origin, Pending, Way};
 use super::tries::Tries;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -41,7 +41,7 @@ pub(super) struct Accepted {
 }
 
 impl Submit {
-    /// Has SageMaker accept a request that came from `origin`, if it is a valid one, and logs the outcome.
+    /// Has SageMaker accept a request that came from `origin`, if it is a valid one, and logs and counts the outcome.
     pub(super) async fn accept(
         &self,
         invocation: Result<Invocation, Fault>,
@@ -54,7 +54,9 @@ impl Submit {
             origin,
             endpoint_name: valid.map(|invocation| invocation.parameters.endpoint_name.clone()),
             way: valid.map(|invocation| self.way(&invocation.input)),
+            payload_bytes: valid.and_then(|invocation| invocation.input.payload_bytes()),
             start: Instant::now(),
+            metrics: &self.metrics,
         };
         let outcome = match invocation {
             Ok(invocation) => self.invoke_once(invocation, origin.upload_name(), idempotency, deadline).await,
@@ -67,12 +69,11 @@ impl Submit {
         outcome
     }
 
-    /// How an input travels, for the log.
-    const fn way(&self, input: &Input) -> &'static str {
+    const fn way(&self, input: &Input) -> Way {
         match input {
-            Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => "inline",
-            Input::Payload(_) => "s3",
-            Input::Location(_) => "input location",
+            Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => Way::Inline,
+            Input::Payload(_) => Way::S3,
+            Input::Location(_) => Way::InputLocation,
         }
     }
 

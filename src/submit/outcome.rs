@@ -1,10 +1,11 @@
-//! What the log says of a request.
+//! What the log and the metrics say of a request.
 
 use tokio::time::Instant;
 
 use super::invoke::Accepted;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::invocation::EndpointName;
+use crate::metrics::{Metric, Metrics, Outcome};
 use crate::telemetry;
 
 /// Where a request came from, by the id that AWS gave it.
@@ -49,19 +50,42 @@ pub(super) struct Pending<'a> {
     pub(super) origin: Origin<'a>,
     pub(super) endpoint_name: Option<EndpointName>,
     /// How its input travels.
-    pub(super) way: Option<&'static str>,
+    pub(super) way: Option<Way>,
+    /// Its payload's, unless that lay in S3 before.
+    pub(super) payload_bytes: Option<usize>,
     pub(super) start: Instant,
+    pub(super) metrics: &'a Metrics,
+}
+
+/// How an input travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Inline,
+    S3,
+    InputLocation,
+}
+
+impl Way {
+    /// As the log has it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::S3 => "s3",
+            Self::InputLocation => "input location",
+        }
+    }
 }
 
 impl Pending<'_> {
     pub(super) fn accepted(&self, accepted: &Accepted) {
+        self.count_accepted(accepted);
         tracing::info!(
             inference.id = accepted.inference_id,
             endpoint.name = self.endpoint_name(),
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
             lambda.request_id = self.lambda_request_id(),
-            input.way = self.way,
+            input.way = self.way.map(Way::as_str),
             output.location = accepted.output_location,
             repeated = accepted.is_repeated,
             duration_ms = telemetry::milliseconds_since(self.start),
@@ -70,17 +94,37 @@ impl Pending<'_> {
     }
 
     pub(super) fn failed(&self, fault: &Fault) {
+        let count = if fault.kind().is_retryable() { Metric::Returned } else { Metric::Rejected };
+        let throttled = (fault.kind() == FaultKind::Throttling).then_some((Metric::Throttled, 1));
+        self.count(None, [Some((count, 1)), throttled]);
         tracing::error!(
             endpoint.name = self.endpoint_name(),
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
             lambda.request_id = self.lambda_request_id(),
-            input.way = self.way,
+            input.way = self.way.map(Way::as_str),
             retryable = fault.kind().is_retryable(),
             error = fault.details(),
             duration_ms = telemetry::milliseconds_since(self.start),
             "invocation failed"
         );
+    }
+
+    /// An answer that is repeated was counted when it was SageMaker's.
+    fn count_accepted(&self, accepted: &Accepted) {
+        if accepted.is_repeated {
+            return;
+        }
+        let through_s3 = (self.way == Some(Way::S3)).then_some((Metric::AcceptedThroughS3, 1));
+        let bytes = self.payload_bytes.map(|bytes| (Metric::PayloadBytes, bytes as u64));
+        let latency = (Metric::SubmitLatency, telemetry::milliseconds_since(self.start));
+        let values = [Some((Metric::Accepted, 1)), through_s3, bytes, Some(latency)];
+        self.count(accepted.inference_id.as_deref(), values);
+    }
+
+    fn count(&self, inference_id: Option<&str>, values: impl IntoIterator<Item = Option<(Metric, u64)>>) {
+        let outcome = Outcome { endpoint_name: self.endpoint_name(), inference_id };
+        self.metrics.add(&outcome, values.into_iter().flatten());
     }
 
     fn endpoint_name(&self) -> Option<&str> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sagemaker_async_bridge::config::VARIABLES;
 use sagemaker_async_bridge::invocation::PARAMETERS;
+use sagemaker_async_bridge::metrics::Metric;
 use sagemaker_async_bridge::return_address::REPLY_TO;
 
 use crate::{file, samples};
@@ -38,6 +39,22 @@ fn the_template_sets_only_variables_that_the_functions_read() {
     let known: BTreeSet<&str> = VARIABLES.iter().filter_map(|(name, ..)| name.strip_prefix("BRIDGE_")).collect();
     assert!(set.contains("ENDPOINT_NAME") && set.contains("RESULTS_QUEUE_URL"), "{set:?}");
     assert!(set.is_subset(&known), "unknown: {:?}", set.difference(&known));
+}
+
+#[test]
+fn the_documentation_lists_the_metrics_that_the_functions_write() {
+    let documentation = file("docs/metrics.md");
+    let documented: Vec<(String, String)> = documentation
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|row| {
+            let mut cells = row.split(" | ");
+            let name = cells.next()?.trim_end_matches('`');
+            Some((name.to_owned(), cells.nth(1)?.to_owned()))
+        })
+        .collect();
+    let written = Metric::ALL.iter().map(|metric| (metric.name().to_owned(), metric.unit().to_owned()));
+    assert_eq!(documented, written.collect::<Vec<_>>());
 }
 
 #[test]

@@ -88,6 +88,7 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_OUTPUT_LOCATIONS": submit["BRIDGE_OUTPUT_LOCATIONS"],
         "BRIDGE_IDEMPOTENCY_LOCATION": {"Fn::Sub": "s3://${Bucket}/idempotency/"},
         "BRIDGE_DEDUPLICATE": {"Ref": "Deduplicate"},
+        "BRIDGE_METRICS": {"Ref": "Metrics"},
         "BRIDGE_INLINE_LIMIT_BYTES": {"Ref": "InlineLimitBytes"},
         "BRIDGE_MAX_WAIT_SECONDS": {"Ref": "MaxWaitSeconds"},
         "BRIDGE_DEAD_LETTER_QUEUE_URL": {"Ref": "RequestDeadLetterQueue"},
@@ -103,6 +104,7 @@ def test_required_variables_are_there(template: Template) -> None:
         "BRIDGE_ALLOWED_ENDPOINTS": {"Ref": "EndpointName"},
         "BRIDGE_RESULTS_QUEUE_URL": {"Ref": "ResultsQueue"},
         "BRIDGE_RESULT_FORMAT": {"Ref": "ResultFormat"},
+        "BRIDGE_METRICS": {"Ref": "Metrics"},
         "BRIDGE_RESULT_LOCATION": {"Fn::Sub": "s3://${Bucket}/results/"},
     }
 

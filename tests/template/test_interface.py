@@ -55,6 +55,7 @@ DEFAULTS = {
     "MemorySize": 256,
     "ReservedConcurrency": "",
     "LogRetentionInDays": 30,
+    "Metrics": "true",
 }
 # Parameter, values that it takes, values that it refuses.
 VALUES = [

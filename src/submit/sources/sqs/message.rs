@@ -59,6 +59,10 @@ impl ParameterSource for Message {
     fn trace_header(&self) -> Option<&str> {
         self.wire.attributes.get("AWSTraceHeader").map(String::as_str)
     }
+
+    fn sent_timestamp(&self) -> Option<&str> {
+        self.wire.attributes.get("SentTimestamp").map(String::as_str)
+    }
 }
 
 impl Message {

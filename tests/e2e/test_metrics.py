@@ -1,0 +1,106 @@
+"""Metrics in the functions' logs, as CloudWatch would take them from there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.bridge import wait_for
+from local.stack import LocalStack
+
+NAMESPACE = "SageMakerAsyncBridge"
+
+
+class Measured(LocalStack):
+    """A bridge whose metrics are read."""
+
+    def lines(self, function: str) -> list[dict[str, Any]]:
+        """Every line of metrics that a function has written."""
+        group = f"/aws/lambda/{self.name}-{function}"
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        messages = (line for page in pages for event in page["events"] for line in event["message"].splitlines())
+        return [json.loads(line) for line in messages if line.startswith('{"_aws"')]
+
+    def measured(self, function: str, inference_id: str) -> dict[str, Any]:
+        """The line about an inference."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            found[:] = [line for line in self.lines(function) if inference_id in line.get("inference.ids", ())]
+            return bool(found)
+
+        wait_for(is_there, 30, f"the metrics of {inference_id}")
+        assert len(found) == 1, found
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Measured]:
+    endpoints = {"echo": "echo", "failing": "fail"}
+    with Measured(endpoints, parameters={"HttpAuth": "NONE"}, visibility_timeout_seconds=5, name="metrics") as stack:
+        yield stack
+
+
+def assert_is_described(line: dict[str, Any]) -> None:
+    """What CloudWatch has to be told of a line, by the specification of the format."""
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == NAMESPACE
+    assert directive["Dimensions"] == [["EndpointName"]]
+    assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 600
+    described = {metric["Name"] for metric in directive["Metrics"]}
+    assert described == set(line) - {"_aws", "EndpointName", "inference.ids"}
+    for name in described:
+        values = line[name] if isinstance(line[name], list) else [line[name]]
+        assert 1 <= len(values) <= 100, name
+        assert all(isinstance(value, int) and value >= 0 for value in values), name
+
+
+def test_a_request_is_measured_from_the_queue_to_its_result(stack: Measured) -> None:
+    started = time.time()
+    inference_id = stack.send("x" * 200)
+    stack.wait_for_result(inference_id)
+    submitted, collected = stack.measured("submit", inference_id), stack.measured("collect", inference_id)
+    elapsed = (time.time() - started) * 1000
+    for line in (submitted, collected):
+        assert_is_described(line)
+        assert line["EndpointName"] == "echo"
+    assert (submitted["Accepted"], submitted["PayloadBytes"]) == (1, 200)
+    assert "AcceptedThroughS3" not in submitted
+    assert (collected["Completed"], collected["OutputBytes"]) == (1, 200)
+    assert submitted["SubmitLatency"] + collected["CollectLatency"] <= elapsed
+    assert submitted["SubmitLatency"] <= collected["RequestToResult"] <= elapsed
+
+
+def test_a_result_does_not_show_when_its_request_was_sent(stack: Measured) -> None:
+    inference_id = stack.send("x", CustomAttributes="mine=1")
+    result = json.loads(stack.wait_for_result(inference_id)["Body"])
+    assert result["requestParameters"]["customAttributes"] == "mine=1"
+
+
+def test_large_failed_and_rejected_requests_are_told_apart(stack: Measured) -> None:
+    large, failing = stack.send("x" * 300_000), stack.send("x", EndpointName="failing")
+    for inference_id in (large, failing):
+        stack.wait_for_result(inference_id)
+    assert stack.measured("submit", large)["AcceptedThroughS3"] == 1
+    assert stack.measured("collect", large)["OutputTooLarge"] == 1
+    failed = stack.measured("collect", failing)
+    assert (failed["EndpointName"], failed["Failed"]) == ("failing", 1)
+
+    rejected = stack.send("x", EndpointName="made-up")
+    stack.wait_for_result(rejected)
+    wait_for(lambda: any("Rejected" in line for line in stack.lines("submit")), 30, "the metrics of a rejection")
+    (line,) = [line for line in stack.lines("submit") if "Rejected" in line]
+    assert_is_described(line)
+    # Whoever sends requests must not make metrics up.
+    assert (line["EndpointName"], line["Rejected"]) == ("echo", 1)
+
+
+def test_a_process_starts_once(stack: Measured) -> None:
+    for _ in range(3):
+        stack.wait_for_result(stack.send("x"))
+    lines = stack.lines("submit")
+    assert 1 <= sum(line.get("ColdStart", 0) for line in lines) < len(lines)
