@@ -64,7 +64,7 @@ class Collector:
         return sum(int(attributes.get(name, 0)) for name in COUNTS)
 
     def end(self, requests: Iterable[Request]) -> tuple[list[Result], list[DeadLetter], list[DeadLetter]]:
-        """Results, dead requests, dead notifications; notes of requests whose task or callback has timed out."""
+        """Results, dead requests, dead notifications; notes in requests whose task or callback has timed out."""
         self.stop()
         if self._error:
             raise self._error

@@ -27,7 +27,7 @@ TO = (
     (RESULTS, 0.46),
 )
 TO_RESULTS = ((RESULTS, 1.0),)
-# Of tasks and callbacks, those that have timed out before a result can be there.
+# Of tasks and callbacks, those that wait for so short a time that most results come too late.
 HASTY = 0.15
 OVER_INLINE, OVER_RESULT = 128_001, 262_145
 # Of requests by SQS that name no inference id: the message's id becomes it.
@@ -48,7 +48,7 @@ class Sending:
     """What a pointer's object holds; `attributes` and `body` are completed with its place."""
     endpoint: str = ECHO
     is_hasty: bool = False
-    """Whether its task or callback times out before a result can be there."""
+    """Whether its task or callback waits for a second only."""
 
 
 @dataclass(frozen=True)
