@@ -27,7 +27,7 @@ TO = (
     (RESULTS, 0.46),
 )
 TO_RESULTS = ((RESULTS, 1.0),)
-# Of tasks and callbacks, those that wait for so short a time that most results come too late.
+# Of tasks and callbacks, those that wait for so short a time that some results come too late.
 HASTY = 0.15
 OVER_INLINE, OVER_RESULT = 128_001, 262_145
 # Of requests by SQS that name no inference id: the message's id becomes it.

@@ -41,7 +41,7 @@ INBOXES = {
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:{REPLY_TO[TOPIC]}"
 BUS_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{REPLY_TO[BUS]}"
 STATE_MACHINES = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:"
-# A task of one waits longer than any run takes; of the other, so short that most results come too late.
+# A task of one waits longer than any run takes; of the other, so short that some results come too late.
 PATIENT, HASTY = "patient", "hasty"
 TIMEOUT_SECONDS = {PATIENT: 3_600, HASTY: 1}
 DURABLE_FUNCTION = "asking"
