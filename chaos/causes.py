@@ -12,20 +12,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chaos.evidence import INVOKE, KEEP, PUBLISH, SEND
+from chaos.evidence import ENDINGS, INVOKE, KEEP, PUBLISH, SENDS
 from chaos.faults import DELAYED, DROPPED_AFTER
-from chaos.ledger import HTTP_KEY, Call, DeadLetter, Ledger, Request, Result
+from chaos.ledger import ASKING_AGAIN, Call, DeadLetter, Ledger, Request, Result
 
 INVOKED_BY_SDK = "invoked again: SageMaker's answer was lost, the SDK tried again"
 INVOKED_AFTER_KILL = "invoked again: the message came back, a function had been killed"
 INVOKED_AFTER_LOST_ANSWER = "invoked again: the message came back, SageMaker's answer had been lost"
 INVOKED_AFTER_TIMEOUT = "invoked again: the message came back, the function's time had run out"
-INVOKED_BY_CALLER = "invoked again: the HTTP caller asked again after an error"
+INVOKED_BY_CALLER = "invoked again: the caller asked again after an error"
 PUBLISHED_BY_SDK = "notified again: SNS's answer was lost, SageMaker tried again"
 PUBLISHED_TWICE = "notified again: SageMaker sent the notification twice"
-SENT_BY_SDK = "sent again: SQS's answer was lost, the SDK tried again"
+SENT_BY_SDK = "sent again: the destination's answer was lost, the SDK tried again"
 SENT_AFTER_KILL = "sent again: the notification came back, a function had been killed"
-SENT_AFTER_LOST_ANSWER = "sent again: the notification came back, SQS's answer had been lost"
+SENT_AFTER_LOST_ANSWER = "sent again: the notification came back, the destination's answer had been lost"
+SENT_TO_QUEUE_TOO = "sent to the results queue too: that its task or callback had ended was not told"
 SENT_AFTER_TIMEOUT = "sent again: the notification came back, the function's time had run out"
 REJECTED_NOT_KEPT = "rejected again: the message came back, the dead-letter queue had not taken it"
 REJECTED_AFTER_KILL = "rejected again: the message came back, a function had been killed"
@@ -64,7 +65,7 @@ class Evidence:
             for inference_id, location in call.subjects:
                 if call.operation == PUBLISH and call.status == 200:
                     evidence.publishes[(inference_id or "", location)].append(call)
-                elif call.operation == SEND and call.status == 200:
+                elif call.operation in SENDS and call.status == 200:
                     evidence.sends[(inference_id or "", location)].append(call)
                 elif call.operation == KEEP and call.status == 200:
                     evidence.keeps[location or ""].append(call)
@@ -73,7 +74,11 @@ class Evidence:
     def was_accepted_but_not_notified(self, inference_id: str) -> bool:
         """Whether SageMaker accepted a request and SNS took no notification of it."""
         accepted = any(call.status == 202 for call in self.invocations.get(inference_id, []))
-        return accepted and not any(subject[0] == inference_id for subject in self.publishes)
+        return accepted and not self.was_notified(inference_id)
+
+    def was_notified(self, inference_id: str) -> bool:
+        """Whether SNS took a notification of a request."""
+        return any(subject[0] == inference_id for subject in self.publishes)
 
     def was_killed(self, function: str, since: float, until: float) -> bool:
         """Whether a process of this function was killed in between."""
@@ -128,7 +133,7 @@ def invocation_cause(request: Request, before: Call, call: Call, calls: list[Cal
     """Why `call` followed though `before` had been accepted."""
     if before.sdkCall == call.sdkCall:
         return INVOKED_BY_SDK
-    if request.way == HTTP_KEY and request.tries > 1:
+    if request.way in ASKING_AGAIN and request.tries > 1:
         return INVOKED_BY_CALLER
     last_try = [other for other in calls if other.sdkCall == before.sdkCall][-1]
     if evidence.was_killed("submit", before.at, call.at):
@@ -150,6 +155,8 @@ def again_sent(subject: Subject, count: int, invoked: list[str], evidence: Evide
     for before, call in pairs(sends):
         if before.sdkCall == call.sdkCall:
             causes.append(SENT_BY_SDK)
+        elif before.operation in ENDINGS and not_answered(before):
+            causes.append(SENT_TO_QUEUE_TOO)
         elif notified:
             causes.append(notified.pop(0))
         elif evidence.was_killed("collect", before.at, call.at):

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from chaos.causes import Evidence, causes_of, causes_of_dead_letters
 from chaos.ledger import ACCEPTED, FAILING, REFUSED, SQS, TURNED_DOWN, VALID, DeadLetter, Ledger, Request, Result
+from local.destinations import CALLBACK, NOBODY, RESULTS, TASK
 
 Entry = TypeVar("Entry", Result, DeadLetter)
 
@@ -21,10 +22,20 @@ ANSWERED = "answered by a result"
 IN_REQUEST_QUEUE = "whole in the request dead-letter queue"
 IN_NOTIFICATION_QUEUE = "its notification whole in the notification dead-letter queue"
 NOT_NOTIFIED = "accepted by SageMaker, which could not notify: SageMaker's loss"
-NOT_ACCEPTED = "turned down by HTTP, the caller knows"
+NOT_THERE = "accepted by SageMaker, which left out the output that was polled for: SageMaker's loss"
+NOT_ACCEPTED = "turned down, the caller knows"
 UNKNOWN_TO_CALLER = "connection broke, the caller knows that it does not know"
 LOST = "LOST"
-ENDS = (ANSWERED, IN_REQUEST_QUEUE, IN_NOTIFICATION_QUEUE, NOT_NOTIFIED, NOT_ACCEPTED, UNKNOWN_TO_CALLER, LOST)
+ENDS = (
+    ANSWERED,
+    IN_REQUEST_QUEUE,
+    IN_NOTIFICATION_QUEUE,
+    NOT_NOTIFIED,
+    NOT_THERE,
+    NOT_ACCEPTED,
+    UNKNOWN_TO_CALLER,
+    LOST,
+)
 
 
 @dataclass
@@ -118,6 +129,7 @@ def end_of(
         (ANSWERED, bool(results)),
         (NOT_ACCEPTED, request.sent == TURNED_DOWN),
         (UNKNOWN_TO_CALLER, request.sent != ACCEPTED),
+        (NOT_THERE, request.to == NOBODY and evidence.was_notified(request.id)),
         (NOT_NOTIFIED, evidence.was_accepted_but_not_notified(request.id)),
     )
     return next((end for end, is_there in looked_for if is_there), LOST)
@@ -126,7 +138,7 @@ def end_of(
 def problems(request: Request, results: list[Result], letters: list[DeadLetter]) -> list[str]:
     """Promises to this request that were not kept."""
     statuses = {result.status for result in results}
-    found = rejection_problems(request, statuses, letters)
+    found = rejection_problems(request, statuses, letters) + way_problems(request, results)
     if request.validity == FAILING and "Completed" in statuses:
         found.append("went to a model that fails, and is completed")
     if any(letter.whole != request.whole for letter in letters):
@@ -136,6 +148,20 @@ def problems(request: Request, results: list[Result], letters: list[DeadLetter])
     ):
         found.append("has a result with another output than its own")
     return [f"{request.id}: {problem}" for problem in found]
+
+
+def way_problems(request: Request, results: list[Result]) -> list[str]:
+    """Results that came by another way than the one that was asked for, or to somebody else."""
+    found = []
+    has_ended = request.timed_out or any(result.way == request.to for result in results)
+    for way in sorted({result.way for result in results} - {request.to}):
+        if request.to not in (TASK, CALLBACK) or way != RESULTS:
+            found.append(f"wanted its result by {request.to}, and has one by {way}")
+        elif not has_ended:
+            found.append(f"has its result on the results queue though its {request.to} waits for it")
+    if any(result.token != request.token for result in results if result.way in (TASK, CALLBACK)):
+        found.append(f"has ended the {request.to} of somebody else")
+    return found
 
 
 def rejection_problems(request: Request, statuses: set[str], letters: list[DeadLetter]) -> list[str]:
@@ -160,15 +186,18 @@ def note(verdict: Verdict, request: Request, results: list[Result], letters: lis
     if request.validity == VALID and any(result.status == "Failed" for result in results):
         verdict.notes["valid requests that the endpoint failed"] += 1
     if request.sent != ACCEPTED and results:
-        verdict.notes["turned down by HTTP, and yet answered by a result"] += 1
+        verdict.notes["turned down, and yet answered by a result"] += 1
     if request.validity != REFUSED and letters:
         verdict.notes["good requests in the request dead-letter queue"] += 1
         if results:
             verdict.notes["of these, answered by a result too"] += 1
-    if request.validity == REFUSED and request.way == SQS:
+    if request.validity == REFUSED and request.way == SQS and request.to != NOBODY:
         told = any(result.status == "Rejected" for result in results)
         verdict.notes["refused by SQS, the sender told" if told else "refused by SQS, the sender not told"] += 1
         if letters and all(letter.reason is None for letter in letters):
             verdict.notes["refused by SQS, moved to the dead-letter queue after as many receipts as are allowed"] += 1
+    verdict.notes[f"by {request.way} to {request.to}"] += 1
+    if request.timed_out and any(result.way == RESULTS for result in results):
+        verdict.notes[f"whose {request.to} timed out meanwhile, on the results queue"] += 1
     if len(results) > 1:
         verdict.notes["requests with more than one result"] += 1

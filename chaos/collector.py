@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chaos.evidence import of_notification
-from chaos.ledger import REASON, DeadLetter, Result, digest, whole
+from chaos.ledger import REASON, DeadLetter, Request, Result, digest, whole
 from chaos.stack import ChaosStack, exchange
 from local.cases import decoded, read_location
+from local.destinations import CALLBACK, INBOXES, NOBODY, TASK, Destinations, result_in
 
 # Delayed notifications and batches that Lambda holds are in no queue: so long must it be quiet.
 QUIET_SECONDS = 4.0
@@ -21,15 +22,17 @@ COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 
 class Collector:
-    """Empties the results queue all the time; `end` empties the dead-letter queues too."""
+    """Empties the queues in which results end all the time; `end` empties the dead-letter queues too."""
 
-    def __init__(self, stack: ChaosStack) -> None:
+    def __init__(self, stack: ChaosStack, destinations: Destinations) -> None:
         self.stack = stack
+        self.destinations = destinations
         self.results: dict[str, Result] = {}
         self._end = threading.Event()
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, args=(way,)) for way in INBOXES]
+        for thread in self._threads:
+            thread.start()
 
     def wait_until_quiet(self, timeout_seconds: float) -> bool:
         """Waits until every queue and the endpoints are empty and stay so; False when that takes too long."""
@@ -48,7 +51,7 @@ class Collector:
         queues = (
             self.stack.outputs["RequestQueueUrl"],
             self.stack.resource("NotificationQueue"),
-            self.stack.outputs["ResultsQueueUrl"],
+            *(self.stack.outputs[inbox] for inbox in INBOXES.values()),
         )
         endpoints = exchange(f"{self.stack.emulator_url}/_emulator/endpoints", None)["endpoints"]
         return sum(self.length(queue) for queue in queues) + sum(
@@ -60,23 +63,44 @@ class Collector:
         attributes = self.stack.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(COUNTS))["Attributes"]
         return sum(int(attributes.get(name, 0)) for name in COUNTS)
 
-    def end(self) -> tuple[list[Result], list[DeadLetter], list[DeadLetter]]:
-        """Results, dead requests, dead notifications."""
+    def end(self, requests: Iterable[Request]) -> tuple[list[Result], list[DeadLetter], list[DeadLetter]]:
+        """Results, dead requests, dead notifications; notes in requests whose task or callback has timed out."""
         self.stop()
         if self._error:
             raise self._error
-        for result in self.results.values():
+        results = list(self.results.values())
+        for request in requests:
+            if request.to in (TASK, CALLBACK):
+                results += self.ended(request)
+            elif request.to == NOBODY:
+                results += self.polled(request)
+        for result in results:
             # Too large for a message: it lies where the result says.
             if result.status == "Completed" and result.output is None and result.location:
                 result.output = self.stored(result.location)
-        requests = [dead_request(message) for message in self._all("RequestDeadLetterQueueUrl")]
+        dead = [dead_request(message) for message in self._all("RequestDeadLetterQueueUrl")]
         notifications = [dead_notification(message) for message in self._all("NotificationDeadLetterQueueUrl")]
-        return list(self.results.values()), requests, notifications
+        return results, dead, notifications
+
+    def ended(self, request: Request) -> list[Result]:
+        """The result that a task or a callback has, if it has one."""
+        end = self.destinations.end_of(request.to, request.token)
+        request.timed_out = end is not None and end.is_timed_out
+        return [result_of(end.result, request.to, request.token)] if end and end.result else []
+
+    def polled(self, request: Request) -> list[Result]:
+        """The output that a sender finds by its name."""
+        key = f"output/{request.token}"
+        if not self.stack.s3.list_objects_v2(Bucket=self.stack.bucket, Prefix=key)["KeyCount"]:
+            return []
+        location = f"s3://{self.stack.bucket}/{key}"
+        return [Result(request.id, "Completed", location, self.stored(location), NOBODY)]
 
     def stop(self) -> None:
         """Takes no more results."""
         self._end.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def stored(self, location: str) -> str:
         """Digest of an output in S3."""
@@ -91,22 +115,21 @@ class Collector:
             messages += more
         return messages
 
-    def _run(self) -> None:
+    def _run(self, way: str) -> None:
         try:
             while not self._end.is_set():
-                for message in self.stack.receive("ResultsQueueUrl", 1):
-                    self.results[message["MessageId"]] = result_of(message)
+                for message in self.stack.receive(INBOXES[way], 1):
+                    self.results[message["MessageId"]] = result_of(result_in(way, message), way)
         except Exception as error:
             self._error = error
 
 
-def result_of(message: Mapping[str, Any]) -> Result:
-    """What a message of the results queue says."""
-    body = json.loads(message["Body"])
+def result_of(body: Mapping[str, Any], way: str, token: str = "") -> Result:
+    """What a result says that came by this way."""
     inference_id, location = of_notification(body)
     response = body.get("responseBody")
     output = digest(decoded(response)) if response else None
-    return Result(inference_id, body["invocationStatus"], location, output)
+    return Result(inference_id, body["invocationStatus"], location, output, way, token)
 
 
 def dead_request(message: Mapping[str, Any]) -> DeadLetter:

@@ -35,11 +35,13 @@ EMULATOR_FAULTS = {
     "delay-seconds": 2.0,
     "reordered-notification": 0.03,
 }
+# Services of results that do not go to a queue.
+DESTINATIONS = ("topics", "events", "states", "lambda")
+EVERY_FAULT = {"throttled": 0.04, "unavailable": 0.03, "dropped-before": 0.02, "dropped-after": 0.02, "delayed": 0.01}
 PROXY_FAULTS = {
     "sagemaker": {"dropped-before": 0.01, "dropped-after": 0.01, "delayed": 0.005},
-    "s3": {"throttled": 0.04, "unavailable": 0.03, "dropped-before": 0.02, "dropped-after": 0.02, "delayed": 0.01},
-    "sqs": {"throttled": 0.04, "unavailable": 0.03, "dropped-before": 0.02, "dropped-after": 0.02, "delayed": 0.01},
     "sns": {"throttled": 0.04, "unavailable": 0.03, "dropped-before": 0.02, "dropped-after": 0.02},
+    **dict.fromkeys(("s3", "sqs", *DESTINATIONS), EVERY_FAULT),
 }
 # Longer than a function may run: its batch ends at the deadline.
 DELAY_SECONDS = 7.0
@@ -124,11 +126,11 @@ class Disturber:
 
     def expire_credentials(self) -> None:
         """For a while a service says that the credentials have expired."""
-        self._for_a_while(EXPIRED, self._random.choice(("sagemaker", "s3", "sqs")))
+        self._for_a_while(EXPIRED, self._random.choice(("sagemaker", "s3", "sqs", *DESTINATIONS)))
 
     def break_service(self) -> None:
         """For a while a service is not there."""
-        self._for_a_while(UNAVAILABLE, self._random.choice(("sagemaker", "s3", "sqs")))
+        self._for_a_while(UNAVAILABLE, self._random.choice(("sagemaker", "s3", "sqs", *DESTINATIONS)))
 
     def _for_a_while(self, fault: str, service: str) -> None:
         self.events[f"{service} {fault} for a while"] += 1

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chaos.faults import fraction
-from chaos.ledger import ACCEPTED, HTTP_KEY, SQS, TURNED_DOWN, UNKNOWN
+from chaos.ledger import ACCEPTED, DIRECT, HTTP_KEY, SQS, TURNED_DOWN, UNKNOWN
 from chaos.requests import Sending, complete, pointer_key
 from chaos.stack import ECHO, ChaosStack
 from local.bridge import message_attribute
+from local.destinations import CALLBACK, TASK, Destinations
+from local.sources import HEADERS
 
 # What says that a request was accepted: its place, its output, or its failure.
 ACCEPTING = (200, 202, 303, 424)
@@ -23,6 +28,11 @@ TRIES = 8
 PAUSE_SECONDS = 0.5
 SQS_BATCH_MESSAGES, SQS_BATCH_BYTES = 10, 900_000
 HTTP_SENDERS = 12
+# Tasks and callbacks that are begun at once.
+ADDRESSING = 4
+# What a direct invocation is told: that the same request never will, or may be accepted.
+FINAL_ERRORS = ("ValidationError", "AccessDeniedException", "PayloadTooLarge")
+PASSING_ERRORS = ("ThrottlingException", "ServiceUnavailable", "InternalFailure")
 # Of requests by HTTP, which ask for the output in the same call.
 WAITING = 0.1
 
@@ -30,8 +40,10 @@ WAITING = 0.1
 class Driver:
     """Sends requests; `done` once all have been sent and answered."""
 
-    def __init__(self, stack: ChaosStack, seed: int, rate: float) -> None:
+    def __init__(self, stack: ChaosStack, destinations: Destinations, seed: int, rate: float) -> None:
         self.stack = stack
+        self.destinations = destinations
+        self._lambda = stack.client("lambda")
         self.seed = seed
         self.rate = rate
         self.done = threading.Event()
@@ -41,14 +53,16 @@ class Driver:
         """Sends all of them; gives them back with their records completed."""
         begun = time.monotonic()
         everything: list[Sending] = []
-        with ThreadPoolExecutor(HTTP_SENDERS) as senders:
+        with ThreadPoolExecutor(HTTP_SENDERS) as senders, ThreadPoolExecutor(ADDRESSING) as addressing:
             waiting = []
             for batch in batches(sendings, SQS_BATCH_MESSAGES):
-                for sending in batch:
-                    complete(sending, self.stack.bucket)
+                for sending, address in zip(batch, addressing.map(self.address, batch), strict=True):
+                    complete(sending, self.stack.bucket, address)
                 self.upload(batch)
-                by_http = [sending for sending in batch if sending.record.way != SQS]
-                waiting += [senders.submit(self.by_http, sending) for sending in by_http]
+                for sending in batch:
+                    if sending.record.way != SQS:
+                        send = self.directly if sending.record.way == DIRECT else self.by_http
+                        waiting.append(senders.submit(send, sending))
                 self.by_sqs([sending for sending in batch if sending.record.way == SQS])
                 everything += batch
                 self.sent = len(everything)
@@ -57,6 +71,13 @@ class Driver:
                 answer.result()
         self.done.set()
         return everything
+
+    def address(self, sending: Sending) -> dict[str, str]:
+        """The return address; a new task or callback, where one is to wait for the result."""
+        record = sending.record
+        if record.to in (TASK, CALLBACK):
+            record.token = record.id
+        return self.destinations.address(record.to, record.id, hasty=sending.is_hasty)
 
     def upload(self, batch: list[Sending]) -> None:
         """Puts the objects of pointers into their place."""
@@ -109,12 +130,35 @@ class Driver:
                 return
             time.sleep(max(PAUSE_SECONDS * record.tries, retry_after))
 
+    def directly(self, sending: Sending) -> None:
+        """Invokes the function until it has an answer that stays, as `Retry` of a state machine would."""
+        record = sending.record
+        body = {} if "InputLocation" in sending.attributes else {"Body": sending.body.decode()}
+        event = json.dumps(body | sending.attributes).encode()
+        for record.tries in range(1, TRIES + 1):
+            try:
+                answer = self._lambda.invoke(FunctionName=self.stack.outputs["SubmitFunctionArn"], Payload=event)
+                told = json.loads(answer["Payload"].read())
+            except (BotoCoreError, ClientError, ValueError):
+                answer, told = {"FunctionError": "Unhandled"}, {}
+            if not answer.get("FunctionError"):
+                record.sent, record.status = ACCEPTED, 200
+                return
+            error = told.get("errorType")
+            record.sent = TURNED_DOWN if error in (*FINAL_ERRORS, *PASSING_ERRORS) else UNKNOWN
+            if error in FINAL_ERRORS:
+                return
+            time.sleep(PAUSE_SECONDS * record.tries)
+
     def post(self, sending: Sending, with_key: bool) -> tuple[int, int]:
         """The status of the answer, 0 for none, and after how many seconds to ask again."""
         path = "/invocations" if sending.endpoint == ECHO else f"/endpoints/{sending.endpoint}/async-invocations"
         headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-Inference-Id": sending.record.id}
         if "RequestTTLSeconds" in sending.attributes:
             headers["X-Amzn-SageMaker-RequestTTLSeconds"] = str(sending.attributes["RequestTTLSeconds"])
+        for name in ("ReplyTo", "Filename"):
+            if name in sending.attributes:
+                headers[HEADERS[name]] = str(sending.attributes[name])
         if with_key:
             headers["Idempotency-Key"] = f"key-{sending.record.id}"
         if fraction(self.seed, "wait", sending.record.id) < WAITING:

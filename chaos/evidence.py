@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,6 +16,10 @@ INFERENCE_ID_HEADER = "x-amzn-sagemaker-inference-id"
 LOCATION_HEADERS = ("x-amzn-sagemaker-outputlocation", "x-amzn-sagemaker-failurelocation")
 
 INVOKE, PUBLISH, SEND, KEEP = "InvokeEndpointAsync", "Publish", "SendMessageBatch", "SendMessage"
+PUBLISH_RESULTS, PUT, END_TASK, END_CALLBACK = "PublishBatch", "PutEvents", "SendTask", "SendCallback"
+ENDINGS = (END_TASK, END_CALLBACK)
+# By which results are sent.
+SENDS = (SEND, PUBLISH_RESULTS, PUT, *ENDINGS)
 
 
 def subjects(
@@ -30,16 +34,52 @@ def subjects(
         if service == "sns":
             message = parse_qs(body.decode())["Message"][0]
             return PUBLISH, [of_notification(json.loads(message))]
-        if service == "sqs":
-            call = json.loads(body)
-            if "MessageBody" in call:
-                return KEEP, [of_dead_letter(call)]
-            entries = call.get("Entries", [])
-            return SEND, [of_notification(json.loads(entry["MessageBody"])) for entry in entries]
+        if service == "sqs" and "MessageBody" in (call := json.loads(body)):
+            return KEEP, [of_dead_letter(call)]
+        if service in RESULTS_IN:
+            operation, results_in = RESULTS_IN[service]
+            return operation, [of_notification(json.loads(result)) for result in results_in(body)]
     except (ValueError, KeyError, TypeError, AttributeError):
         # A call that is none of these is passed on all the same.
         return f"{service} {method}", []
     return f"{service} {method}", []
+
+
+def sent(body: bytes) -> list[str]:
+    """The results in a call of SendMessageBatch."""
+    return [entry["MessageBody"] for entry in json.loads(body).get("Entries", [])]
+
+
+def published(body: bytes) -> list[str]:
+    """The results in a call of PublishBatch."""
+    fields = parse_qs(body.decode())
+    return [values[0] for name, values in fields.items() if name.endswith(".Message")]
+
+
+def put(body: bytes) -> list[str]:
+    """The results in a call of PutEvents."""
+    return [entry["Detail"] for entry in json.loads(body)["Entries"]]
+
+
+def told_task(body: bytes) -> list[str]:
+    """The result in a call of SendTaskSuccess or SendTaskFailure."""
+    call = json.loads(body)
+    return [call["output"] if "output" in call else call["cause"]]
+
+
+def told_callback(body: bytes) -> list[str]:
+    """The result in a call of SendDurableExecutionCallbackSuccess or -Failure."""
+    call = json.loads(body)
+    return [call["ErrorData"] if "ErrorData" in call else body.decode()]
+
+
+RESULTS_IN: Mapping[str, tuple[str, Callable[[bytes], list[str]]]] = {
+    "sqs": (SEND, sent),
+    "topics": (PUBLISH_RESULTS, published),
+    "events": (PUT, put),
+    "states": (END_TASK, told_task),
+    "lambda": (END_CALLBACK, told_callback),
+}
 
 
 def of_dead_letter(message: Mapping[str, Any]) -> tuple[str, str]:

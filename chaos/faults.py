@@ -18,7 +18,8 @@ EXPIRED, THROTTLED, UNAVAILABLE, DROPPED_BEFORE, DROPPED_AFTER, DELAYED = (
 FAULTS = (EXPIRED, THROTTLED, UNAVAILABLE, DROPPED_BEFORE, DROPPED_AFTER, DELAYED)
 REFUSALS = (EXPIRED, THROTTLED, UNAVAILABLE)
 
-SERVICES = ("sagemaker", "s3", "sqs", "sns")
+# `sns` is called by SageMaker, `topics` by the bridge.
+SERVICES = ("sagemaker", "s3", "sqs", "sns", "topics", "events", "states", "lambda")
 
 # What AWS answers: status and code, by service.
 ANSWERS: Mapping[str, Mapping[str, tuple[int, str]]] = {
@@ -34,6 +35,26 @@ ANSWERS: Mapping[str, Mapping[str, tuple[int, str]]] = {
         UNAVAILABLE: (503, "ServiceUnavailable"),
     },
     "sns": {EXPIRED: (403, "ExpiredToken"), THROTTLED: (400, "Throttling"), UNAVAILABLE: (503, "ServiceUnavailable")},
+    "topics": {
+        EXPIRED: (403, "ExpiredToken"),
+        THROTTLED: (400, "Throttling"),
+        UNAVAILABLE: (503, "ServiceUnavailable"),
+    },
+    "events": {
+        EXPIRED: (400, "ExpiredTokenException"),
+        THROTTLED: (400, "ThrottlingException"),
+        UNAVAILABLE: (500, "InternalException"),
+    },
+    "states": {
+        EXPIRED: (400, "ExpiredTokenException"),
+        THROTTLED: (400, "ThrottlingException"),
+        UNAVAILABLE: (503, "ServiceUnavailable"),
+    },
+    "lambda": {
+        EXPIRED: (403, "ExpiredTokenException"),
+        THROTTLED: (429, "TooManyRequestsException"),
+        UNAVAILABLE: (500, "ServiceException"),
+    },
 }
 
 
@@ -72,12 +93,13 @@ def refusal(service: str, fault: str) -> tuple[int, dict[str, str], bytes]:
     if service == "s3":
         body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>chaos</RequestId></Error>"
         return status, {"content-type": "application/xml"}, body.encode()
-    if service == "sns":
+    if service in ("sns", "topics"):
         inner = f"<Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>"
         body = f"<ErrorResponse><Error>{inner}</Error><RequestId>chaos</RequestId></ErrorResponse>"
         return status, {"content-type": "text/xml"}, body.encode()
-    if service == "sqs":
-        body = f'{{"__type":"com.amazonaws.sqs#{code}","message":"{message}"}}'
-        return status, {"content-type": "application/x-amz-json-1.0"}, body.encode()
+    if service in ("sqs", "events", "states"):
+        body = f'{{"__type":"com.amazonaws.{service}#{code}","message":"{message}"}}'
+        version = "1.1" if service == "events" else "1.0"
+        return status, {"content-type": f"application/x-amz-json-{version}"}, body.encode()
     headers = {"content-type": "application/json", "x-amzn-errortype": code}
     return status, headers, f'{{"Message":"{message}"}}'.encode()

@@ -12,11 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from local.destinations import RESULTS
+
 # Validity of a request: what the bridge has to do with it.
 VALID, FAILING, REFUSED = "valid", "failing model", "to be refused"
 # What its sender knows after having sent it.
 ACCEPTED, TURNED_DOWN, UNKNOWN = "accepted", "turned down", "unknown"
-SQS, HTTP, HTTP_KEY = "SQS", "HTTP", "HTTP with Idempotency-Key"
+SQS, HTTP, HTTP_KEY, DIRECT = "SQS", "HTTP", "HTTP with Idempotency-Key", "direct invocation"
+# Ways whose sender asks again after an error.
+ASKING_AGAIN = (HTTP_KEY, DIRECT)
 # What `submit` adds to the attributes of a message that it puts into the dead-letter queue.
 REASON = "FailureReason"
 
@@ -34,22 +38,31 @@ class Request:
     status: int = 0
     """By HTTP: of the last answer."""
     tries: int = 1
-    """By HTTP: how often the sender asked."""
+    """By HTTP and direct invocation: how often the sender asked."""
     whole: str = ""
     """By SQS: digest of body and attributes, by which a dead letter must be recognised."""
     output: str = ""
     """Digest of the output of a model that echoes."""
+    to: str = RESULTS
+    """The way by which the sender wants the result."""
+    token: str = ""
+    """Name of the task or callback that waits for the result."""
+    timed_out: bool = False
+    """Whether that waits no more, and has no result."""
 
 
 @dataclass
 class Result:
-    """A message of the results queue."""
+    """A result, wherever it came: a message, the end of a task or callback, an output that its sender polled for."""
 
     id: str
     status: str
     location: str | None = None
     output: str | None = None
     """Digest of its output."""
+    way: str = RESULTS
+    token: str = ""
+    """Name of the task or callback that it ended."""
 
 
 @dataclass

@@ -24,9 +24,10 @@ from chaos.checker import Verdict, check
 from chaos.collector import QUIET_SECONDS, Collector
 from chaos.drive import Driver
 from chaos.ledger import SQS, Ledger, read_calls
-from chaos.requests import Sending, sendings
+from chaos.requests import TO_RESULTS, Sending, sendings
 from chaos.run import REPORTS
 from chaos.stack import ChaosStack
+from local.destinations import Destinations
 from local.signals import run_to_its_end
 
 SEED = 1
@@ -79,23 +80,25 @@ def load(minutes: float, rate: float, backlog: int) -> tuple[dict[str, Any], Ver
     """Both parts on one stack; the figures, and the account."""
     ledger = Ledger(SEED)
     with ChaosStack("load") as stack:
-        collector = Collector(stack)
+        destinations = Destinations(stack)
+        collector = Collector(stack, destinations)
         sampler = Sampler(stack, collector).start()
         try:
             count = int(minutes * 60 * rate)
             begun = time.monotonic()
-            sent = Driver(stack, SEED, rate).run(sendings(SEED, count))
+            sent = Driver(stack, destinations, SEED, rate).run(sendings(SEED, count, to=TO_RESULTS))
             driven = time.monotonic() - begun
             quiet(collector)
             sustained = len(sampler.results)
-            filled, filling = fill(stack, backlog)
+            filled, filling = fill(stack, destinations, backlog)
             sent += filled
             drained = quiet(collector)
         finally:
             sampler.stop()
             collector.stop()
-        ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = collector.end()
         ledger.requests = [sending.record for sending in sent]
+        ended = collector.end(ledger.requests)
+        ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = ended
         ledger.calls = read_calls(stack.proxy_log)
     verdict = check(ledger)
     figures = {
@@ -123,16 +126,16 @@ def quiet(collector: Collector) -> float:
     return time.monotonic() - begun - QUIET_SECONDS
 
 
-def fill(stack: ChaosStack, backlog: int) -> tuple[list[Sending], float]:
+def fill(stack: ChaosStack, destinations: Destinations, backlog: int) -> tuple[list[Sending], float]:
     """Fills the request queue while nobody takes its messages; then lets them be taken."""
     functions = stack.client("lambda")
     function = stack.resource("SubmitFunction")
     mapping = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"][0]["UUID"]
     functions.update_event_source_mapping(UUID=mapping, Enabled=False)
     begun = time.monotonic()
-    everything = sendings(SEED + 1, 10 * backlog, "b")
+    everything = sendings(SEED + 1, 10 * backlog, "b", TO_RESULTS)
     waiting = (sending for sending in everything if sending.record.way == SQS and len(sending.body) < BACKLOG_BYTES)
-    sent = Driver(stack, SEED + 1, FAST).run(itertools.islice(waiting, backlog))
+    sent = Driver(stack, destinations, SEED + 1, FAST).run(itertools.islice(waiting, backlog))
     seconds = time.monotonic() - begun
     functions.update_event_source_mapping(UUID=mapping, Enabled=True)
     return sent, seconds

@@ -8,15 +8,33 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chaos.faults import fraction
-from chaos.ledger import FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request, digest, whole
+from chaos.ledger import DIRECT, FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request, digest, whole
 from chaos.stack import ECHO, FORBIDDEN
 from chaos.stack import FAILING as FAILING_ENDPOINT
 from local.cases import POINTER_CLASS
+from local.destinations import BUS, CALLBACK, FIFO_QUEUE, NOBODY, QUEUE, RESULTS, TASK, TOPIC
 
-WAYS = ((SQS, 0.70), (HTTP, 0.15), (HTTP_KEY, 0.15))
+WAYS = ((SQS, 0.60), (HTTP, 0.14), (HTTP_KEY, 0.13), (DIRECT, 0.13))
+# To where results are wanted.
+TO = (
+    (QUEUE, 0.12),
+    (FIFO_QUEUE, 0.08),
+    (TOPIC, 0.10),
+    (BUS, 0.10),
+    (NOBODY, 0.05),
+    (TASK, 0.05),
+    (CALLBACK, 0.04),
+    (RESULTS, 0.46),
+)
+TO_RESULTS = ((RESULTS, 1.0),)
+# Of tasks and callbacks, those that wait for so short a time that some results come too late.
+HASTY = 0.15
 OVER_INLINE, OVER_RESULT = 128_001, 262_145
 # Of requests by SQS that name no inference id: the message's id becomes it.
 NAMELESS = 0.1
+
+
+Choices = tuple[tuple[str, float], ...]
 
 
 @dataclass
@@ -29,6 +47,8 @@ class Sending:
     upload: bytes | None = None
     """What a pointer's object holds; `attributes` and `body` are completed with its place."""
     endpoint: str = ECHO
+    is_hasty: bool = False
+    """Whether its task or callback waits for a second only."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +83,7 @@ def to_endpoint(name: str) -> Callable[[Sending, bytes], None]:
 
     def shape(sending: Sending, _payload: bytes) -> None:
         sending.endpoint = name
-        if sending.record.way == SQS:
+        if sending.record.way in (SQS, DIRECT):
             sending.attributes["EndpointName"] = name
 
     return shape
@@ -93,16 +113,26 @@ KINDS: Mapping[bool, tuple[Kind, ...]] = {
 }
 
 
-def sendings(seed: int, count: int, prefix: str = "r") -> Iterator[Sending]:
-    """The run's requests: the same ones for the same seed."""
+def sendings(seed: int, count: int, prefix: str = "r", to: Choices = TO) -> Iterator[Sending]:
+    """The run's requests: the same ones for the same seed. `to`: where results are wanted, with each its share."""
     for number in range(count):
-        yield sending_of(seed, number, f"{prefix}-{seed}-{number}")
+        sending = sending_of(seed, number, f"{prefix}-{seed}-{number}")
+        sending.record.to = destination_of(sending.record, pick(to, fraction(seed, "to", number)))
+        sending.is_hasty = fraction(seed, "hasty", number) < HASTY
+        yield sending
+
+
+def destination_of(record: Request, way: str) -> str:
+    """Where a result is wanted: by HTTP no task or callback can be named; nobody can poll for an unknown failure."""
+    by_http = record.way in (HTTP, HTTP_KEY) and way in (TASK, CALLBACK)
+    cannot_poll = way == NOBODY and record.validity == FAILING
+    return RESULTS if by_http or cannot_poll else way
 
 
 def sending_of(seed: int, number: int, inference_id: str) -> Sending:
     """The request of this number."""
     way = pick(WAYS, fraction(seed, "way", number))
-    kinds = KINDS[way == SQS]
+    kinds = KINDS[way in (SQS, DIRECT)]
     kind = pick(tuple((kind, kind.share) for kind in kinds), fraction(seed, "kind", number))
     low, high = kind.size
     payload = payload_of(seed, number, low + int(fraction(seed, "size", number) * (high - low)))
@@ -129,9 +159,16 @@ def payload_of(seed: int, number: int, size: int) -> bytes:
     return text + b"." * max(size - len(text), 0)
 
 
-def complete(sending: Sending, bucket: str) -> None:
-    """Fills in what depends on the bucket, and the digest by which a dead letter is recognised."""
-    if sending.upload is not None:
+def complete(sending: Sending, bucket: str, address: Mapping[str, str]) -> None:
+    """Fills in what depends on the stack, and the digest by which a dead letter is recognised."""
+    sending.attributes |= address
+    if sending.record.to == NOBODY:
+        # The name of the output, by which its sender polls for it.
+        sending.attributes["Filename"] = sending.record.token = f"{sending.record.id}.out"
+    if sending.upload is not None and sending.record.way == DIRECT:
+        # Pointers are SQS's.
+        sending.attributes["InputLocation"] = f"s3://{bucket}/{pointer_key(sending)}"
+    elif sending.upload is not None:
         place = {"s3BucketName": bucket, "s3Key": pointer_key(sending)}
         sending.body = json.dumps([POINTER_CLASS, place]).encode()
         sending.attributes["ExtendedPayloadSize"] = len(sending.upload)

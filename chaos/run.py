@@ -22,6 +22,7 @@ from chaos.ledger import Ledger, read_calls, read_timeouts
 from chaos.report import as_json, as_text
 from chaos.requests import sendings
 from chaos.stack import ChaosStack
+from local.destinations import Destinations
 from local.signals import run_to_its_end
 from local.stack import ROOT
 
@@ -47,10 +48,11 @@ def chaos(
         begun = time.monotonic()
         if prepare:
             prepare(running)
+        destinations = Destinations(running)
         disturber = None if prepare else Disturber(running, seed).start()
-        collector = Collector(running)
+        collector = Collector(running, destinations)
         try:
-            sent = Driver(running, seed, rate).run(sendings(seed, requests))
+            sent = Driver(running, destinations, seed, rate).run(sendings(seed, requests))
             ledger.seconds["driven"] = time.monotonic() - begun
             if disturber:
                 ledger.injected = disturber.end()
@@ -59,14 +61,15 @@ def chaos(
             if not collector.wait_until_quiet(QUIET_TIMEOUT_SECONDS):
                 raise TimeoutError(f"seed {seed}: {collector.under_way()} messages under way, too soon for an account")
             ledger.seconds["drained"] = time.monotonic() - mended
-            ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = collector.end()
+            ledger.requests = [sending.record for sending in sent]
+            ended = collector.end(ledger.requests)
+            ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = ended
         except BaseException:
             # No wait for what nobody wants to know any more.
             collector.stop()
             if disturber:
                 disturber.stop()
             raise
-        ledger.requests = [sending.record for sending in sent]
         ledger.calls = read_calls(running.proxy_log)
         ledger.timeouts = read_timeouts(running.ministack_log)
     return ledger

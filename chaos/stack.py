@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from chaos.faults import SERVICES
+from local.destinations import PARAMETERS
 from local.processes import Process, ReservedPort
 from local.stack import READY_TIMEOUT_SECONDS, ROOT, LocalStack
 
@@ -20,6 +22,16 @@ ECHO, FAILING, FORBIDDEN = "echo", "failing", "someone-elses"
 # time, and calls have to outlast the function, so that batches end at the deadline too.
 FUNCTION_TIMEOUT_SECONDS = 6
 VISIBILITY_TIMEOUT_SECONDS = 8
+
+# As the SDKs call the services of the functions' calls, by the proxy's ways.
+ENDPOINT_VARIABLES = {
+    "s3": "S3",
+    "sqs": "SQS",
+    "topics": "SNS",
+    "events": "EVENTBRIDGE",
+    "states": "SFN",
+    "lambda": "LAMBDA",
+}
 
 # The emulator's own tries of a Publish: SageMaker's way to SNS is not what is tested.
 EMULATOR_MAX_ATTEMPTS = 10
@@ -37,13 +49,14 @@ class ChaosStack(LocalStack):
         visibility_timeout_seconds: int = VISIBILITY_TIMEOUT_SECONDS,
         **more: Any,
     ) -> None:
-        self._ports = {way: ReservedPort() for way in ("control", "sagemaker", "s3", "sqs", "sns")}
+        self._ports = {way: ReservedPort() for way in ("control", *SERVICES)}
         self.function_timeout_seconds = function_timeout_seconds
         super().__init__(
             {ECHO: "echo", FAILING: "fail"},
             parameters={
                 "NotificationDelivery": "QUEUE",
                 "HttpAuth": "NONE",
+                **PARAMETERS,
                 "SageMakerRuntimeEndpointUrl": self.proxied("sagemaker"),
                 **(parameters or {}),
             },
@@ -94,7 +107,7 @@ class ChaosStack(LocalStack):
     def _start_ministack(self) -> None:
         log = self.directory / "proxy.log"
         aws = f"127.0.0.1:{self.port}"
-        upstreams = {"sagemaker": self.emulator_url.removeprefix("http://"), "s3": aws, "sqs": aws, "sns": aws}
+        upstreams = dict.fromkeys(SERVICES, aws) | {"sagemaker": self.emulator_url.removeprefix("http://")}
         ways = [f"{way}={self._ports[way].release()}={address}" for way, address in upstreams.items()]
         control = str(self._ports["control"].release())
         command = [sys.executable, "-m", "chaos.proxy", "--control", control, "--log", str(self.proxy_log), *ways]
@@ -105,7 +118,7 @@ class ChaosStack(LocalStack):
 
     def _deploy(self) -> None:
         super()._deploy()
-        ways = {"AWS_ENDPOINT_URL_S3": self.proxied("s3"), "AWS_ENDPOINT_URL_SQS": self.proxied("sqs")}
+        ways = {f"AWS_ENDPOINT_URL_{name}": self.proxied(way) for way, name in ENDPOINT_VARIABLES.items()}
         for function in ("SubmitFunction", "CollectFunction"):
             self.configure(function, ways, Timeout=self.function_timeout_seconds)
 

@@ -1,4 +1,4 @@
-"""`make demo`: one request of each kind through the whole bridge, each outcome checked to the byte."""
+"""`make demo`: one request of each kind and for each return address through the whole bridge, checked to the byte."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from doctor.report import standard_output
+from local import addressed
 from local.bridge import Bridge
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge, stored_inputs
+from local.destinations import PARAMETERS, Destinations
 from local.signals import run_to_its_end
 from local.stack import LocalStack
 
@@ -50,8 +52,12 @@ def main() -> int:
     def report(line: str) -> None:
         console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False, soft_wrap=True)
 
-    with LocalStack({ECHO_ENDPOINT: "echo", FAILING_ENDPOINT: "fail"}, name="demo", report=report) as stack:
+    endpoints = {ECHO_ENDPOINT: "echo", FAILING_ENDPOINT: "fail"}
+    with LocalStack(endpoints, parameters=PARAMETERS, name="demo", report=report) as stack:
         failures = run(stack, all_cases(), report, console)
+        report("one request for each return address, by SQS, direct invocation and HTTP:")
+        console.print()
+        failures += addressed.show(stack, Destinations(stack), console)
         stack.keep_logs = bool(failures)
         if failures:
             console.print(f"\nlogs: {stack.directory}", markup=False, soft_wrap=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from chaos import causes, checker
 from chaos.checker import check
-from chaos.evidence import INVOKE, KEEP, PUBLISH, SEND, subjects
+from chaos.evidence import END_CALLBACK, END_TASK, INVOKE, KEEP, PUBLISH, PUBLISH_RESULTS, PUT, SEND, subjects
 from chaos.faults import DELAYED, DROPPED_AFTER
 from chaos.ledger import (
     FAILING,
@@ -32,6 +33,7 @@ from chaos.ledger import (
     whole,
 )
 from chaos.report import as_text
+from local.destinations import BUS, CALLBACK, FIFO_QUEUE, NOBODY, QUEUE, RESULTS, TASK, TOPIC, WAYS_OUT
 
 AT = "s3://bucket/output/a.out"
 AGAIN = "s3://bucket/output/b.out"
@@ -145,6 +147,89 @@ def test_a_promise_that_was_not_kept_is_said(ledger: Ledger, problem: str) -> No
     verdict = check(ledger)
     assert any(problem in sentence for sentence in verdict.broken), verdict.broken
     assert not verdict.is_kept
+
+
+def by(way: str, token: str = "") -> Result:
+    """The result of the request, by this way."""
+    return Result(**vars(result()) | {"way": way, "token": token})
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_a_result_is_accounted_for_on_the_way_that_was_asked_for(way: str) -> None:
+    token = "t" if way in (TASK, CALLBACK) else ""
+    verdict = check(Ledger(requests=[request(to=way, token=token)], results=[by(way, token)], calls=path()))
+    assert verdict.is_kept, verdict
+    assert verdict.ends == {checker.ANSWERED: 1}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+@pytest.mark.parametrize("other", WAYS_OUT)
+def test_a_result_on_a_way_that_nobody_asked_for_is_said(way: str, other: str) -> None:
+    verdict = check(Ledger(requests=[request(to=other)], results=[by(way)], calls=path()))
+    assert verdict.is_kept == (way == other), verdict
+    assert not verdict.lost
+
+
+@pytest.mark.parametrize("way", [QUEUE, FIFO_QUEUE, TOPIC, BUS, NOBODY])
+def test_a_result_on_two_ways_is_said_whatever_explains_that_there_are_two(way: str) -> None:
+    calls = [*path(), call(SEND, 4, "s2")]
+    ledger = Ledger(requests=[request(to=way)], results=[by(way), by(RESULTS)], calls=calls)
+    assert check(ledger).broken == [f"r: wanted its result by {way}, and has one by {RESULTS}"]
+
+
+@pytest.mark.parametrize("way", [TASK, CALLBACK])
+def test_the_result_of_what_waits_no_more_is_on_the_results_queue_once(way: str) -> None:
+    ledger = Ledger(requests=[request(to=way, token="t")], results=[result()], calls=path())
+    assert len(check(ledger).broken) == 1
+    ledger.requests[0].timed_out = True
+    assert check(ledger).is_kept
+    ledger.results = [result(), result()]
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+    ledger.results = []
+    assert check(ledger).lost == ["r: SQS, small"]
+
+
+@pytest.mark.parametrize(("way", "operation"), [(TASK, END_TASK), (CALLBACK, END_CALLBACK)])
+def test_what_had_ended_without_being_told_has_its_result_on_the_results_queue_too(way: str, operation: str) -> None:
+    first = Call(3, way, operation, "e", [["r", AT]], DROPPED_AFTER, forwarded=True, status=200)
+    again = Call(4, way, operation, "e", [["r", AT]], None, forwarded=True, status=400)
+    ledger = Ledger(requests=[request(to=way, token="t")], results=[by(way, "t"), result()])
+    ledger.calls = [*path()[:2], first, again]
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+    ledger.calls.append(call(SEND, 5, "s"))
+    verdict = check(ledger)
+    assert verdict.is_kept, verdict
+    assert verdict.duplicates == {causes.SENT_TO_QUEUE_TOO: 1}
+
+
+def test_a_result_that_ends_the_task_of_somebody_else_is_said() -> None:
+    verdict = check(Ledger(requests=[request(to=TASK, token="t")], results=[by(TASK, "another")], calls=path()))
+    assert verdict.broken == ["r: has ended the task of somebody else"]
+
+
+def test_an_output_that_sagemaker_left_out_is_its_loss_only_if_nobody_else_was_to_fetch_it() -> None:
+    calls = path()[:2]
+    assert check(Ledger(requests=[request(to=NOBODY)], calls=calls)).ends == {checker.NOT_THERE: 1}
+    assert check(Ledger(requests=[request(to=TOPIC)], calls=calls)).lost
+    assert check(Ledger(requests=[request(to=NOBODY)])).lost
+
+
+NOTIFICATION = json.dumps({"inferenceId": "r", "responseParameters": {"outputLocation": AT}})
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "body"),
+    [
+        ("topics", PUBLISH_RESULTS, urlencode({"PublishBatchRequestEntries.member.1.Message": NOTIFICATION})),
+        ("events", PUT, json.dumps({"Entries": [{"Detail": NOTIFICATION}]})),
+        ("states", END_TASK, json.dumps({"taskToken": "t", "output": NOTIFICATION})),
+        ("states", END_TASK, json.dumps({"taskToken": "t", "error": "ModelError", "cause": NOTIFICATION})),
+        ("lambda", END_CALLBACK, NOTIFICATION),
+        ("lambda", END_CALLBACK, json.dumps({"ErrorType": "ModelError", "ErrorData": NOTIFICATION})),
+    ],
+)
+def test_the_call_that_sends_a_result_is_known_in_each_protocol(service: str, operation: str, body: str) -> None:
+    assert subjects(service, "POST", {}, body.encode()) == (operation, [("r", AT)])
 
 
 def sdk_tried_again(operation: str) -> list[Call]:

@@ -138,6 +138,10 @@ CALLS = {
     "s3": lambda s3: s3.put_object(Bucket="b", Key="k", Body=b"x"),
     "sqs": lambda sqs: sqs.send_message_batch(QueueUrl="http://x/0/q", Entries=[{"Id": "0", "MessageBody": "{}"}]),
     "sns": lambda sns: sns.publish(TopicArn="arn:aws:sns:us-east-1:0:t", Message="{}"),
+    "topics": lambda sns: sns.publish(TopicArn="arn:aws:sns:us-east-1:0:t", Message="{}"),
+    "events": lambda events: events.put_events(Entries=[{"Source": "s", "DetailType": "t", "Detail": "{}"}]),
+    "states": lambda states: states.send_task_success(taskToken="t", output="{}"),
+    "lambda": lambda functions: functions.send_durable_execution_callback_success(CallbackId="AAAA", Result=b"{}"),
     "sagemaker": lambda runtime: runtime.invoke_endpoint_async(EndpointName="e", InputLocation="s3://b/k"),
 }
 
@@ -146,7 +150,8 @@ CALLS = {
 def test_an_sdk_understands_each_refusal(service: str, tmp_path: Path) -> None:
     with proxied(service, tmp_path) as (address, control, _log):
         config = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"})
-        name = "sagemaker-runtime" if service == "sagemaker" else service
+        names = {"sagemaker": "sagemaker-runtime", "topics": "sns", "states": "stepfunctions"}
+        name = names.get(service, service)
         aws = aws_client(name, f"http://{address}", config=config)
         codes = []
         for fault in REFUSALS:
@@ -155,5 +160,5 @@ def test_an_sdk_understands_each_refusal(service: str, tmp_path: Path) -> None:
                 CALLS[service](aws)
             codes.append(refused.value.response["Error"]["Code"])
         assert codes[0].startswith("ExpiredToken")
-        assert codes[1].startswith(("Throttling", "SlowDown"))
-        assert codes[2] in ("ServiceUnavailable", "InternalError")
+        assert codes[1].startswith(("Throttling", "SlowDown", "TooManyRequests"))
+        assert codes[2] in ("ServiceUnavailable", "InternalError", "InternalException", "ServiceException")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from local.bridge import REGION, body_json, wait_for
+from local.pipelines import ACCOUNT, asking, create_durable_function, create_role, inbox
 from local.stack import ROOT, LocalStack
-from tests.e2e.pipelines import ACCOUNT, asking, create_durable_function, create_role, inbox
 from tests.e2e.test_requests import attribute
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:answers"

@@ -8,15 +8,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from local.bridge import REGION
-from local.stack import LocalStack
+from local.bridge import REGION, Bridge
 
 ACCOUNT = "000000000000"
 # What the state machine catches, each in a state of that name.
 CAUGHT = ("ModelError", "ValidationError", "States.Timeout")
 
 
-def inbox(stack: LocalStack, name: str, **attributes: str) -> str:
+def inbox(stack: Bridge, name: str, **attributes: str) -> str:
     """A queue that SNS and EventBridge may send to, an output of the stack under its name; its ARN."""
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
     services = ["sns.amazonaws.com", "events.amazonaws.com"]
@@ -27,26 +26,22 @@ def inbox(stack: LocalStack, name: str, **attributes: str) -> str:
     return arn
 
 
-def asking(request: dict[str, Any], timeout_seconds: int) -> dict[str, Any]:
-    """A state machine that sends a request and waits for its result."""
-    caught = [{"ErrorEquals": [name], "ResultPath": "$.caught", "Next": name} for name in CAUGHT]
-    return {
-        "StartAt": "Ask",
-        "States": {
-            "Ask": {
-                "Type": "Task",
-                "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
-                "Parameters": request,
-                "TimeoutSeconds": timeout_seconds,
-                "Catch": caught,
-                "End": True,
-            },
-            **{name: {"Type": "Pass", "End": True} for name in CAUGHT},
-        },
+def asking(request: dict[str, Any], timeout_seconds: int, caught: tuple[str, ...] = CAUGHT) -> dict[str, Any]:
+    """A state machine that sends a message and waits until somebody ends its task."""
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": request,
+        "TimeoutSeconds": timeout_seconds,
+        "End": True,
     }
+    if caught:
+        ask["Catch"] = [{"ErrorEquals": [name], "ResultPath": "$.caught", "Next": name} for name in caught]
+    ends = {name: {"Type": "Pass", "End": True} for name in caught}
+    return {"StartAt": "Ask", "States": {"Ask": ask, **ends}}
 
 
-def create_role(stack: LocalStack, name: str, service: str, actions: list[str]) -> str:
+def create_role(stack: Bridge, name: str, service: str, actions: list[str]) -> str:
     """A role that the service assumes and that allows these actions; its ARN."""
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     allow = {"Effect": "Allow", "Action": actions, "Resource": "*"}
@@ -57,7 +52,7 @@ def create_role(stack: LocalStack, name: str, service: str, actions: list[str]) 
     return role
 
 
-def create_durable_function(stack: LocalStack, name: str) -> None:
+def create_durable_function(stack: Bridge, name: str) -> None:
     """The function of durable_function.py."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

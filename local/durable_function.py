@@ -12,6 +12,7 @@ import boto3
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Asks when it is first invoked, waits while the callback does, ends with what that came to."""
     operations = event["InitialExecutionState"]["Operations"]
     callback = next((operation for operation in operations if operation["Type"] == "CALLBACK"), None)
     if callback is None:
