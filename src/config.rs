@@ -19,7 +19,7 @@ pub use urls::{HttpUrl, QueueUrl};
 use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 20] = [
+pub const VARIABLES: [(&str, &str, &str); 22] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
@@ -40,6 +40,8 @@ pub const VARIABLES: [(&str, &str, &str); 20] = [
     (RESULT_BODY_LIMIT, "collect", "262144"),
     (RESULT_FORMAT, "collect", "`notification`"),
     (RESULT_LOCATION, "collect", "required by `raw`"),
+    (PENDING_LOCATION, "both", "unset"),
+    (ANSWER_GRACE, "submit", "600"),
 ];
 
 const ENDPOINT_NAME: &str = "BRIDGE_ENDPOINT_NAME";
@@ -62,6 +64,8 @@ const REPLY_TO_ARNS: &str = "BRIDGE_REPLY_TO_ARNS";
 const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
 const RESULT_FORMAT: &str = "BRIDGE_RESULT_FORMAT";
 const RESULT_LOCATION: &str = "BRIDGE_RESULT_LOCATION";
+const PENDING_LOCATION: &str = "BRIDGE_PENDING_LOCATION";
+const ANSWER_GRACE: &str = "BRIDGE_ANSWER_GRACE_SECONDS";
 
 const DEFAULT_CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
@@ -105,6 +109,10 @@ pub struct SubmitConfig {
     pub results_queue_url: Option<QueueUrl>,
     /// The routes that a request's `ReplyTo` may name.
     pub reply_to: Vec<Route>,
+    /// Where accepted requests are remembered until they are answered; `None`: they are not.
+    pub pending_location: Option<S3Prefix>,
+    /// How long after its last possible moment an answer may be missing, in seconds.
+    pub answer_grace_seconds: u64,
 }
 
 /// Configuration of `collect`.
@@ -122,6 +130,8 @@ pub struct CollectConfig {
     pub result_format: ResultFormat,
     /// Notifications of one batch in flight at once.
     pub max_concurrency: NonZeroUsize,
+    /// Where `submit` remembers accepted requests; `None`: it does not.
+    pub pending_location: Option<S3Prefix>,
 }
 
 /// What a result message looks like.
@@ -179,6 +189,8 @@ impl SubmitConfig {
         let dead_letter_queue_url = variables.optional(DEAD_LETTER_QUEUE_URL, QueueUrl::from_str);
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
         let reply_to = variables.routes(REPLY_TO_ARNS);
+        let pending_location = variables.optional(PENDING_LOCATION, S3Prefix::from_str);
+        let answer_grace_seconds = variables.number(ANSWER_GRACE, 60..=86_400);
         if dead_letter_queue_url.is_some() && dead_letter_queue_url == results_queue_url {
             variables.problems.push(format!("{DEAD_LETTER_QUEUE_URL}: must be another queue than {RESULTS_QUEUE_URL}"));
         }
@@ -209,6 +221,13 @@ impl SubmitConfig {
         if deduplicate && idempotency_location.is_none() {
             variables.problems.push(format!("{DEDUPLICATE}: needs {IDEMPOTENCY_LOCATION}, where it keeps its records"));
         }
+        let no_records_of = idempotency_location
+            .as_ref()
+            .is_none_or(|other| pending_location.as_ref().is_none_or(|location| !other.overlaps(location)));
+        if let Some(location) = pending_location.as_ref().filter(|location| !is_apart(location) || !no_records_of) {
+            let problem = "must have nothing in common with the locations of inputs, outputs and idempotency keys";
+            variables.problems.push(format!("{PENDING_LOCATION}: {problem}; it is `{location}`"));
+        }
         variables.finish(Self {
             allowed_endpoints: allowed_endpoints.unwrap_or_else(|| vec![endpoint_name.clone()]),
             endpoint_name,
@@ -228,6 +247,8 @@ impl SubmitConfig {
             dead_letter_queue_url,
             results_queue_url,
             reply_to,
+            pending_location,
+            answer_grace_seconds: answer_grace_seconds.unwrap_or(600),
         })
     }
 }
@@ -253,6 +274,7 @@ impl CollectConfig {
         let result_body_limit_bytes = variables.number(RESULT_BODY_LIMIT, 0..=1_000_000);
         let result_format = variables.result_format();
         let max_concurrency = variables.concurrency();
+        let pending_location = variables.optional(PENDING_LOCATION, S3Prefix::from_str);
 
         let (Some(results_queue_url), Some(result_format)) = (results_queue_url, result_format) else {
             return Err(ConfigErrors(variables.problems));
@@ -264,6 +286,7 @@ impl CollectConfig {
             result_body_limit_bytes: result_body_limit_bytes.unwrap_or(262_144),
             result_format,
             max_concurrency,
+            pending_location,
         })
     }
 }

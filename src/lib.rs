@@ -23,6 +23,7 @@ pub mod invocation;
 pub mod location;
 mod notification;
 mod object;
+pub mod pending;
 mod pointer;
 pub mod return_address;
 pub mod submit;

@@ -12,7 +12,8 @@ mod values;
 use crate::config::Route;
 use crate::fault::Fault;
 use crate::invocation::{CUSTOM_ATTRIBUTES, HeaderText, Parameter, ParameterSource};
-pub(crate) use pair::{in_notification, split};
+use crate::pending::PendingKey;
+pub(crate) use pair::{in_notification, split, with_pending};
 pub use values::{CallbackId, GroupId, RouteName, TaskToken, TraceHeader};
 
 /// The parameter that names a route, or [`NOBODY`].
@@ -55,6 +56,8 @@ pub struct ReturnAddress {
     pub group_id: Option<GroupId>,
     /// X-Ray's header.
     pub trace_header: Option<TraceHeader>,
+    /// The key under which the request is remembered until its result is sent.
+    pub pending: Option<PendingKey>,
 }
 
 impl ReturnAddress {
@@ -90,7 +93,8 @@ impl ReturnAddress {
         let fits = |pair: &String| length(pair) <= CUSTOM_ATTRIBUTES_LIMIT_CHARS;
         let whole = self.pair();
         let pair = if fits(&whole) { whole } else { Self { trace_header: None, ..self.clone() }.pair() };
-        let pair = if fits(&pair) { pair } else { Self { to: self.to, ..Self::default() }.pair() };
+        let bare = || Self { to: self.to, pending: self.pending, ..Self::default() };
+        let pair = if fits(&pair) { pair } else { bare().pair() };
         if pair.is_empty() {
             return Ok(custom_attributes);
         }

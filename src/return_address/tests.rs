@@ -199,6 +199,7 @@ proptest! {
     ) {
         let callers = callers.filter(|callers| !pair::is_in(callers));
         let address = ReturnAddress {
+            pending: None,
             to: ReplyTo::Task(token.parse().unwrap()),
             group_id: group.map(|group| group.parse().unwrap()),
             trace_header: trace.map(|trace| trace.parse().unwrap()),

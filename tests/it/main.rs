@@ -16,6 +16,7 @@ mod http_wait;
 mod input_location;
 mod names;
 mod once;
+mod pending;
 mod properties;
 mod results_queue;
 mod return_address;

@@ -1,0 +1,4 @@
+//! `collect` with `BRIDGE_PENDING_LOCATION`: what is answered is forgotten, and what never was is found.
+
+mod store;
+
