@@ -24,6 +24,7 @@ mod start;
 mod submit_direct;
 mod submit_http;
 mod submit_sqs;
+mod sweep;
 mod ways_out;
 
 use std::collections::BTreeSet;
