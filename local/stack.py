@@ -255,8 +255,9 @@ class LocalStack(Bridge):
                 documents[policy["PolicyName"]] = version["Document"]
             for name, document in documents.items():
                 more = [added for statement in document["Statement"] for added in allowed_besides(statement)]
-                more_document = json.dumps({**document, "Statement": more})
-                iam.put_role_policy(RoleName=role, PolicyName=f"{name}-more", PolicyDocument=more_document)
+                if more:
+                    more_document = json.dumps({**document, "Statement": more})
+                    iam.put_role_policy(RoleName=role, PolicyName=f"{name}-more", PolicyDocument=more_document)
 
     def count_concurrency(self) -> None:
         """Gives the event source mappings their MaximumConcurrency once more, as a number.

@@ -7,15 +7,17 @@
 mod calls;
 mod delivery;
 mod flow;
+mod forget;
 mod memory;
 mod message;
 mod outcome;
 mod output;
 mod routing;
 mod sources;
+mod sweep;
 
 use aws_config::SdkConfig;
-use futures_util::future;
+use futures_util::{future, stream};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -95,24 +97,27 @@ impl Collect {
     }
 
     /// Passes on notifications; gives back those that could not be, by their message ids.
-    async fn pass_on(&self, deliveries: &[Delivery], deadline: Deadline) -> Vec<(String, Fault)> {
-        let mut failed = Vec::new();
-        let routed = self.route(deliveries, &mut failed);
+    async fn pass_on(&self, deliveries: Vec<Delivery>, deadline: Deadline) -> Vec<(String, Fault)> {
+        let (mut failed, mut answered) = (Vec::new(), Vec::new());
+        let routed = self.route(deliveries, &mut failed, &mut answered);
         let flows = routed.len();
-        let flow =
-            |(destination, attempts)| async move { Flow::new(self, destination, flows, deadline).run(attempts).await };
-        failed.extend(future::join_all(routed.into_iter().map(flow)).await.into_iter().flatten());
+        let flow = |(destination, attempts)| async move {
+            Flow::new(self, destination, flows, deadline).run::<Vec<_>>(stream::iter(attempts)).await
+        };
+        let flowing = future::join_all(routed.into_iter().map(flow));
+        let (refused, ()) = future::join(flowing, self.forget_all(answered, deadline)).await;
+        failed.extend(refused.into_iter().flatten());
         failed
     }
 
     /// Reads a notification, gets the response, and makes the result of the two for `destination`; `None` as for [`read`](Self::read).
     async fn result_of<'a>(
         &self,
-        attempt: Attempt<'a>,
+        attempt: &Attempt,
         destination: &dyn Destination,
         memory: &'a Memory,
     ) -> Result<Option<(ResultMessage, Room<'a>)>, Fault> {
-        let Some(notification) = self.read(attempt.delivery)? else { return Ok(None) };
+        let Some(notification) = self.read(&attempt.delivery)? else { return Ok(None) };
         let text = attempt.delivery.notification()?;
         let (mut message, room) = self.message(&notification, text, attempt, destination, memory).await?;
         if self.metrics.are_wanted() {

@@ -19,7 +19,7 @@ pub use urls::{HttpUrl, QueueUrl};
 use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 21] = [
+pub const VARIABLES: [(&str, &str, &str); 23] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
@@ -41,6 +41,8 @@ pub const VARIABLES: [(&str, &str, &str); 21] = [
     (RESULT_FORMAT, "collect", "`notification`"),
     (RESULT_LOCATION, "collect", "required by `raw`"),
     (METRICS, "both", "`false`"),
+    (PENDING_LOCATION, "both", "unset"),
+    (ANSWER_GRACE, "submit", "600"),
 ];
 
 const ENDPOINT_NAME: &str = "BRIDGE_ENDPOINT_NAME";
@@ -64,6 +66,8 @@ const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
 const RESULT_FORMAT: &str = "BRIDGE_RESULT_FORMAT";
 const RESULT_LOCATION: &str = "BRIDGE_RESULT_LOCATION";
 const METRICS: &str = "BRIDGE_METRICS";
+const PENDING_LOCATION: &str = "BRIDGE_PENDING_LOCATION";
+const ANSWER_GRACE: &str = "BRIDGE_ANSWER_GRACE_SECONDS";
 
 const DEFAULT_CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
@@ -109,6 +113,10 @@ pub struct SubmitConfig {
     pub reply_to: Vec<Route>,
     /// Whether metrics are written to the log.
     pub metrics: bool,
+    /// Where accepted requests are remembered until they are answered; `None`: they are not.
+    pub pending_location: Option<S3Prefix>,
+    /// How long after its last possible moment an answer may be missing, in seconds.
+    pub answer_grace_seconds: u64,
 }
 
 /// Configuration of `collect`.
@@ -128,6 +136,8 @@ pub struct CollectConfig {
     pub max_concurrency: NonZeroUsize,
     /// Whether metrics are written to the log.
     pub metrics: bool,
+    /// Where `submit` remembers accepted requests; `None`: it does not.
+    pub pending_location: Option<S3Prefix>,
 }
 
 /// What a result message looks like.
@@ -186,6 +196,8 @@ impl SubmitConfig {
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
         let reply_to = variables.routes(REPLY_TO_ARNS);
         let metrics = variables.flag(METRICS);
+        let pending_location = variables.optional(PENDING_LOCATION, S3Prefix::from_str);
+        let answer_grace_seconds = variables.number(ANSWER_GRACE, 60..=86_400);
         if dead_letter_queue_url.is_some() && dead_letter_queue_url == results_queue_url {
             variables.problems.push(format!("{DEAD_LETTER_QUEUE_URL}: must be another queue than {RESULTS_QUEUE_URL}"));
         }
@@ -216,6 +228,13 @@ impl SubmitConfig {
         if deduplicate && idempotency_location.is_none() {
             variables.problems.push(format!("{DEDUPLICATE}: needs {IDEMPOTENCY_LOCATION}, where it keeps its records"));
         }
+        let no_records_of = idempotency_location
+            .as_ref()
+            .is_none_or(|other| pending_location.as_ref().is_none_or(|location| !other.overlaps(location)));
+        if let Some(location) = pending_location.as_ref().filter(|location| !is_apart(location) || !no_records_of) {
+            let problem = "must have nothing in common with the locations of inputs, outputs and idempotency keys";
+            variables.problems.push(format!("{PENDING_LOCATION}: {problem}; it is `{location}`"));
+        }
         variables.finish(Self {
             allowed_endpoints: allowed_endpoints.unwrap_or_else(|| vec![endpoint_name.clone()]),
             endpoint_name,
@@ -236,6 +255,8 @@ impl SubmitConfig {
             results_queue_url,
             reply_to,
             metrics,
+            pending_location,
+            answer_grace_seconds: answer_grace_seconds.unwrap_or(600),
         })
     }
 }
@@ -262,6 +283,7 @@ impl CollectConfig {
         let result_format = variables.result_format();
         let max_concurrency = variables.concurrency();
         let metrics = variables.flag(METRICS);
+        let pending_location = variables.optional(PENDING_LOCATION, S3Prefix::from_str);
 
         let (Some(results_queue_url), Some(result_format)) = (results_queue_url, result_format) else {
             return Err(ConfigErrors(variables.problems));
@@ -274,6 +296,7 @@ impl CollectConfig {
             result_format,
             max_concurrency,
             metrics,
+            pending_location,
         })
     }
 }

@@ -184,6 +184,13 @@ impl Fault {
         Self { message: fault.message.replace(secret, "…"), ..fault }
     }
 
+    /// The same fault, but of a kind that may be mended: for what befell a request that is not to blame for it.
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        let kind = if self.kind.is_retryable() { self.kind } else { FaultKind::InternalFailure };
+        Self { kind, ..self }
+    }
+
     /// The function's time is used up.
     #[must_use]
     pub fn deadline() -> Self {

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use crate::config::SubmitConfig;
 use crate::fault::Fault;
 use crate::location::{S3Prefix, S3Uri};
+use crate::pending::{self, PendingKey};
 use crate::return_address::ReturnAddress;
 
 /// Largest payload in `Body`, in bytes. Not 128 KiB.
@@ -203,6 +204,8 @@ pub struct Parameters {
     pub request_ttl_seconds: Option<i32>,
     /// How long the model may take, in seconds.
     pub invocation_timeout_seconds: Option<i32>,
+    /// The key under which the request is remembered until it is answered; also part of its return address.
+    pub pending: Option<PendingKey>,
 }
 
 /// What the model gets.
@@ -240,18 +243,26 @@ impl Parameters {
     /// A validation [`Fault`] that names the parameter and what it must be, or an access [`Fault`] for an endpoint or a
     /// location that this bridge does not serve.
     pub fn read(source: &impl ParameterSource, config: &SubmitConfig) -> Result<Self, Fault> {
+        let request_ttl_seconds = seconds(source, REQUEST_TTL, REQUEST_TTL_SECONDS)?.or(config.request_ttl_seconds);
+        let invocation_timeout_seconds =
+            seconds(source, INVOCATION_TIMEOUT, INVOCATION_TIMEOUT_SECONDS)?.or(config.invocation_timeout_seconds);
+        let last_moment =
+            || pending::last_moment(pending::now_ms() / 1_000, request_ttl_seconds, invocation_timeout_seconds);
+        let key = || PendingKey::new(last_moment().saturating_add(config.answer_grace_seconds));
+        let pending = config.pending_location.is_some().then(key).transpose()?;
+        let return_address = ReturnAddress { pending: pending.clone(), ..return_address(source, config)? };
         Ok(Self {
             endpoint_name: endpoint_name(source, config)?,
             content_type: text(source, CONTENT_TYPE)?.unwrap_or_else(|| config.content_type.clone()),
             accept: text(source, ACCEPT)?,
-            custom_attributes: return_address(source, config)?.append_to(text(source, CUSTOM_ATTRIBUTES)?)?,
+            custom_attributes: return_address.append_to(text(source, CUSTOM_ATTRIBUTES)?)?,
             inference_id: text(source, INFERENCE_ID)?,
             input_location: input_location(source, config)?,
             s3_output_path_extension: text(source, S3_OUTPUT_PATH_EXTENSION)?,
             filename: text(source, FILENAME)?,
-            request_ttl_seconds: seconds(source, REQUEST_TTL, REQUEST_TTL_SECONDS)?.or(config.request_ttl_seconds),
-            invocation_timeout_seconds: seconds(source, INVOCATION_TIMEOUT, INVOCATION_TIMEOUT_SECONDS)?
-                .or(config.invocation_timeout_seconds),
+            request_ttl_seconds,
+            invocation_timeout_seconds,
+            pending,
         })
     }
 }

@@ -24,6 +24,7 @@ pub mod location;
 pub mod metrics;
 mod notification;
 mod object;
+pub mod pending;
 mod pointer;
 pub mod return_address;
 pub mod submit;

@@ -165,6 +165,21 @@ impl S3Prefix {
             && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
     }
 
+    /// Whether a location's key begins with this prefix, whatever comes behind it.
+    pub(crate) fn is_of(&self, location: &S3Uri) -> bool {
+        location.bucket == self.bucket && location.key.starts_with(&self.prefix)
+    }
+
+    /// Its bucket's name.
+    pub(crate) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// What the keys of all objects under it begin with.
+    pub(crate) fn key_prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The object `name` directly under this prefix.
     ///
     /// # Errors

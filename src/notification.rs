@@ -15,6 +15,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::destinations::json_body;
 use crate::fault::{Fault, json_problem};
+use crate::pending::UNANSWERED;
 use crate::return_address::{self, ReturnAddress};
 
 const REQUEST_PARAMETERS: &str = "requestParameters";
@@ -117,10 +118,20 @@ impl Notification {
         self.return_address.sent_timestamp.or_else(received)
     }
 
+    /// Whether it tells of a request that was given up: the bridge's own word, for which there is no output that could be a body.
+    #[must_use]
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.status == UNANSWERED
+    }
+
     /// The name of what went wrong, `None` for an output.
     #[must_use]
     pub(crate) fn error(&self) -> Option<&'static str> {
-        (!self.is_completed()).then_some("ModelError")
+        match self.status.as_str() {
+            "Completed" => None,
+            UNANSWERED => Some(UNANSWERED),
+            _ => Some("ModelError"),
+        }
     }
 
     /// Where the response is, the output or the failure output.

@@ -13,6 +13,30 @@ pub(crate) struct Object {
     inner: GetObjectOutput,
 }
 
+/// What S3 says of an object without giving it.
+pub(crate) struct Head {
+    pub(crate) content_type: Option<String>,
+    /// When it was written, in seconds since 1970.
+    pub(crate) last_modified: Option<u64>,
+}
+
+impl Head {
+    /// Asks about an object; `None` if there is none. Without the right to list, S3 answers 403 instead, which is a fault.
+    ///
+    /// # Errors
+    /// What S3 said.
+    pub(crate) async fn of(s3: &Client, location: &S3Uri) -> Result<Option<Self>, Fault> {
+        match s3.head_object().bucket(location.bucket()).key(location.key()).send().await {
+            Ok(head) => Ok(Some(Self {
+                last_modified: head.last_modified().and_then(|time| u64::try_from(time.secs()).ok()),
+                content_type: head.content_type,
+            })),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
+            Err(error) => Err(Fault::from_aws("HeadObject", error)),
+        }
+    }
+}
+
 impl Object {
     /// Asks for an object; `None` if there is none. Without the right to list, S3 answers 403 instead, which is a fault: a role
     /// that lacks a permission must not look like a model at work.

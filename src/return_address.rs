@@ -12,7 +12,8 @@ mod values;
 use crate::config::Route;
 use crate::fault::Fault;
 use crate::invocation::{CUSTOM_ATTRIBUTES, HeaderText, Parameter, ParameterSource};
-pub(crate) use pair::{in_notification, split};
+use crate::pending::PendingKey;
+pub(crate) use pair::{in_notification, split, with_pending};
 pub use values::{CallbackId, GroupId, RouteName, TaskToken, TraceHeader};
 
 /// The parameter that names a route, or [`NOBODY`].
@@ -57,6 +58,8 @@ pub struct ReturnAddress {
     pub trace_header: Option<TraceHeader>,
     /// When the request was sent, in milliseconds since 1970.
     pub sent_timestamp: Option<u64>,
+    /// The key under which the request is remembered until its result is sent.
+    pub pending: Option<PendingKey>,
 }
 
 impl ReturnAddress {

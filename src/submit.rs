@@ -7,6 +7,7 @@ mod idempotency;
 mod invoke;
 mod outcome;
 mod rejected;
+mod remember;
 mod sources;
 mod tries;
 

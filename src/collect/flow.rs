@@ -3,29 +3,36 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::stream::FusedStream;
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::time::Instant;
 
 use super::Collect;
 use super::calls::{Call, Calls};
 use super::delivery::Delivery;
+use super::forget::Forgets;
 use super::memory::{Memory, Room};
 use super::outcome::Outcome;
 use crate::deadline::Deadline;
 use crate::destinations::{self, Destination, ResultMessage, take_call};
 use crate::fault::{Fault, FaultKind};
+use crate::pending::PendingKey;
 
 /// How long a result waits for others to share its call. Services are paid by the call.
 const LINGER: Duration = Duration::from_millis(20);
+/// Nothing more is begun while so many results wait for a call, or so many requests to be forgotten.
+const READY_LIMIT: usize = 100;
 
 /// A try to pass on a notification.
-#[derive(Clone, Copy)]
-pub(super) struct Attempt<'a> {
-    pub(super) delivery: &'a Delivery,
+#[derive(Clone)]
+pub(super) struct Attempt {
+    pub(super) delivery: Arc<Delivery>,
     /// Largest output that the result may carry.
     pub(super) limit_bytes: usize,
 }
@@ -40,8 +47,8 @@ enum Next {
     Nothing,
 }
 
-impl Attempt<'_> {
-    fn next(self, fault: &Fault) -> Next {
+impl Attempt {
+    fn next(&self, fault: &Fault) -> Next {
         match fault.kind() {
             FaultKind::PayloadTooLarge if self.limit_bytes > 0 => Next::Smaller,
             FaultKind::NotWaiting => Next::ResultsQueue,
@@ -49,14 +56,14 @@ impl Attempt<'_> {
         }
     }
 
-    fn failed(self, fault: Fault) -> (String, Fault) {
+    fn failed(&self, fault: Fault) -> (String, Fault) {
         (self.delivery.id().to_owned(), fault)
     }
 }
 
 /// A result that waits to be sent, and the room in memory that its output takes.
 struct Ready<'a> {
-    attempt: Attempt<'a>,
+    attempt: Attempt,
     message: ResultMessage,
     /// Given back when it is handed to a call.
     _room: Room<'a>,
@@ -85,21 +92,28 @@ impl<'a> Flow<'a> {
         Self { collect, destination, memory, flows, deadline, start }
     }
 
-    /// Passes on notifications; gives back those that could not be, by their message ids.
-    pub(super) async fn run(&self, mut waiting: VecDeque<Attempt<'_>>) -> Vec<(String, Fault)> {
+    /// Passes on notifications as they come; gives back those that could not be, by their message ids.
+    pub(super) async fn run<F>(&self, incoming: impl Stream<Item = Attempt>) -> F
+    where
+        F: Default + Extend<(String, Fault)>,
+    {
         let at_once = (self.collect.config.max_concurrency.get() / self.flows).max(1);
-        let (mut ready, mut failed) = (Vec::new(), Vec::new());
+        let (mut incoming, mut waiting) = (pin!(incoming.fuse()), VecDeque::new());
+        let (mut ready, mut failed) = (Vec::new(), F::default());
         let (mut fetches, mut sends, mut detours) =
             (FuturesUnordered::new(), FuturesUnordered::new(), FuturesUnordered::new());
+        let mut forgets = Forgets::new(self.collect, at_once, self.deadline);
         let (mut calls, mut has_waited) = (Calls::shared_by(self.flows), false);
         loop {
+            let has_room = ready.len() < READY_LIMIT && forgets.len() < READY_LIMIT;
             while fetches.len() < at_once
-                && let Some(attempt) = waiting.pop_front()
+                && let Some(attempt) = waiting.pop_front().or_else(|| next_if(has_room, incoming.as_mut()))
             {
                 fetches.push(self.fetch(attempt));
             }
+            let no_more = fetches.is_empty() && incoming.is_terminated();
             while calls.may_begin(at_once)
-                && let Some(call) = self.next_call(&mut ready, fetches.is_empty() || mem::take(&mut has_waited))
+                && let Some(call) = self.next_call(&mut ready, no_more || mem::take(&mut has_waited))
             {
                 sends.push(self.send(calls.begin(self.bytes_of(&call)), call));
             }
@@ -110,19 +124,22 @@ impl<'a> Flow<'a> {
                 biased;
                 Some((attempt, fetched)) = fetches.next() => match fetched {
                     Ok(result) => ready.extend(result),
-                    Err(fault) => failed.push(attempt.failed(fault)),
+                    Err(fault) => failed.extend([attempt.failed(fault)]),
                 },
-                Some((call, refused)) = sends.next() => {
+                Some((call, refused, sent)) = sends.next() => {
                     calls.end(call);
+                    forgets.extend(sent);
                     for (attempt, fault) in refused {
                         match attempt.next(&fault) {
                             Next::Smaller => waiting.push_front(Attempt { limit_bytes: 0, ..attempt }),
                             Next::ResultsQueue => detours.push(self.detour(attempt)),
-                            Next::Nothing => failed.push(attempt.failed(fault)),
+                            Next::Nothing => failed.extend([attempt.failed(fault)]),
                         }
                     }
                 },
                 Some(refused) = detours.next() => failed.extend(refused),
+                () = forgets.next(), if forgets.len() > 0 => {}
+                Some(attempt) = incoming.next(), if has_room && fetches.len() < at_once => waiting.push_back(attempt),
                 () = tokio::time::sleep_until(due), if may_send && !ready.is_empty() => has_waited = true,
                 // There may be room for another call now.
                 () = calls.passed_over(), if !may_send && !ready.is_empty() => {}
@@ -132,40 +149,49 @@ impl<'a> Flow<'a> {
     }
 
     /// Makes the result of a notification. There is none for what tells of no inference of this bridge.
-    async fn fetch<'d>(&'d self, attempt: Attempt<'d>) -> (Attempt<'d>, Result<Option<Ready<'d>>, Fault>) {
-        let result = Box::pin(self.collect.result_of(attempt, self.destination, &self.memory));
+    async fn fetch(&self, attempt: Attempt) -> (Attempt, Result<Option<Ready<'_>>, Fault>) {
+        let result = Box::pin(self.collect.result_of(&attempt, self.destination, &self.memory));
         let made = self.deadline.run(result).await.inspect_err(|fault| {
             tracing::error!(message_id = attempt.delivery.id(), error = fault.details(), "notification not passed on");
         });
         let since = Instant::now();
-        (attempt, made.map(|made| made.map(|(message, room)| Ready { attempt, message, _room: room, since })))
+        let ready = |(message, room)| Ready { attempt: attempt.clone(), message, _room: room, since };
+        let made = made.map(|made| made.map(ready));
+        (attempt, made)
     }
 
     /// Passes on one notification to the results queue instead.
-    fn detour<'d>(&'d self, attempt: Attempt<'d>) -> BoxFuture<'d, Vec<(String, Fault)>> {
+    fn detour(&self, attempt: Attempt) -> BoxFuture<'_, Vec<(String, Fault)>> {
         let flow = Flow::new(self.collect, &self.collect.results, self.flows, self.deadline);
         let attempt = self.collect.attempt(attempt.delivery);
-        async move { flow.run(VecDeque::from([attempt])).await }.boxed()
+        async move { flow.run(stream::iter([attempt])).await }.boxed()
     }
 
-    /// Sends results in one call; gives back the call, and those that were not taken.
-    async fn send<'d>(&'d self, call: Call, results: Vec<Ready<'d>>) -> (Call, Vec<(Attempt<'d>, Fault)>) {
-        let outcome = |message: &ResultMessage| Outcome::of(message, self.destination, &self.collect.metrics);
+    /// Sends results in one call; gives back the call, those that were not taken, and the keys of those that were.
+    async fn send(&self, call: Call, results: Vec<Ready<'_>>) -> (Call, Vec<(Attempt, Fault)>, Vec<PendingKey>) {
+        let outcome = |message: &ResultMessage| {
+            (Outcome::of(message, self.destination, &self.collect.metrics), message.return_address.pending.clone())
+        };
         let parts = results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, outcome(&message)), message));
         let (attempts, messages): (Vec<_>, Vec<_>) = parts.unzip();
         let at_once = self.collect.config.max_concurrency;
         let answers = destinations::send(self.destination, messages, at_once, self.deadline).await;
-        let refused = attempts.into_iter().zip(answers).filter_map(|((attempt, outcome), answer)| {
+        let mut answered = Vec::new();
+        let refused = attempts.into_iter().zip(answers).filter_map(|((attempt, (outcome, key)), answer)| {
             let message_id = attempt.delivery.id();
             match answer.as_ref().map_err(|fault| (fault, attempt.next(fault))) {
-                Ok(()) => outcome.sent(message_id, self.start),
+                Ok(()) => {
+                    outcome.sent(message_id, self.start);
+                    answered.extend(key);
+                }
                 Err((fault, Next::Smaller)) => outcome.too_large(message_id, fault),
                 Err((fault, Next::ResultsQueue)) => outcome.not_waited_for(message_id, fault),
                 Err((fault, Next::Nothing)) => outcome.not_sent(message_id, fault, self.start),
             }
             Some((attempt, answer.err()?))
         });
-        (call, refused.collect())
+        let refused = refused.collect();
+        (call, refused, answered)
     }
 
     fn bytes_of(&self, results: &[Ready<'_>]) -> usize {
@@ -179,4 +205,9 @@ impl<'a> Flow<'a> {
         let bytes = |result: &Ready<'_>| self.destination.bytes(&result.message);
         (is_full || must_go && !ready.is_empty()).then(|| take_call(ready, limits, bytes))
     }
+}
+
+/// What comes next, if there is room for it and it is there already.
+fn next_if(has_room: bool, mut incoming: impl Stream<Item = Attempt> + Unpin) -> Option<Attempt> {
+    has_room.then(|| incoming.next().now_or_never().flatten()).flatten()
 }

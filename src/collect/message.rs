@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::Collect;
 use super::flow::Attempt;
 use super::memory::{Memory, Room};
-use super::{Collect, output};
 use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
 use crate::destinations::{Destination, Measures, ResultMessage, attribute, fits, identity_of, is_sqs_char};
@@ -30,14 +30,16 @@ impl Collect {
         &self,
         notification: &Notification,
         text: &str,
-        attempt: Attempt<'_>,
+        attempt: &Attempt,
         destination: &dyn Destination,
         memory: &'a Memory,
     ) -> Result<(ResultMessage, Room<'a>), Fault> {
         let (response, room) = self.response(notification, attempt.limit_bytes, memory).await?;
         let identity = identity_of(text);
         let raw = match &self.config.result_format {
-            ResultFormat::Raw { result_location } if destination.takes_raw() => Some(result_location),
+            ResultFormat::Raw { result_location } if destination.takes_raw() && !notification.is_unanswered() => {
+                Some(result_location)
+            }
             _ => None,
         };
         let Some(result_location) = raw else {
@@ -56,7 +58,7 @@ impl Collect {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
                 let copy = result_location.join(&format!("{identity}-{}-{now}", attempt.delivery.id()));
                 let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
-                self.copy(&output::parse(location)?, &copy).await?;
+                self.copy(&self.readable(location)?, &copy).await?;
                 pointing(notification, &left_out, &copy, identity)
             }
             _ if says_only_why(notification, &left_out) => {

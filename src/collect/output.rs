@@ -34,7 +34,7 @@ impl Collect {
             return Ok((if carried { response } else { response.without_bytes() }, Room::default()));
         }
         let Some(location) = notification.location() else { return Ok((Response::Absent, Room::default())) };
-        let location = parse(location)?;
+        let location = self.readable(location)?;
         let (object, mut room) = self.object(&location, memory.room_for(limit as u64).await).await?;
         match object {
             // Of a larger one no byte is read.
@@ -50,6 +50,20 @@ impl Collect {
             }
             None if notification.is_completed() => Err(Fault::internal(format!("there is no object at {location}"))),
             None => Ok((Response::Absent, Room::default())),
+        }
+    }
+
+    /// The location that a notification gives. The records of pending requests, with their return addresses, are nobody's output.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it is no S3 object's, or a record's.
+    pub(super) fn readable(&self, location: &str) -> Result<S3Uri, Fault> {
+        let uri = parse(location)?;
+        match &self.config.pending_location {
+            Some(pending) if pending.is_of(&uri) => {
+                Err(Fault::validation("the notification's location lies where pending requests are remembered"))
+            }
+            _ => Ok(uri),
         }
     }
 
@@ -74,6 +88,6 @@ fn slow_body() -> String {
 ///
 /// # Errors
 /// A [`Fault`] when it is no S3 object's.
-pub(super) fn parse(location: &str) -> Result<S3Uri, Fault> {
+fn parse(location: &str) -> Result<S3Uri, Fault> {
     location.parse().map_err(|error| Fault::validation(format!("the notification's location {error}")))
 }

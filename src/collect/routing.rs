@@ -1,6 +1,7 @@
 //! Where the results of notifications go: each destination gets a flow of its own.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Collect;
 use super::delivery::Delivery;
@@ -8,25 +9,31 @@ use super::flow::Attempt;
 use super::outcome;
 use crate::destinations::Destination;
 use crate::fault::Fault;
+use crate::pending::PendingKey;
 use crate::return_address::{self, ReplyTo};
 
 /// What goes to one destination.
-type Routed<'a> = (&'a dyn Destination, VecDeque<Attempt<'a>>);
+type Routed<'a> = (&'a dyn Destination, VecDeque<Attempt>);
 
 impl Collect {
     /// Notifications by the destinations of their results. What nobody wants the result of is put into `failed` if it cannot be read, and
-    /// is done otherwise.
-    pub(super) fn route<'a>(
-        &'a self,
-        deliveries: &'a [Delivery],
+    /// is done otherwise: its key is put into `answered`.
+    pub(super) fn route(
+        &self,
+        deliveries: Vec<Delivery>,
         failed: &mut Vec<(String, Fault)>,
-    ) -> Vec<Routed<'a>> {
-        let mut routed: Vec<Routed<'a>> = Vec::new();
+        answered: &mut Vec<PendingKey>,
+    ) -> Vec<Routed<'_>> {
+        let mut routed: Vec<Routed<'_>> = Vec::new();
         for delivery in deliveries {
-            let Some(destination) = self.destination_of(delivery) else {
-                failed.extend(self.leave(delivery).err().map(|fault| (delivery.id().to_owned(), fault)));
+            let Some(destination) = self.destination_of(&delivery) else {
+                match self.leave(&delivery) {
+                    Ok(key) => answered.extend(key),
+                    Err(fault) => failed.push((delivery.id().to_owned(), fault)),
+                }
                 continue;
             };
+            let delivery = Arc::new(delivery);
             let attempt = self.attempt(delivery);
             // Each destination is one object.
             match routed.iter_mut().find(|(other, _)| std::ptr::addr_eq(*other, destination)) {
@@ -38,12 +45,12 @@ impl Collect {
     }
 
     /// A first try to pass on a notification.
-    pub(super) const fn attempt<'a>(&self, delivery: &'a Delivery) -> Attempt<'a> {
+    pub(super) const fn attempt(&self, delivery: Arc<Delivery>) -> Attempt {
         Attempt { delivery, limit_bytes: self.config.result_body_limit_bytes }
     }
 
     /// `None` for a result that nobody wants. What cannot be read fails on its way to the results queue.
-    fn destination_of(&self, delivery: &Delivery) -> Option<&dyn Destination> {
+    pub(super) fn destination_of(&self, delivery: &Delivery) -> Option<&dyn Destination> {
         let to = delivery.notification().map(return_address::in_notification).unwrap_or_default().to;
         match to {
             ReplyTo::ResultsQueue => Some(&self.results),
@@ -60,14 +67,14 @@ impl Collect {
         }
     }
 
-    /// Makes no result of a notification, since its request wanted none.
-    fn leave(&self, delivery: &Delivery) -> Result<(), Fault> {
+    /// Makes no result of a notification, since its request wanted none; gives its key.
+    pub(super) fn leave(&self, delivery: &Delivery) -> Result<Option<PendingKey>, Fault> {
         let message_id = delivery.id();
         let notification = self.read(delivery).inspect_err(|fault| {
             tracing::error!(message_id, error = fault.details(), "notification not passed on");
         })?;
-        if let Some(notification) = notification {
-            outcome::count_unsent(&notification, &self.metrics);
+        if let Some(notification) = &notification {
+            outcome::count_unsent(notification, &self.metrics);
             tracing::info!(
                 inference.id = notification.inference_id,
                 endpoint.name = notification.endpoint_name,
@@ -76,6 +83,6 @@ impl Collect {
                 "no result: its request has ReplyTo none"
             );
         }
-        Ok(())
+        Ok(notification.and_then(|notification| notification.return_address.pending))
     }
 }

@@ -1,5 +1,6 @@
 //! The ways in, a file each. docs/design.md says what belongs into one, CONTRIBUTING.md how to add one.
 
+mod schedule;
 mod sns;
 mod sqs;
 
@@ -7,4 +8,4 @@ use super::Collect;
 use crate::event::Source;
 
 /// All of them. An event goes to the first one that recognises it.
-pub(super) const SOURCES: &[&dyn Source<Collect>] = &[&sqs::Sqs, &sns::Sns];
+pub(super) const SOURCES: &[&dyn Source<Collect>] = &[&sqs::Sqs, &sns::Sns, &schedule::Schedule];

@@ -36,6 +36,12 @@ impl Routes {
         }
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &dyn Destination> {
+        let ends: [&dyn Destination; 2] = [&self.tasks, &self.callbacks];
+        self.named.iter().map(|(_, destination)| &**destination).chain(ends)
+    }
+
     /// Where a return address leads; `None` where that is nowhere that is configured: the results queue's.
     #[must_use]
     pub(crate) fn find(&self, to: &ReplyTo) -> Option<&dyn Destination> {

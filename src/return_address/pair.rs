@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use serde::Deserialize;
 
 use super::{NOBODY, ReplyTo, ReturnAddress};
+use crate::pending::PendingKey;
 
 /// Behind it comes the return address.
 const PAIR: &str = "bridge=";
@@ -15,6 +16,7 @@ const CALLBACK: &str = "callback";
 const GROUP: &str = "group";
 const TRACE: &str = "trace";
 const SENT: &str = "sent";
+const PENDING: &str = "pending";
 /// What ends a value or a pair, and what no header carries at its end or JSON not as it is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b',').add(b';').add(b'"').add(b'\\');
 
@@ -32,8 +34,9 @@ impl ReturnAddress {
         let trace = self.trace_header.as_ref().map(|header| (TRACE, header.as_str()));
         let sent = self.sent_timestamp.map(|time| time.to_string());
         let sent = sent.as_ref().map(|time| (SENT, time.as_str()));
+        let pending = self.pending.as_ref().map(|key| (PENDING, key.as_str()));
         let mut pair = String::new();
-        for (name, value) in [to, group, trace, sent].into_iter().flatten() {
+        for (name, value) in [to, group, trace, sent, pending].into_iter().flatten() {
             pair.push_str(if pair.is_empty() { PAIR } else { ";" });
             pair.push_str(name);
             pair.push(':');
@@ -65,6 +68,10 @@ impl ReturnAddress {
                     address.sent_timestamp = Some(value.parse().ok()?);
                     continue;
                 }
+                PENDING => {
+                    address.pending = Some(value.parse().ok()?);
+                    continue;
+                }
                 _ => continue,
             };
             if address.to != ReplyTo::ResultsQueue {
@@ -89,6 +96,17 @@ pub(crate) fn split(custom_attributes: &str) -> Option<(Option<&str>, ReturnAddr
         None => (None, custom_attributes),
     };
     Some((callers, ReturnAddress::parse(last.strip_prefix(PAIR)?)?))
+}
+
+/// `CustomAttributes` whose return address has this key and no other.
+pub(crate) fn with_pending(custom_attributes: Option<&str>, key: PendingKey) -> String {
+    let found = custom_attributes.and_then(split);
+    let (callers, address) = found.unwrap_or((custom_attributes, ReturnAddress::default()));
+    let pair = ReturnAddress { pending: Some(key), ..address }.pair();
+    match callers.filter(|callers| !callers.is_empty()) {
+        Some(callers) => format!("{callers},{pair}"),
+        None => pair,
+    }
 }
 
 /// The return address in a notification's text. Most have none, and are not read for it.

@@ -200,6 +200,7 @@ proptest! {
         let callers = callers.filter(|callers| !pair::is_in(callers));
         let address = ReturnAddress {
             sent_timestamp: Some(1_700_000_000_000),
+            pending: None,
             to: ReplyTo::Task(token.parse().unwrap()),
             group_id: group.map(|group| group.parse().unwrap()),
             trace_header: trace.map(|trace| trace.parse().unwrap()),

@@ -197,7 +197,9 @@ impl RequestRecords<'_> {
         let PendingRecord { location, record, claim } = pending;
         let accepted_at = record.accepted_at();
         let record = match &outcome {
-            Ok(accepted) => RequestRecord { answer: Some(accepted.clone()), ..record },
+            Ok(accepted) => {
+                RequestRecord { answer: Some(accepted.clone()), pending: accepted.pending.clone(), ..record }
+            }
             Err(_) if claim.is_none() => return outcome,
             Err(_) if may_be_accepted => RequestRecord { is_unknown: true, ..record },
             // The next request with the key may invoke at once.
@@ -252,6 +254,7 @@ impl RequestRecords<'_> {
             claimed_by: claimant.to_owned(),
             is_unknown: false,
             answer: None,
+            pending: None,
         }
     }
 

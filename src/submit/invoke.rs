@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::object::Object;
+use crate::pending::{PendingKey, PendingRequest};
 
 /// SageMaker takes inputs of up to 1 GB.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
@@ -38,6 +39,9 @@ pub(super) struct Accepted {
     /// Whether this is the answer to an earlier request with the same key.
     #[serde(skip)]
     pub(super) is_repeated: bool,
+    /// The key under which it is remembered until it is answered.
+    #[serde(skip)]
+    pub(super) pending: Option<PendingKey>,
 }
 
 impl Submit {
@@ -122,6 +126,8 @@ impl Submit {
         deadline.check_start()?;
         let location = location.map(String::from);
         let is_ascii = location.as_deref().is_none_or(str::is_ascii);
+        let pending = parameters.pending.clone();
+        let remembered = pending.as_ref().map(|key| (key, PendingRequest::of(&parameters, location.as_deref())));
         let call = self
             .client(tries)
             .invoke_endpoint_async()
@@ -140,13 +146,17 @@ impl Submit {
         let accepted_at = now.as_secs();
         let accepted =
             call.send().await.map_err(if is_ascii { Fault::from_invoke } else { Fault::from_invoke_beyond_ascii })?;
-        Ok(Accepted {
+        let accepted = Accepted {
             inference_id: accepted.inference_id,
             output_location: accepted.output_location,
             failure_location: accepted.failure_location,
             accepted_at,
-            is_repeated: false,
-        })
+            ..Accepted::default()
+        };
+        if let Some((key, request)) = remembered {
+            self.remember(key, request, &accepted).await?;
+        }
+        Ok(Accepted { pending, ..accepted })
     }
 
     /// The client, or one like it that tells `tries` what becomes of each. Not the call's `customize()`, which would link the SDK's whole

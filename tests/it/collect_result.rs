@@ -134,7 +134,13 @@ async fn a_message_that_is_no_notification_comes_back_alone() {
 #[tokio::test]
 async fn every_sample_event_of_collect_is_used_by_a_test() {
     let wrapped = samples("notifications").into_iter().map(|file| format!("sns-{file}"));
-    let batches = ["sqs-raw.json", "sqs-envelope.json", "sqs-one-bad-of-three.json", "sns-test-notification.json"];
+    let batches = [
+        "sqs-raw.json",
+        "sqs-envelope.json",
+        "sqs-one-bad-of-three.json",
+        "sns-test-notification.json",
+        "scheduled-event.json",
+    ];
     let batches = batches.map(str::to_owned);
     assert_eq!(samples("collect"), wrapped.chain(batches).collect());
 }

@@ -101,6 +101,19 @@ where
     LazyLock::new(Box::new(move || client!(aws_sdk_s3, http_client(answer))))
 }
 
+/// An S3 client whose calls are answered by their method, URL and body.
+pub fn s3_by_request<F, A>(answer: F) -> Lazy<aws_sdk_s3::Client>
+where
+    F: Fn(String, String, Vec<u8>) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send + 'static,
+{
+    let by_request = move |request: HttpRequest| {
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        answer(request.method().to_owned(), request.uri().to_owned(), body)
+    };
+    LazyLock::new(Box::new(move || client!(aws_sdk_s3, answering(by_request))))
+}
+
 pub fn sqs<F, A>(answer: F) -> Lazy<aws_sdk_sqs::Client>
 where
     F: Fn(String) -> A + Clone + Send + Sync + 'static,

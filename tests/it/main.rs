@@ -16,6 +16,7 @@ mod http_wait;
 mod input_location;
 mod names;
 mod once;
+mod pending;
 mod properties;
 mod results_queue;
 mod return_address;
@@ -23,6 +24,7 @@ mod start;
 mod submit_direct;
 mod submit_http;
 mod submit_sqs;
+mod sweep;
 mod ways_out;
 
 use std::collections::BTreeSet;

@@ -23,16 +23,16 @@ pub const ROUTES: (&str, &str) = (
 );
 
 /// A message, and when it was taken.
-type Taken = (Instant, Value);
+pub type Taken = (Instant, Value);
 
 /// Queues by their names, and what they were sent when.
 #[derive(Clone, Default)]
 pub struct Queues {
-    sent: Arc<Mutex<BTreeMap<String, Vec<Taken>>>>,
+    pub sent: Arc<Mutex<BTreeMap<String, Vec<Taken>>>>,
     /// Answers no call.
-    hangs: Option<&'static str>,
+    pub hangs: Option<&'static str>,
     /// Takes no message.
-    refuses: Option<&'static str>,
+    pub refuses: Option<&'static str>,
 }
 
 impl Queues {
@@ -67,6 +67,11 @@ impl Queues {
     pub fn of(&self, name: &str) -> Vec<Value> {
         let sent = self.sent.lock().unwrap();
         sent.get(name).into_iter().flatten().map(|(_, entry)| entry.clone()).collect()
+    }
+
+    /// When the last message was taken.
+    pub fn last(&self) -> Option<Instant> {
+        self.sent.lock().unwrap().values().flatten().map(|(when, _)| *when).max()
     }
 
     /// The inference ids of each queue's results.

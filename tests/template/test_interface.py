@@ -48,6 +48,7 @@ DEFAULTS = {
     "MaxReceiveCount": 5,
     "MaxConcurrency": 10,
     "ResultFormat": "notification",
+    "WatchUnanswered": "false",
     "ReplyToArns": "",
     "StateMachineArns": "",
     "DurableFunctionArns": "",

@@ -44,7 +44,7 @@ impl Source<Collect> for Sns {
         });
         let deliveries = deliveries.collect::<Result<Vec<_>, Fault>>()?;
         let answer = async move {
-            match collect.pass_on(&deliveries, call.deadline).await.into_iter().next() {
+            match collect.pass_on(deliveries, call.deadline).await.into_iter().next() {
                 Some((_, fault)) => Err(fault),
                 None => Ok(Answer(AnswerForm::Nothing(()))),
             }

@@ -47,7 +47,7 @@ impl Source<Collect> for Sqs {
     fn read<'f>(&self, collect: &'f Collect, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Collect>, Fault> {
         let deliveries: Vec<Delivery> = shape.into_records().into_iter().map(delivery).collect::<Result<_, _>>()?;
         let answer = async move {
-            let failed = collect.pass_on(&deliveries, call.deadline).await;
+            let failed = collect.pass_on(deliveries, call.deadline).await;
             Ok(Answer(AnswerForm::Sqs(failed.into_iter().map(|(id, _)| id).collect())))
         };
         Ok(answer.boxed())

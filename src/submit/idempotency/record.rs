@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::pending::PendingKey;
 use crate::submit::invoke::Accepted;
 
 const MS_PER_SECOND: u64 = 1_000;
@@ -24,6 +25,9 @@ pub(super) struct RequestRecord {
     pub(super) is_unknown: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) answer: Option<Accepted>,
+    /// The key under which the accepted request is remembered: part of the token, as `accepted_at` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pending: Option<PendingKey>,
 }
 
 impl RequestRecord {
@@ -36,7 +40,8 @@ impl RequestRecord {
     /// The answer, as a repetition of the request gets it.
     pub(super) fn answered(self) -> Option<Accepted> {
         let accepted_at = self.accepted_at();
-        self.answer.map(|answer| Accepted { accepted_at, is_repeated: true, ..answer })
+        let pending = self.pending;
+        self.answer.map(|answer| Accepted { accepted_at, is_repeated: true, pending, ..answer })
     }
 
     /// Whole seconds until the key is free, 1 at least.

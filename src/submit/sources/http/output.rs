@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::invocation::{InferenceId, is_printable_ascii};
 use crate::location::S3Uri;
 use crate::object::Object;
+use crate::pending::{self, UNANSWERED};
 use crate::submit::Submit;
 use crate::telemetry;
 
@@ -57,7 +58,7 @@ impl Submit {
     /// Answers GET, and HEAD, of an invocation: 200 or 303 when it is completed, 424 when it failed, 202 while it runs.
     pub(super) async fn answer_token(&self, token: &Token, is_head: bool, deadline: Deadline) -> Response {
         let start = Instant::now();
-        let response = match deadline.run(Box::pin(self.look(token, Look::OutputAndFailure, is_head))).await {
+        let response = match deadline.run(Box::pin(self.look_at_all(token, is_head))).await {
             Ok(Some(response)) => response,
             Ok(None) => running(token),
             Err(fault) => {
@@ -122,6 +123,22 @@ impl Submit {
                 failed(failure, object).await?
             }
         };
+        Ok(Some(response.with("x-amzn-sagemaker-inference-id", token.id())))
+    }
+
+    /// Looks for the output, the failure output, and, if the answer is overdue, whether the request was given up.
+    async fn look_at_all(&self, token: &Token, is_head: bool) -> Result<Option<Response>, Fault> {
+        if let Some(response) = self.look(token, Look::OutputAndFailure, is_head).await? {
+            return Ok(Some(response));
+        }
+        let (Some(key), Some(location)) = (&token.pending, &self.config.pending_location) else { return Ok(None) };
+        if !key.is_overdue(pending::now_ms() / 1_000) {
+            return Ok(None);
+        }
+        let given_up = Object::get(&self.s3, &pending::given_up_at(location, key)?).await?;
+        let Some(object) = given_up.filter(|object| object.length <= MESSAGE_LIMIT_BYTES) else { return Ok(None) };
+        let reason = String::from_utf8_lossy(&object.read().await?).into_owned();
+        let response = Response::error(424, UNANSWERED, &reason);
         Ok(Some(response.with("x-amzn-sagemaker-inference-id", token.id())))
     }
 

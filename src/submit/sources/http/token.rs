@@ -3,10 +3,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::invocation::InferenceId;
 use crate::location::{S3Prefix, S3Uri};
+use crate::pending::PendingKey;
 use crate::submit::invoke::Accepted;
 
 /// Tells a mangled token from a whole one without asking S3.
@@ -23,7 +25,13 @@ pub(super) struct Token {
     pub(super) inference_id: Option<InferenceId>,
     /// When it was accepted, in seconds since 1970: what is older is of another invocation.
     pub(super) accepted_at: u64,
+    /// The key under which the request is remembered until it is answered.
+    pub(super) pending: Option<PendingKey>,
 }
+
+/// A token's fields as a list: older tokens have no key.
+#[derive(Deserialize)]
+struct Fields(String, Option<String>, Option<String>, u64, #[serde(default)] Option<String>);
 
 impl Token {
     /// The token of an accepted invocation; `None` if its output lies where this bridge does not read.
@@ -36,6 +44,7 @@ impl Token {
             failure: locate(&accepted.failure_location),
             inference_id: accepted.inference_id.as_deref().and_then(|id| id.parse().ok()),
             accepted_at: accepted.accepted_at,
+            pending: accepted.pending.clone(),
         })
     }
 
@@ -49,13 +58,13 @@ impl Token {
         if checksum != checksum_of(json) {
             return None;
         }
-        let (output, failure, id, accepted_at): (String, Option<String>, Option<String>, u64) =
-            serde_json::from_slice(json).ok()?;
+        let Fields(output, failure, id, accepted_at, pending) = serde_json::from_slice(json).ok()?;
         let token = Self {
             output: output.parse().ok()?,
             failure: failure.map(|location| location.parse()).transpose().ok()?,
             inference_id: id.map(|id| id.parse()).transpose().ok()?,
             accepted_at,
+            pending: pending.map(|key| key.parse()).transpose().ok()?,
         };
         let is_readable = is_readable(&token.output, readable)
             && token.failure.as_ref().is_none_or(|failure| is_readable(failure, readable));
@@ -66,7 +75,11 @@ impl Token {
     pub(super) fn encode(&self) -> String {
         let id = self.inference_id.as_ref().map(InferenceId::as_str);
         // A tuple of strings always can be written.
-        let json = serde_json::to_vec(&(&self.output, &self.failure, id, self.accepted_at)).unwrap_or_default();
+        let json = match &self.pending {
+            Some(key) => serde_json::to_vec(&(&self.output, &self.failure, id, self.accepted_at, key)),
+            None => serde_json::to_vec(&(&self.output, &self.failure, id, self.accepted_at)),
+        };
+        let json = json.unwrap_or_default();
         let mut bytes = checksum_of(&json).to_vec();
         bytes.extend(json);
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -97,6 +110,7 @@ mod tests {
             output_location: Some("s3://models/output/käse \"1\".out".to_owned()),
             failure_location: Some("https://models.s3.eu-west-1.amazonaws.com/failure/1-error.out".to_owned()),
             accepted_at: 1_782_036_000,
+            pending: Some(format!("20261126T0912Z-{}", "0".repeat(32)).parse().unwrap()),
             ..Accepted::default()
         };
         Token::of(&accepted, &readable()).unwrap()
@@ -126,6 +140,7 @@ mod tests {
             failure: Some(S3Uri::new("models", key).unwrap()),
             inference_id: Some("\"".repeat(64).parse().unwrap()),
             accepted_at: u64::MAX,
+            pending: Some(format!("20261126T0912Z-{}", "f".repeat(32)).parse().unwrap()),
         };
         assert_eq!(Token::parse(&largest.encode(), &readable()), Some(largest));
     }

@@ -1,0 +1,35 @@
+//! Remembers what SageMaker has accepted, so that `collect` finds what is never answered.
+
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::Submit;
+use super::invoke::Accepted;
+use crate::fault::Fault;
+use crate::pending::{self, PendingKey, PendingRequest};
+
+impl Submit {
+    /// Writes down a request that SageMaker has accepted, and where its answer will be: that is known now and not before. Whoever sent a
+    /// request that cannot be written down is told that it is not accepted, and sends it again: one that is invoked twice gets its
+    /// answer, one that nobody remembers may get none.
+    ///
+    /// # Errors
+    /// A retryable [`Fault`] when it is not written.
+    pub(super) async fn remember(
+        &self,
+        key: &PendingKey,
+        request: PendingRequest,
+        accepted: &Accepted,
+    ) -> Result<(), Fault> {
+        let Some(location) = &self.config.pending_location else { return Ok(()) };
+        let location = pending::record_at(location, key)?;
+        let record = PendingRequest {
+            inference_id: accepted.inference_id.clone(),
+            output_location: accepted.output_location.clone(),
+            failure_location: accepted.failure_location.clone(),
+            ..request
+        };
+        let call = self.s3.put_object().bucket(location.bucket()).key(location.key());
+        let call = call.content_type("application/json").body(ByteStream::from(record.write()?));
+        call.send().await.map(drop).map_err(|error| Fault::from_aws("PutObject", error).retryable())
+    }
+}
