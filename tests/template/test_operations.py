@@ -321,11 +321,3 @@ def test_tracing_is_off_unless_it_is_wanted(direct: dict[str, Any], everything: 
     assert policy["Roles"] == [{"Ref": "SubmitRole"}, {"Ref": "CollectRole"}]
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-
-
-# ---- metrics ----
-
-
-def test_the_documentation_lists_each_metric_with_its_unit() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (?:submit|collect|both) \| (\w+) \| .+ \|$", PAGE, re.MULTILINE)
-    assert rows == list(own_metrics().items())

@@ -20,6 +20,8 @@ pub(super) struct Message {
     pub(super) id: String,
     wire: SqsMessage,
     lacks: Lacks,
+    /// That of the invocation that brought it.
+    lambda_trace_header: Option<String>,
 }
 
 impl Submit {
@@ -57,7 +59,7 @@ impl ParameterSource for Message {
     }
 
     fn trace_header(&self) -> Option<&str> {
-        self.wire.attributes.get("AWSTraceHeader").map(String::as_str)
+        self.wire.attributes.get("AWSTraceHeader").or(self.lambda_trace_header.as_ref()).map(String::as_str)
     }
 
     fn sent_timestamp(&self) -> Option<&str> {
@@ -70,12 +72,13 @@ impl Message {
     ///
     /// # Errors
     /// A [`Fault`] when it has no id. Lambda answers an unknown or empty id by returning the whole batch, and so does this.
-    pub(super) fn read(record: &RawValue) -> Result<Self, Fault> {
+    pub(super) fn read(record: &RawValue, lambda_trace_header: Option<&str>) -> Result<Self, Fault> {
         let (mut wire, lacks) = match serde_json::from_str(record.get()) {
             Ok(wire) => (wire, Lacks::default()),
             Err(_) => odd::read(record)?,
         };
-        Ok(Self { id: batch::checked_id(wire.message_id.take())?, wire, lacks })
+        let lambda_trace_header = lambda_trace_header.map(str::to_owned);
+        Ok(Self { id: batch::checked_id(wire.message_id.take())?, wire, lacks, lambda_trace_header })
     }
 
     /// Whether it was not received before.
