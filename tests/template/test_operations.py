@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from render import rendered
 from resolve import Template, attribute, of_type
 
+from local.dashboard.widgets import lines
 from local.stack import ROOT
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:on-call"
@@ -89,21 +90,6 @@ def body(template: Template, **given: str) -> dict[str, Any]:
     text = rendered(dashboard["DashboardBody"], names(template, **given))
     assert "${" not in text
     return json.loads(text)
-
-
-def whole(metrics: list[list[Any]]) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """A widget's metrics with what `.` and `...` repeat of the one before."""
-    last: list[str] = []
-    for entry in metrics:
-        options = entry[-1] if isinstance(entry[-1], dict) else {}
-        texts = [part for part in entry if isinstance(part, str)]
-        if not texts:
-            yield [], options
-            continue
-        if texts[0] == "...":
-            texts = last[: len(last) - len(texts) + 1] + texts[1:]
-        last = [before if part == "." else part for part, before in zip(texts, last or texts, strict=True)]
-        yield last, options
 
 
 # ---- alarms ----
@@ -215,17 +201,17 @@ def test_the_dashboard_shows_metrics_that_are_written(template: Template, delive
     for widget in shown["widgets"]:
         properties = widget["properties"]
         assert properties["region"] == "us-east-1"
-        entries = list(whole(properties["metrics"]))
-        known = {options["id"] for _, options in entries if "id" in options}
-        for metric, options in entries:
-            if metric:
-                namespace, name, dimension, _ = metric
-                assert exists(namespace, dimension, name), metric
-                waits += [metric[3]] if properties["title"] == "What waits" else []
+        entries = list(lines(properties["metrics"]))
+        known = {line.options["id"] for line in entries if "id" in line.options}
+        for line in entries:
+            if line.metric:
+                namespace, name, dimension, value = line.metric
+                assert exists(namespace, dimension, name), line
+                waits += [value] if properties["title"] == "What waits" else []
             else:
-                used = set(re.findall(r"\b[a-z]\w*\b", options["expression"]))
+                used = set(re.findall(r"\b[a-z]\w*\b", line.options["expression"]))
                 assert used
-                assert used <= known, options
+                assert used <= known, line
     assert ("NotificationQueue" in waits) == (delivery == "QUEUE")
 
 
@@ -248,19 +234,27 @@ def test_its_prices_are_those_of_the_documentation(template: Template) -> None:
     (costs,) = [
         entry for entry in body(template, EndpointName="demo")["widgets"] if "costs" in entry["properties"]["title"]
     ]
-    lines = [options for metric, options in whole(costs["properties"]["metrics"]) if not metric]
+    expressions = [line.options for line in lines(costs["properties"]["metrics"]) if not line.metric]
     (section,) = re.findall(r"^## The dashboard\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
     rows = re.findall(
         r"^\| ([\w ]+) \| .+? \| .*?\$([\d.]+) a (million|thousand|GB)\b(?:.*\$([\d.]+) a GB-second)?.*\|$",
         section,
         re.MULTILINE,
     )
-    assert [row[0] for row in rows] == [line["label"] for line in lines]
-    for (_, price, unit, by_time), line in zip(rows, lines, strict=True):
-        factors = {float(number) for number in re.findall(r"\b0\.\d+", line["expression"])}
+    assert [row[0] for row in rows] == [entry["label"] for entry in expressions]
+    for (_, price, unit, by_time), entry in zip(rows, expressions, strict=True):
+        factors = {float(number) for number in re.findall(r"\b0\.\d+", entry["expression"])}
         one = float(price) / {"million": 1e6, "thousand": 1e3, "GB": 1e9}[unit]
-        assert any(abs(factor - one) < 1e-12 for factor in factors), line
+        assert any(abs(factor - one) < 1e-12 for factor in factors), entry
         assert not by_time or float(by_time) in factors
+
+
+def test_the_picture_is_of_this_dashboard(template: Template) -> None:
+    picture = (ROOT / "docs/dashboard.svg").read_text(encoding="utf-8")
+    texts = {html.unescape(text) for text in re.findall(r"<text [^>]*>([^<]*)</text>", picture)}
+    for widget in body(template, EndpointName="demo")["widgets"]:
+        shown = [line.label for line in lines(widget["properties"]["metrics"]) if line.options.get("visible", True)]
+        assert {widget["properties"]["title"], *shown} <= texts, "make dashboard"
 
 
 # ---- the canary ----
