@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from local.dashboard.widgets import Line, lines
 
 COLUMNS = 24
-INCH_A_COLUMN, INCH_A_ROW = 0.5, 0.5
+INCH_A_COLUMN, INCH_A_ROW = 0.5, 0.52
 TOP_INCHES = 0.6
 # Texts stay texts, and equal data make an equal file.
 mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "dashboard", "font.size": 8, "font.family": "sans-serif"}
@@ -89,8 +89,8 @@ def draw(recorded: dict[str, Any]) -> Figure:
     figure.text(0.01, 1 - 0.35 / height, f"{variable['label']}: {variable['defaultValue']}", fontsize=10)
     for widget in body["widgets"]:
         left = (widget["x"] + 1.2) * INCH_A_COLUMN / width
-        bottom = (rows - widget["y"] - widget["height"] + 1.6) * INCH_A_ROW / height
-        size = ((widget["width"] - 1.9) * INCH_A_COLUMN / width, (widget["height"] - 2.4) * INCH_A_ROW / height)
+        bottom = (rows - widget["y"] - widget["height"] + 1.4) * INCH_A_ROW / height
+        size = ((widget["width"] - 1.9) * INCH_A_COLUMN / width, (widget["height"] - 2.1) * INCH_A_ROW / height)
         draw_widget(figure.add_axes((left, bottom, *size)), widget["properties"], series)
     return figure
 

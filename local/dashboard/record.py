@@ -13,18 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import threading
 import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from local.bridge import REGION
-from local.dashboard.widgets import lines
 from local.signals import run_to_its_end
 from local.stack import LocalStack
 
@@ -32,11 +31,14 @@ ENDPOINT = "summarizer"
 SECONDS = 120
 # CloudWatch's points are a minute apart; here two minutes are all.
 PERIOD_SECONDS = 5
+# Several, because one that sends by HTTP waits for its answer.
+SENDERS = 4
 # Parts of the run in which something is wrong.
 THROTTLED = (45, 65)
 CONSUMER_STANDS_STILL = (70, 95)
 FAILING, REJECTED, LARGE, BY_HTTP = 0.04, 0.02, 0.1, 0.2
 
+REPORT = re.compile(r"REPORT RequestId: .*\bDuration: ([\d.]+) ms\tBilled")
 Series = dict[tuple[str, ...], list[tuple[float, float]]]
 
 
@@ -45,11 +47,20 @@ class Model(BaseHTTPRequestHandler):
 
     chance = random.Random(1)
 
+    def do_GET(self) -> None:
+        """`/ping`: in service."""
+        self._answer(200, b"")
+
     def do_POST(self) -> None:
         """One inference."""
         self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(self.chance.uniform(0.1, 0.8))
-        status, body = (500, b"out of memory") if self.chance.random() < FAILING else (200, b'{"summary": "short"}')
+        if self.chance.random() < FAILING:
+            self._answer(500, b"out of memory")
+        else:
+            self._answer(200, b'{"summary": "short"}')
+
+    def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -74,9 +85,8 @@ class Recorder:
 
     def run(self) -> None:
         """Returns when the time is over."""
-        threads = [
-            threading.Thread(target=self._repeat, args=(work,)) for work in (self._send, self._take, self._sample)
-        ]
+        works = [*[self._send] * SENDERS, self._take, self._sample]
+        threads = [threading.Thread(target=self._repeat, args=(work,)) for work in works]
         for thread in threads:
             thread.start()
         faults = f"{self.stack.emulator_url}/_emulator/faults/{ENDPOINT}"
@@ -115,7 +125,7 @@ class Recorder:
             self.stack.send("x" * size, **({"ContentEncoding": "gzip"} if self.chance.random() < REJECTED else {}))
             self._count_messages("NumberOfMessagesSent", "RequestQueue", 1)
         # From two requests a second to six.
-        time.sleep(self.chance.expovariate(2 + 4 * self.elapsed / SECONDS))
+        time.sleep(self.chance.expovariate((2 + 4 * self.elapsed / SECONDS) / SENDERS))
 
     def _take(self) -> None:
         begin, end = CONSUMER_STANDS_STILL
@@ -124,7 +134,6 @@ class Recorder:
             return
         if messages := self.stack.receive("ResultsQueueUrl"):
             self._count_messages("NumberOfMessagesDeleted", "ResultsQueue", len(messages))
-            self._count_messages("NumberOfMessagesSent", "ResultsQueue", len(messages))
 
     def _sample(self) -> None:
         for name, url in self.queues.items():
@@ -139,16 +148,23 @@ class Recorder:
     # ---- afterwards ----
 
     def read_logs(self) -> None:
-        """The bridge's metrics, from the lines in which CloudWatch would find them, and the logs' size."""
-        for name in ("SubmitLogGroup", "CollectLogGroup"):
-            group = self.stack.resource(name)
+        """The bridge's metrics, where CloudWatch would find them, Lambda's by its own lines, and the size of all."""
+        results = self.queues["ResultsQueue"].rsplit("/", 1)[1]
+        for name in ("Submit", "Collect"):
+            group, function = self.stack.resource(f"{name}LogGroup"), self.stack.resource(f"{name}Function")
             pages = self.stack.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
             for event in (event for page in pages for event in page["events"]):
                 key = ("AWS/Logs", "IncomingBytes", "LogGroupName", group)
-                self.series[key].append((event["timestamp"] / 1000, len(event["message"].encode())))
+                then = event["timestamp"] / 1000
+                self.series[key].append((then, len(event["message"].encode())))
+                if report := REPORT.match(event["message"]):
+                    self.series["AWS/Lambda", "Invocations", "FunctionName", function].append((then, 1))
+                    self.series["AWS/Lambda", "Duration", "FunctionName", function].append((then, float(report[1])))
                 for line in event["message"].splitlines():
                     if line.startswith('{"_aws"'):
                         self._read_metrics(json.loads(line))
+                    elif '"message":"result sent"' in line:
+                        self.series["AWS/SQS", "NumberOfMessagesSent", "QueueName", results].append((then, 1))
 
     def _read_metrics(self, line: dict[str, Any]) -> None:
         then = line["_aws"]["Timestamp"] / 1000
@@ -158,23 +174,6 @@ class Recorder:
                 values = line[metric["Name"]]
                 points = [(then, value) for value in (values if isinstance(values, list) else [values])]
                 self.series[directive["Namespace"], metric["Name"], dimension, line[dimension]] += points
-
-    def read_functions(self, body: dict[str, Any]) -> None:
-        """What the local AWS itself measures of the functions, where the dashboard shows it."""
-        cloudwatch = self.stack.client("cloudwatch")
-        shown = {line.metric for widget in body["widgets"] for line in lines(widget["properties"]["metrics"])}
-        for namespace, metric, dimension, value in (key for key in shown if key and key[0] == "AWS/Lambda"):
-            answer = cloudwatch.get_metric_statistics(
-                Namespace=namespace,
-                MetricName=metric,
-                Dimensions=[{"Name": dimension, "Value": value}],
-                StartTime=datetime.fromtimestamp(self.started, UTC),
-                EndTime=datetime.now(UTC),
-                Period=PERIOD_SECONDS,
-                Statistics=["Sum"],
-            )
-            points = [(point["Timestamp"].timestamp(), point["Sum"]) for point in answer["Datapoints"]]
-            self.series[namespace, metric, dimension, value] += sorted(points)
 
 
 def call(method: str, url: str, body: Any = None) -> Any:
@@ -197,7 +196,6 @@ def record(path: Path) -> int:
         recorder = Recorder(stack)
         recorder.run()
         recorder.read_logs()
-        recorder.read_functions(body)
     server.shutdown()
     recorded = {
         "body": body,
