@@ -122,7 +122,7 @@ def tracked(current: int, metric: float, target: float) -> int:
 def cooled(current: int, wish: Callable[[int], int], cooldown: Cooldown | None, now: float) -> int | None:
     """A wish under a cooldown.
 
-    After scaling out a larger scale out alone counts, from the capacity before it; after scaling in no other scaling in.
+    After scaling out only a larger scale out counts, from the capacity before it; after scaling in no further one.
     """
     wanted = wish(current)
     if cooldown is not None and cooldown.until > now:
