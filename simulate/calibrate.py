@@ -1,10 +1,10 @@
-"""The simulation's endpoint against the emulator's: the same requests, the same scaling, with time as many times as fast.
+"""The simulation's endpoint against the emulator's: the same requests and the same scaling, on a faster clock.
 
 make calibrate
 .venv/local/bin/python -m simulate.calibrate --set traffic.rate=0.2 --scale 120
 
-The emulator has no request queue and no functions in front of it here, so that only the endpoint is compared: its queue,
-its instances and what scales them.
+The emulator has no request queue and no functions in front of it here, so that only the endpoint is compared: its
+queue, its instances and what scales them.
 """
 
 from __future__ import annotations

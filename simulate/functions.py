@@ -149,7 +149,7 @@ class Invoked:
         self._take()
 
 
-def after(env: simpy.Environment, seconds: float, call: Callable[[], None]) -> None:
+def after(env: simpy.Environment, seconds: float, call: Callable[[], object]) -> None:
     """Calls later; cheaper than a process for each request."""
     callbacks = env.timeout(max(seconds, 0.0)).callbacks
     assert callbacks is not None

@@ -1,4 +1,4 @@
-"""The simulated endpoint beside the emulator's, in a short scenario. What either takes in time is nobody's promise here."""
+"""The simulated endpoint beside the emulator's, in a short scenario. Neither promises how long it takes."""
 
 from __future__ import annotations
 
