@@ -200,10 +200,17 @@ def get(url: str, path: str) -> Any:
         return json.load(answer)
 
 
+def ready(url: str) -> int:
+    """Instances that serve."""
+    return int(next(one["instances"] for one in get(url, "")["endpoints"] if one["endpointName"] == ENDPOINT))
+
+
 def emulated(given: Parameters, scale: float) -> Outcome:
     """The emulator's endpoint, on the clock on the wall."""
     times = arrivals(given.traffic)
     with emulator(given.endpoint, scale) as url:
+        # Its first instances take their time to start; those of the simulation are there.
+        wait_for(lambda: ready(url) == given.endpoint.initial_instances, PATIENCE_SECONDS, "the first instances")
         scale_by_backlog(url, given)
         send(url, times, scale)
 
