@@ -19,8 +19,10 @@ BACKLOG ?= 20000
 PARAMETERS ?= examples/simulation.toml
 SET ?=
 PLOT ?= target/simulation.svg
-# Of make bench: a directory of another build's binaries, to stand in the place of Python's functions.
+# Of make bench: a directory of another build's binaries, to stand in the place of Python's functions; a variable that
+# only the bridge gets: make bench AGAINST=target/release WITH=BRIDGE_METRICS=true
 AGAINST ?=
+WITH ?=
 # Of make fuzz, for each target.
 FUZZ_SECONDS ?= 30
 FUZZ_VERSION := 0.13.2
@@ -93,7 +95,7 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
-	target/release/bench $(if $(AGAINST),--against $(AGAINST))
+	target/release/bench $(if $(AGAINST),--against $(AGAINST)) $(if $(WITH),--with $(WITH))
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
 
