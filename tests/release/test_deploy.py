@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from samtranslator.yaml_helper import yaml_parse
 
 from local import addressed, demo
 from local.bridge import REGION, ROOT_KEY
-from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, all_cases
+from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, all_cases, read_location
 from local.destinations import PARAMETERS, Destinations
 from local.stack import ROOT, LocalStack
+from release.template import CATALOGUE
 
 STACK = "sagemaker-async-bridge"
 AWS = Path(sys.executable).with_name("aws")
@@ -88,6 +90,11 @@ def test_the_aws_cli_alone_deploys_a_release_that_serves_all_requests_of_the_dem
         failures = demo.run(stack, all_cases(), stack.report, console)
         failures += addressed.show(stack, Destinations(stack), console)
         assert failures == []
+        # What the Serverless Application Repository reads was uploaded with the functions.
+        packaged = yaml_parse((unpacked / "packaged.yaml").read_text(encoding="utf-8"))
+        entry = packaged["Metadata"][CATALOGUE]
+        for file, url in (("LICENSE", entry["LicenseUrl"]), ("README.md", entry["ReadmeUrl"])):
+            assert read_location(stack, url) == (unpacked / file).read_bytes()
 
 
 @pytest.mark.skipif(not SAM.exists(), reason="needs the SAM CLI: make .venv/lint/.stamp")

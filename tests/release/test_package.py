@@ -69,6 +69,11 @@ def test_the_catalogue_entry_has_what_the_serverless_application_repository_asks
     assert len(linked(README, package).encode()) < README_LIMIT_BYTES
 
 
+@pytest.mark.parametrize("document", ["openapi.yaml", "asyncapi.yaml"])
+def test_the_interfaces_are_described_in_the_version_of_cargo_toml(document: str, package: Package) -> None:
+    assert yaml_parse((ROOT / document).read_text(encoding="utf-8"))["info"]["version"] == package.version
+
+
 def test_every_resource_is_of_a_type_that_the_serverless_application_repository_takes() -> None:
     types = {resource["Type"] for resource in yaml_parse(TEMPLATE)["Resources"].values()}
     assert {name for name in types if not SUPPORTED.fullmatch(name)} == set()
