@@ -67,7 +67,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 .PHONY: help demo test lint bench chaos load fuzz up down build wheel release-check parameters deploy doctor cargo-lambda debug-binaries
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
@@ -137,7 +137,7 @@ wheel: $(BUILD)/.stamp ## the emulator's wheels for Linux on both processors: ta
 	done
 
 # The version is looked at first, before anything is built. The tests of a release deploy it to the local AWS.
-release-check: $(LOCAL)/.stamp $(SBOM)/bin/cargo-cyclonedx debug-binaries ## all of a release but the upload: target/upload/ (TAG=v1.2.3 SOURCE_URL=https://...)
+release-check: $(LOCAL)/.stamp $(LINT)/.stamp $(SBOM)/bin/cargo-cyclonedx debug-binaries ## all of a release but the upload: target/upload/ (TAG=v1.2.3 SOURCE_URL=https://...)
 	$(LOCAL)/bin/python -m release.notes $(if $(TAG),--tag '$(TAG)') $(RELEASE_OPTIONS) >$(NOTES)
 	rm -rf $(UPLOAD) target/wheels
 	$(MAKE) --no-print-directory build wheel
