@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
-from local.stack import FUNCTIONS, ROOT
+from local.bridge import REGION
+from local.pipelines import ACCOUNT
+from local.stack import FUNCTIONS, ROOT, LocalStack
 from tests.node import NODE, with_packages
 from tests.template.resolve import Template
 
 EXAMPLE = ROOT / "examples/cdk"
+STACK = "sagemaker-async-bridge"
+ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 # What app.ts gives to the construct.
 TOPIC = {"Ref": "Notifications"}
 GIVEN = {
@@ -93,7 +97,7 @@ def test_the_construct_deploys_what_the_template_does_with_the_same_parameters(
     synthesized: Path, unpacked: Path
 ) -> None:
     released = Template((unpacked / "template.yaml").read_text(encoding="utf-8"))
-    stack = Template((synthesized / "sagemaker-async-bridge.template.json").read_text(encoding="utf-8"))
+    stack = Template((synthesized / f"{STACK}.template.json").read_text(encoding="utf-8"))
     ((topic, _),) = [
         (name, entry)
         for name, entry in stack.raw["Resources"].items()
@@ -111,8 +115,8 @@ def test_the_construct_deploys_what_the_template_does_with_the_same_parameters(
 
 
 def test_the_functions_are_the_release_s_as_assets(synthesized: Path, unpacked: Path) -> None:
-    assets = json.loads((synthesized / "sagemaker-async-bridge.assets.json").read_text(encoding="utf-8"))["files"]
-    stack = json.loads((synthesized / "sagemaker-async-bridge.template.json").read_text(encoding="utf-8"))
+    assets = json.loads((synthesized / f"{STACK}.assets.json").read_text(encoding="utf-8"))["files"]
+    stack = json.loads((synthesized / f"{STACK}.template.json").read_text(encoding="utf-8"))
     for name in FUNCTIONS:
         uri = stack["Resources"][f"{name.capitalize()}Function"]["Properties"]["CodeUri"]
         (source,) = [
@@ -122,6 +126,49 @@ def test_the_functions_are_the_release_s_as_assets(synthesized: Path, unpacked: 
         ]
         assert source["packaging"] == "file"
         assert (synthesized / source["path"]).read_bytes() == (unpacked / f"{name}.zip").read_bytes()
+
+
+class Synthesized(LocalStack):
+    """A local AWS on which a cloud assembly is deployed as `cdk deploy` would: its assets, then its template."""
+
+    def __init__(self, assembly: Path) -> None:
+        super().__init__({"summarizer": "echo"}, parameters={"NotificationDelivery": "QUEUE"}, name="cdk")
+        self.assembly = assembly
+
+    def _create_stack(self) -> None:
+        # What `cdk bootstrap` makes.
+        self.s3.create_bucket(Bucket=ASSETS)
+        version = {"Name": "/cdk-bootstrap/hnb659fds/version", "Value": "30", "Type": "String"}
+        self.client("ssm").put_parameter(**version)
+        files = json.loads((self.assembly / f"{STACK}.assets.json").read_text(encoding="utf-8"))["files"]
+        for file in files.values():
+            for destination in file["destinations"].values():
+                body = (self.assembly / file["source"]["path"]).read_bytes()
+                self.s3.put_object(Bucket=ASSETS, Key=destination["objectKey"], Body=body)
+                if file["source"]["path"] == f"{STACK}.template.json":
+                    template = f"{self.url}/{ASSETS}/{destination['objectKey']}"
+        # Parameters that the app leaves to the template stay the stack's.
+        given = {"SageMakerRuntimeEndpointUrl": self.emulator_url}
+        self.cloudformation.create_stack(
+            StackName=self.name,
+            TemplateURL=template,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+
+    def _allow_plain_http(self) -> None:
+        """Off the app's topic too: `enforceSSL` is all that its policy says."""
+        super()._allow_plain_http()
+        policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+        topic = self.outputs["SuccessTopicArn"]
+        self.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+
+def test_the_synthesized_stack_serves_a_request(synthesized: Path) -> None:
+    with Synthesized(synthesized) as stack:
+        message_id = stack.send('{"prompt": "Summarize."}')
+        result = json.loads(stack.wait_for_result(message_id)["Body"])
+        assert result["responseBody"]["content"] == '{"prompt": "Summarize."}'
 
 
 @pytest.mark.parametrize(
