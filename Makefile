@@ -137,10 +137,11 @@ wheel: $(BUILD)/.stamp ## the emulator's wheels for Linux on both processors: ta
 	done
 
 # The version is looked at first, before anything is built. The tests of a release deploy it to the local AWS.
-release-check: $(LOCAL)/.stamp $(LINT)/.stamp $(SBOM)/bin/cargo-cyclonedx debug-binaries ## all of a release but the upload: target/upload/ (TAG=v1.2.3 SOURCE_URL=https://...)
+release-check: $(LOCAL)/.stamp $(LINT)/.stamp ## all of a release but the upload: target/upload/ (TAG=v1.2.3 SOURCE_URL=https://...)
+	mkdir -p $(dir $(NOTES))
 	$(LOCAL)/bin/python -m release.notes $(if $(TAG),--tag '$(TAG)') $(RELEASE_OPTIONS) >$(NOTES)
 	rm -rf $(UPLOAD) target/wheels
-	$(MAKE) --no-print-directory build wheel
+	$(MAKE) --no-print-directory build wheel debug-binaries $(SBOM)/bin/cargo-cyclonedx
 	mkdir -p $(UPLOAD)
 	cp target/wheels/*.whl $(UPLOAD)
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) PATH="$(CURDIR)/$(SBOM)/bin:$$PATH" \
