@@ -12,6 +12,7 @@ import { type Constraint, constraints, type Output, type Parameters } from "./pa
 const AS_INTENDED = [
   { id: "W1001", reason: "an output refers to a resource under the same condition that the resource has" },
   { id: "W1028", reason: "a condition on a parameter that has been given a value is always the same" },
+  { id: "W1030", reason: "an optional parameter's empty default is kept from its property by a condition" },
   { id: "W3694", reason: "a function of SAM's becomes a function of Lambda's" },
   { id: "W8003", reason: "as W1028" },
 ].map(({ id, reason }) => ({ id: `CloudFormation-Validate::${id}`, reason }));
