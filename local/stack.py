@@ -176,6 +176,11 @@ class LocalStack(Bridge):
     # ---- deployment ----
 
     def _deploy(self) -> None:
+        self._create_stack()
+        self._await_deployment()
+        self._adapt()
+
+    def _create_stack(self) -> None:
         self.report("uploading the functions")
         template = without_query_alarms((ROOT / "template.yaml").read_text(encoding="utf-8"))
         template = with_code_uris(template, self._upload_functions())
@@ -188,8 +193,6 @@ class LocalStack(Bridge):
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters().items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        self._await_deployment()
-        self._adapt()
 
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""
