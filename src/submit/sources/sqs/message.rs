@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_json::value::RawValue;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::odd::{self, Lacks};
 use super::wire::{SqsMessage, SqsMessageAttribute};
@@ -15,8 +16,11 @@ use crate::location::S3Uri;
 use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::submit::Submit;
 
+/// Message attributes by their names, as Lambda hands them over.
+pub(in crate::submit) type Attributes = serde_json::Map<String, serde_json::Value>;
+
 /// One message, and its id, without which it could not be given back.
-pub(super) struct Message {
+pub(in crate::submit) struct Message {
     pub(super) id: String,
     wire: SqsMessage,
     lacks: Lacks,
@@ -27,7 +31,7 @@ impl Submit {
     ///
     /// # Errors
     /// A [`Fault`] when it is not a valid one.
-    pub(super) fn invocation(&self, message: &Message) -> Result<Invocation, Fault> {
+    pub(in crate::submit) fn invocation(&self, message: &Message) -> Result<Invocation, Fault> {
         let mut parameters = Parameters::read(message, &self.config)?;
         if parameters.inference_id.is_none() {
             // A redelivery keeps the id, so that a consumer of results can tell a repetition.
@@ -78,6 +82,21 @@ impl Message {
         Ok(Self { id: batch::checked_id(wire.message_id.take())?, wire, lacks })
     }
 
+    /// A request of another source, as a message that asks for the same.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it has no id.
+    pub(in crate::submit) fn of_event(id: &str, body: &str, attributes: &Attributes) -> Result<Self, Fault> {
+        let record = json!({"messageId": id, "body": body, "messageAttributes": attributes});
+        let record = to_raw_value(&record).map_err(|error| Fault::internal(error.to_string()))?;
+        Self::read(&record)
+    }
+
+    /// The id by which it is given back.
+    pub(in crate::submit) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Whether it was not received before.
     pub(super) fn is_first_receipt(&self) -> bool {
         self.wire.attributes.get("ApproximateReceiveCount").is_none_or(|count| count == "1")
@@ -90,6 +109,11 @@ impl Message {
 
     pub(super) fn is_from_fifo_queue(&self) -> bool {
         self.wire.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
+    }
+
+    /// Whether it came from the queue of this ARN.
+    pub(super) fn is_from_arn(&self, arn: &str) -> bool {
+        self.wire.event_source_arn.as_deref() == Some(arn)
     }
 
     /// Whether it came from this queue.
