@@ -57,7 +57,7 @@ fn records_are_never_kept_where_callers_can_name_locations() {
 
 #[test]
 fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
-    let cases: [(Pairs, &str); 23] = [
+    let cases: [(Pairs, &str); 24] = [
         (&[(ENDPOINT_NAME, "-x")], "BRIDGE_ENDPOINT_NAME: must be"),
         (&[(ALLOWED_ENDPOINTS, "a,b_c")], "BRIDGE_ALLOWED_ENDPOINTS: `b_c` must be"),
         (&[(INPUT_LOCATION, "bucket/input")], "BRIDGE_INPUT_LOCATION: must be s3://"),
