@@ -289,6 +289,8 @@ class LocalStack(Bridge):
             return
         timeout = {"VisibilityTimeout": str(self.visibility_timeout_seconds)}
         self.sqs.set_queue_attributes(QueueUrl=self.outputs["RequestQueueUrl"], Attributes=timeout)
+        if self.parameters.get("S3Requests") == "true":
+            self.sqs.set_queue_attributes(QueueUrl=self.resource("S3RequestQueue"), Attributes=timeout)
         if self.parameters.get("NotificationDelivery") == "QUEUE":
             self.sqs.set_queue_attributes(QueueUrl=self.resource("NotificationQueue"), Attributes=timeout)
 
