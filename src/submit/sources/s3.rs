@@ -163,3 +163,30 @@ fn hash_of(texts: &[&str]) -> String {
     let hash = hash.finalize();
     hex(hash.first_chunk::<16>().map_or(&hash[..], |half| half))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_decoded_once() {
+        let keys = [
+            ("in/a+b%2Bc.wav", Some("in/a b+c.wav")),
+            ("in/r%C3%A9union", Some("in/réunion")),
+            ("in/100%2525", Some("in/100%25")),
+            ("in/%zz%", Some("in/%zz%")),
+            ("in/%2e%2e/x", Some("in/../x")),
+            ("in/%FF", None),
+        ];
+        for (key, expected) in keys {
+            assert_eq!(decoded(key).ok().as_deref(), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_hash_can_be_taken_for_its_neighbours() {
+        assert_eq!(hash_of(&["a", "b"]), hash_of(&["a", "b"]));
+        assert_ne!(hash_of(&["a", "b"]), hash_of(&["ab", ""]));
+        assert_eq!(hash_of(&["a"]).len(), 32);
+    }
+}
