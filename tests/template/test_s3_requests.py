@@ -34,7 +34,7 @@ def test_the_bucket_tells_the_queue_of_objects_under_requests_alone(taking: dict
     (told,) = taking["Bucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
     assert (told["Event"], told["Queue"]) == ("s3:ObjectCreated:*", attribute("S3RequestQueue"))
     assert told["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "requests/"}]
-    assert taking["Bucket"]["DependsOn"] == "S3RequestQueuePolicy", "S3 tries whether it may send"
+    assert taking["Bucket"]["Metadata"]["After"] == {"Ref": "S3RequestQueuePolicy"}, "S3 tries whether it may send"
 
 
 def test_only_s3_sends_to_the_queue_and_only_for_this_account(taking: dict[str, Any]) -> None:
