@@ -49,8 +49,8 @@ impl Submit {
             None => false,
         };
         let is_told = is_dead_letter || (self.dead_letters.is_none() && is_first);
-        if is_told && let Some(result) = rejected::result(message, &message.id, &self.config, fault) {
-            let rejection = Rejection { id: message.id.clone(), is_event: true, is_dead_letter, result };
+        if is_told && let Some(result) = rejected::result(message, message.id(), &self.config, fault) {
+            let rejection = Rejection { id: message.id().to_owned(), is_event: true, is_dead_letter, result };
             self.send_rejections(vec![rejection], deadline).await;
         }
         is_dead_letter
@@ -68,10 +68,10 @@ impl Submit {
     }
 
     fn tell(&self, message: &Message, fault: &Fault, is_dead_letter: bool, batch: &Batch) {
-        if let Some(result) = rejected::result(message, &message.id, &self.config, fault) {
+        if let Some(result) = rejected::result(message, message.id(), &self.config, fault) {
             // The other end is there for as long as the batch.
-            let _ =
-                batch.rejections.send(Rejection { id: message.id.clone(), is_event: false, is_dead_letter, result });
+            let rejection = Rejection { id: message.id().to_owned(), is_event: false, is_dead_letter, result };
+            let _ = batch.rejections.send(rejection);
         }
     }
 
@@ -138,7 +138,7 @@ impl Submit {
 
 /// Whether the dead-letter queue has confirmed a message. It has as long as leaves time to tell the sender.
 async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadline: Deadline, is_event: bool) -> bool {
-    let (message_id, event_id) = ((!is_event).then_some(&message.id), is_event.then_some(&message.id));
+    let (message_id, event_id) = ((!is_event).then_some(message.id()), is_event.then_some(message.id()));
     let error_type = fault.kind().error_type();
     match deadline.go_on(Box::pin(queue.put(message, fault))).await {
         Ok(id) => {
