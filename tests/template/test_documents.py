@@ -21,7 +21,8 @@ def test_the_table_of_parameters_has_each_with_its_default_in_the_order_in_which
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 
 
-@pytest.mark.parametrize("page", PAGES)
+# docs/cargo-lambda.md has stacks of its own.
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/cargo-lambda.md"])
 def test_the_outputs_and_resources_that_its_commands_name_are_there(template: Template, page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert set(re.findall(r"\$\(output (\w+)\)", text)) <= set(template.raw["Outputs"])
