@@ -40,6 +40,7 @@ FUZZ := .venv/fuzz
 SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 SIMULATE := .venv/simulate
+PICTURE := .venv/picture
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
@@ -59,7 +60,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load simulate calibrate fuzz up down build wheel deploy doctor cargo-lambda debug-binaries
+.PHONY: help demo test lint bench chaos load simulate calibrate fuzz up down build wheel deploy doctor cargo-lambda dashboard debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,7 +87,7 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(NODE) $(ASYNCAPI)/check.mjs asyncapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
 	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
-	$(LINT)/bin/cfn-lint --ignore-checks W2001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
+	$(LINT)/bin/cfn-lint --ignore-checks W2001 W7001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
@@ -150,6 +151,10 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
+
+dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.svg: the template's dashboard after a run of two minutes
+	@$(LOCAL)/bin/python -m local.dashboard.record .local/dashboard.json
+	@$(PICTURE)/bin/python -m local.dashboard.draw .local/dashboard.json docs/dashboard.svg
 
 # The token goes by the environment: arguments can be read by everybody on the machine.
 doctor: $(DOCTOR)/.stamp ## what is wrong with a deployed stack, and the commands that fix it: STACK=name SEND=1

@@ -55,12 +55,13 @@ impl Source<Submit> for EventBridge {
         let text = |name| shape.fields().json(name).and_then(batch::text);
         let is_object = text("source").as_deref() == Some("aws.s3");
         let is_object = is_object && text("detail-type").as_deref() == Some("Object Created");
+        let trace_header = call.trace_header.as_deref();
         let request = match (shape.fields().json("detail"), is_object) {
-            (None, _) => Some(s3::refused(shape.whole(), Fault::validation("the event has no detail"))?),
-            (Some(detail), true) => created(detail, shape.whole(), submit)?,
+            (None, _) => Some(s3::refused(shape.whole(), Fault::validation("the event has no detail"), trace_header)?),
+            (Some(detail), true) => created(detail, shape.whole(), submit, trace_header)?,
             (Some(detail), false) => {
                 let id = text("id").filter(|id| !id.is_empty());
-                Some(in_detail(detail, id.as_deref().unwrap_or(&call.request_id), shape.whole(), submit)?)
+                Some(in_detail(detail, id.as_deref().unwrap_or(&call.request_id), shape.whole(), submit, trace_header)?)
             }
         };
         let answer = async move {
@@ -71,12 +72,17 @@ impl Source<Submit> for EventBridge {
     }
 }
 
-fn created(detail: &RawValue, event: &RawValue, submit: &Submit) -> Result<Option<EventRequest>, Fault> {
+fn created(
+    detail: &RawValue,
+    event: &RawValue,
+    submit: &Submit,
+    trace_header: Option<&str>,
+) -> Result<Option<EventRequest>, Fault> {
     let ObjectCreated { bucket, object } = match serde_json::from_str(detail.get()) {
         Ok(created) => created,
         Err(error) => {
             let problem = format!("the event's detail is none of S3: {}", json_problem(&error));
-            return s3::refused(event, Fault::validation(problem)).map(Some);
+            return s3::refused(event, Fault::validation(problem), trace_header).map(Some);
         }
     };
     let object = PutObject {
@@ -86,17 +92,23 @@ fn created(detail: &RawValue, event: &RawValue, submit: &Submit) -> Result<Optio
         sequencer: object.sequencer.as_deref(),
         size: object.size,
     };
-    object.request(event, submit)
+    object.request(event, submit, trace_header)
 }
 
 /// The request that `detail` is. An event that comes again has the same id, and so has its request.
-fn in_detail(detail: &RawValue, id: &str, event: &RawValue, submit: &Submit) -> Result<EventRequest, Fault> {
+fn in_detail(
+    detail: &RawValue,
+    id: &str,
+    event: &RawValue,
+    submit: &Submit,
+    trace_header: Option<&str>,
+) -> Result<EventRequest, Fault> {
     let Ok(shape) = Shape::read(detail) else {
-        return s3::refused(event, Fault::validation("the event's detail must be an object"));
+        return s3::refused(event, Fault::validation("the event's detail must be an object"), trace_header);
     };
     let fields = shape.fields();
-    let message = message(fields, id, event)?;
-    let mut invocation = direct::invocation(fields, submit);
+    let message = message(fields, id, event, trace_header)?;
+    let mut invocation = direct::invocation(&direct::Request { fields, trace_header }, submit);
     if let Ok(invocation) = &mut invocation
         && invocation.parameters.inference_id.is_none()
     {
@@ -106,7 +118,7 @@ fn in_detail(detail: &RawValue, id: &str, event: &RawValue, submit: &Submit) -> 
 }
 
 /// A message that asks for the same. What is no text cannot be a message attribute; the event is the body where there is none.
-fn message(fields: &Fields<'_>, id: &str, event: &RawValue) -> Result<Message, Fault> {
+fn message(fields: &Fields<'_>, id: &str, event: &RawValue, trace_header: Option<&str>) -> Result<Message, Fault> {
     let names = PARAMETERS.iter().chain(&RETURN_PARAMETERS).map(|parameter| parameter.name);
     let attributes = names.chain([CONTENT_ENCODING]).filter_map(|name| {
         let value = direct::value(fields, name).ok()??;
@@ -114,5 +126,10 @@ fn message(fields: &Fields<'_>, id: &str, event: &RawValue) -> Result<Message, F
     });
     let body = direct::given(fields, BODY).map(|body| batch::text(body).unwrap_or_else(|| body.get().into()));
     let body = body.filter(|body| !body.is_empty());
-    Message::of_event(id, body.as_deref().unwrap_or_else(|| event.get()), &attributes.collect::<Attributes>())
+    Message::of_event(
+        id,
+        body.as_deref().unwrap_or_else(|| event.get()),
+        &attributes.collect::<Attributes>(),
+        trace_header,
+    )
 }

@@ -52,7 +52,7 @@ impl Source<Submit> for S3 {
     }
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
-        let requests = requests(shape, submit)?;
+        let requests = requests(shape, submit, call.trace_header.as_deref())?;
         let answer = async move {
             submit.accept_events(requests, true, call.deadline).await?;
             Ok(Answer(AnswerForm::Nothing(())))
@@ -65,7 +65,11 @@ impl Source<Submit> for S3 {
 ///
 /// # Errors
 /// A [`Fault`] when it is none.
-pub(super) fn read(notification: &str, submit: &Submit) -> Result<Vec<EventRequest>, Fault> {
+pub(super) fn read(
+    notification: &str,
+    submit: &Submit,
+    trace_header: Option<&str>,
+) -> Result<Vec<EventRequest>, Fault> {
     let bad =
         |error| Fault::validation(format!("the message is no event notification of S3: {}", json_problem(&error)));
     let notification: &RawValue = serde_json::from_str(notification).map_err(bad)?;
@@ -73,7 +77,7 @@ pub(super) fn read(notification: &str, submit: &Submit) -> Result<Vec<EventReque
     if !S3.recognises(&shape) {
         return Err(Fault::validation("the message is no event notification of S3: it has no `Records` with `s3`"));
     }
-    requests(shape, submit)
+    requests(shape, submit, trace_header)
 }
 
 /// S3 sends one when notifications are set up.
@@ -81,16 +85,16 @@ fn is_test(shape: &Shape<'_>) -> bool {
     shape.fields().json("Event").and_then(batch::text).is_some_and(|event| event == "s3:TestEvent")
 }
 
-fn requests(shape: Shape<'_>, submit: &Submit) -> Result<Vec<EventRequest>, Fault> {
+fn requests(shape: Shape<'_>, submit: &Submit, trace_header: Option<&str>) -> Result<Vec<EventRequest>, Fault> {
     if is_test(&shape) {
         tracing::info!("test event of S3 acknowledged");
         return Ok(Vec::new());
     }
-    shape.into_records().into_iter().filter_map(|record| request(record, submit).transpose()).collect()
+    shape.into_records().into_iter().filter_map(|record| request(record, submit, trace_header).transpose()).collect()
 }
 
 /// The request of a record; `None` where it tells of none.
-fn request(record: &RawValue, submit: &Submit) -> Result<Option<EventRequest>, Fault> {
+fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Result<Option<EventRequest>, Fault> {
     let bad = |error| Fault::validation(format!("a record of the event is none of S3: {}", json_problem(&error)));
     let read = serde_json::from_str::<Record>(record.get()).map_err(bad).and_then(|record| {
         let name = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
@@ -102,7 +106,7 @@ fn request(record: &RawValue, submit: &Submit) -> Result<Option<EventRequest>, F
     });
     let (entity, key) = match read {
         Ok(read) => read,
-        Err(fault) => return refused(record, fault).map(Some),
+        Err(fault) => return refused(record, fault, trace_header).map(Some),
     };
     let object = PutObject {
         bucket: entity.bucket.name.as_deref().unwrap_or_default(),
@@ -111,7 +115,7 @@ fn request(record: &RawValue, submit: &Submit) -> Result<Option<EventRequest>, F
         sequencer: entity.object.sequencer.as_deref(),
         size: entity.object.size,
     };
-    object.request(record, submit)
+    object.request(record, submit, trace_header)
 }
 
 /// A plus is a space, as in a form.
@@ -122,22 +126,30 @@ fn decoded(key: &str) -> Result<String, Fault> {
 }
 
 /// What is no request: its dead letter is the event alone.
-pub(super) fn refused(event: &RawValue, fault: Fault) -> Result<EventRequest, Fault> {
-    let message = Message::of_event(&hash_of(&[event.get()]), event.get(), &Attributes::new())?;
+pub(super) fn refused(event: &RawValue, fault: Fault, trace_header: Option<&str>) -> Result<EventRequest, Fault> {
+    let message = Message::of_event(&hash_of(&[event.get()]), event.get(), &Attributes::new(), trace_header)?;
     Ok(EventRequest { message, invocation: Err(fault), is_object: false })
 }
 
 impl PutObject<'_> {
     /// The request for it; `None` for a folder, which the console makes as an empty object.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-folders.html>
-    pub(super) fn request(&self, event: &RawValue, submit: &Submit) -> Result<Option<EventRequest>, Fault> {
+    pub(super) fn request(
+        &self,
+        event: &RawValue,
+        submit: &Submit,
+        trace_header: Option<&str>,
+    ) -> Result<Option<EventRequest>, Fault> {
         if self.key.ends_with('/') && self.size == Some(0) {
             tracing::info!("folder acknowledged: it is no request");
             return Ok(None);
         }
         let location = match S3Uri::new(self.bucket, self.key) {
             Ok(location) => location,
-            Err(error) => return refused(event, Fault::validation(format!("the object's location {error}"))).map(Some),
+            Err(error) => {
+                return refused(event, Fault::validation(format!("the object's location {error}")), trace_header)
+                    .map(Some);
+            }
         };
         // The same event has the same id, however often it comes and whichever way.
         let id =
@@ -147,7 +159,7 @@ impl PutObject<'_> {
             (INPUT_LOCATION.name.to_owned(), text(&location.to_string())),
             (INFERENCE_ID.name.to_owned(), text(&id)),
         ]);
-        let message = Message::of_event(&id, event.get(), &attributes)?;
+        let message = Message::of_event(&id, event.get(), &attributes, trace_header)?;
         let invocation = submit.invocation(&message);
         Ok(Some(EventRequest { message, invocation, is_object: true }))
     }

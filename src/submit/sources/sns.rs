@@ -44,7 +44,8 @@ impl Source<Submit> for Sns {
     }
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
-        let requests = shape.into_records().into_iter().map(|record| request(record, submit));
+        let requests =
+            shape.into_records().into_iter().map(|record| request(record, submit, call.trace_header.as_deref()));
         let requests = requests.collect::<Result<Vec<_>, Fault>>()?;
         let answer = async move {
             submit.accept_events(requests, true, call.deadline).await?;
@@ -54,16 +55,16 @@ impl Source<Submit> for Sns {
     }
 }
 
-fn request(record: &RawValue, submit: &Submit) -> Result<EventRequest, Fault> {
+fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Result<EventRequest, Fault> {
     let Published { message_id, message, message_attributes } = match serde_json::from_str::<Record>(record.get()) {
         Ok(Record { sns }) => sns,
         Err(error) => {
             let problem = format!("a record of the event is none of SNS: {}", json_problem(&error));
-            return s3::refused(record, Fault::validation(problem));
+            return s3::refused(record, Fault::validation(problem), trace_header);
         }
     };
     let attributes = message_attributes.unwrap_or_default().into_iter().map(attribute).collect::<Attributes>();
-    let message = Message::of_event(&message_id, &message, &attributes)?;
+    let message = Message::of_event(&message_id, &message, &attributes, trace_header)?;
     let invocation = submit.invocation(&message);
     Ok(EventRequest { message, invocation, is_object: false })
 }

@@ -19,7 +19,11 @@ use crate::submit::Submit;
 pub(in crate::submit) type Attributes = serde_json::Map<String, serde_json::Value>;
 
 /// One message.
-pub(in crate::submit) struct Message(Record);
+pub(in crate::submit) struct Message {
+    record: Record,
+    /// That of the invocation that brought it.
+    lambda_trace_header: Option<String>,
+}
 
 impl Submit {
     /// The request of a message.
@@ -56,7 +60,7 @@ impl ParameterSource for Message {
     }
 
     fn trace_header(&self) -> Option<&str> {
-        self.system_attribute("AWSTraceHeader")
+        self.system_attribute("AWSTraceHeader").or(self.lambda_trace_header.as_deref())
     }
 
     fn sent_timestamp(&self) -> Option<&str> {
@@ -69,32 +73,38 @@ impl Message {
     ///
     /// # Errors
     /// A [`Fault`] when it has no id.
-    pub(super) fn read(record: &RawValue) -> Result<Self, Fault> {
-        Record::read(record).map(Self)
+    pub(super) fn read(record: &RawValue, lambda_trace_header: Option<&str>) -> Result<Self, Fault> {
+        let lambda_trace_header = lambda_trace_header.map(str::to_owned);
+        Ok(Self { record: Record::read(record)?, lambda_trace_header })
     }
 
     /// A request of another source, as a message that asks for the same.
     ///
     /// # Errors
     /// A [`Fault`] when it has no id.
-    pub(in crate::submit) fn of_event(id: &str, body: &str, attributes: &Attributes) -> Result<Self, Fault> {
+    pub(in crate::submit) fn of_event(
+        id: &str,
+        body: &str,
+        attributes: &Attributes,
+        lambda_trace_header: Option<&str>,
+    ) -> Result<Self, Fault> {
         let record = json!({"messageId": id, "body": body, "messageAttributes": attributes});
         let record = to_raw_value(&record).map_err(|error| Fault::internal(error.to_string()))?;
-        Self::read(&record)
+        Self::read(&record, lambda_trace_header)
     }
 
     /// By which it is given back.
     pub(in crate::submit) fn id(&self) -> &str {
-        &self.0.id
+        &self.record.id
     }
 
     pub(super) fn body(&self) -> Result<&str, Fault> {
-        self.0.body()
+        self.record.body()
     }
 
     /// Its message attributes by their names.
     pub(super) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
-        self.0.attributes()
+        self.record.attributes()
     }
 
     /// Whether it was not received before.
@@ -108,22 +118,22 @@ impl Message {
     }
 
     pub(super) fn is_from_fifo_queue(&self) -> bool {
-        self.0.message.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
+        self.record.message.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
     }
 
     /// Whether it came from the queue of this ARN.
     pub(super) fn is_from_arn(&self, arn: &str) -> bool {
-        self.0.message.event_source_arn.as_deref() == Some(arn)
+        self.record.message.event_source_arn.as_deref() == Some(arn)
     }
 
     /// Whether it came from this queue.
     pub(super) fn is_from(&self, queue: &QueueUrl) -> bool {
-        self.0.message.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
+        self.record.message.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
     }
 
     /// One that SQS adds.
     fn system_attribute(&self, name: &str) -> Option<&str> {
-        self.0.message.attributes.get(name).map(String::as_str)
+        self.record.message.attributes.get(name).map(String::as_str)
     }
 
     fn attribute(&self, name: &str) -> Result<Option<&str>, Fault> {
@@ -133,7 +143,7 @@ impl Message {
     }
 
     fn is_pointer(&self) -> bool {
-        SIZE_ATTRIBUTES.iter().any(|name| self.0.message.message_attributes.contains_key(*name))
+        SIZE_ATTRIBUTES.iter().any(|name| self.record.message.message_attributes.contains_key(*name))
     }
 
     /// The object that an extended client's body points to.
