@@ -178,17 +178,12 @@ class Check:
         return found
 
     def _granted(self, role: str) -> list[Remembered]:
-        documents = [
-            (None, policy["PolicyDocument"]) for policy in self.resources[role]["Properties"].get("Policies", [])
-        ]
-        for name, entry in self._policies():
-            properties = entry["Properties"]
-            attached = {"Ref": name} in arns_of(self.resources[role])
-            if attached or {"Ref": role} in properties.get("Roles", []):
-                documents.append((entry.get("Condition"), properties["PolicyDocument"]))
+        inline = [policy["PolicyDocument"] for policy in self.resources[role]["Properties"].get("Policies", [])]
+        documents = [(None, document) for document in inline]
+        documents += [(name, entry["Properties"]["PolicyDocument"]) for name, entry in self._policies()]
         return [
-            Remembered(lambda values, node=statement, only=condition: self._rights(node, only, values))
-            for condition, document in documents
+            Remembered(lambda values, policy=name, node=statement: self._rights(role, policy, node, values))
+            for name, document in documents
             for statement in as_list(document["Statement"])
         ]
 
@@ -202,8 +197,8 @@ class Check:
         found = [
             f"template.yaml: {role}: {arn} is a policy of somebody else's: write down what it is for"
             for role in self.roles
-            for arn in arns_of(self.resources[role])
-            if not (isinstance(arn, dict) and arn.get("Ref") in own)
+            for arn in arns_in(self.resources[role]["Properties"].get("ManagedPolicyArns", []))
+            if arn not in [{"Ref": name} for name in own]
         ]
         others = {
             name for name, entry in self.resources.items() if entry["Type"] == "AWS::IAM::Role"
@@ -216,8 +211,17 @@ class Check:
         decided = self.template.decided(node, values)
         return None if decided in (None, NO_VALUE) else rendered(decided, Names(values))
 
-    def _rights(self, node: Any, condition: str | None, values: Mapping[str, Any]) -> Iterable[Right]:
-        if condition is not None and not self.template.condition(condition, values):
+    def _attached(self, role: str, policy: str, values: Mapping[str, Any]) -> bool:
+        """Whether a role has a policy, by the policy's word or by its own."""
+        entry = self.resources[policy]
+        if "Condition" in entry and not self.template.condition(entry["Condition"], values):
+            return False
+        roles = self.template.decided(entry["Properties"].get("Roles", []), values)
+        arns = self.template.decided(self.resources[role]["Properties"].get("ManagedPolicyArns", []), values)
+        return {"Ref": role} in roles or {"Ref": policy} in as_list(arns)
+
+    def _rights(self, role: str, policy: str | None, node: Any, values: Mapping[str, Any]) -> Iterable[Right]:
+        if policy is not None and not self._attached(role, policy, values):
             return
         statement = self._evaluated(node, values)
         if statement is None:
@@ -247,10 +251,13 @@ class Check:
                 yield f"template.yaml: {role} is allowed {right}: AWS knows narrower ones"
 
 
-def arns_of(role: Mapping[str, Any]) -> list[Any]:
-    """Managed policies that a role names, whatever the conditions: a policy has its own."""
-    listed = role["Properties"].get("ManagedPolicyArns", [])
-    return [arn["Fn::If"][1] if isinstance(arn, dict) and "Fn::If" in arn else arn for arn in listed]
+def arns_in(node: Any) -> list[Any]:
+    """Managed policies that a role may name, whatever the conditions."""
+    if isinstance(node, list):
+        return [arn for item in node for arn in arns_in(item)]
+    if isinstance(node, dict) and "Fn::If" in node:
+        return arns_in(node["Fn::If"][1:])
+    return [] if node == NO_VALUE else [node]
 
 
 def exists(action: str, arn: str) -> bool:

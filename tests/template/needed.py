@@ -17,6 +17,15 @@ An operation asks for the action of its name, but for these:
 | PublishBatch | sns:Publish | list_amazonsns |
 
 A presigned URL works by the right of whoever signed it, so PutObject and GetObject need theirs for those too.
+
+Where a queue or the bucket is encrypted with a KMS key, SQS and S3 use the key in the caller's name:
+
+| what is done | action, through which service | page |
+|---|---|---|
+| send to a queue | kms:GenerateDataKey, kms:Decrypt, SQS | sqs-key-management.html |
+| receive from a queue | kms:Decrypt, SQS | sqs-key-management.html |
+| read an object | kms:Decrypt, S3 | UsingKMSEncryption.html |
+| write an object | kms:GenerateDataKey, S3 | UsingKMSEncryption.html |
 """
 
 from __future__ import annotations
@@ -111,41 +120,71 @@ def listing(location: str, operator: str = "StringLikeIfExists") -> Right:
     return Right("s3:ListBucket", f"arn:{PARTITION}:s3:::{name}", (operator, "s3:prefix", f"{segment}*"))
 
 
-def read(locations: Iterable[str]) -> Rights:
+def read(function: Function, locations: Iterable[str]) -> Rights:
     """GetObject, HeadObject. Without the right to list, S3 answers 403 for what is not there."""
     for location in locations:
         yield Right("s3:GetObject", objects(location))
         yield listing(location)
+        yield from use(key_of_bucket(function, location), "s3", "kms:Decrypt")
 
 
-def write(locations: Iterable[str]) -> Rights:
+def write(function: Function, locations: Iterable[str]) -> Rights:
     """PutObject, CopyObject's copy."""
-    return [Right("s3:PutObject", objects(location)) for location in locations]
+    for location in locations:
+        yield Right("s3:PutObject", objects(location))
+        yield from use(key_of_bucket(function, location), "s3", "kms:GenerateDataKey")
 
 
-def decrypt_outputs(function: Function) -> Rights:
-    """With a key of the endpoint's own, reading an output takes it too."""
-    return [Right("kms:Decrypt", key) for key in function.stack.parameter("OutputKmsKeyArn")]
+def use(key: str | None, service: str, *actions: str) -> Rights:
+    """What a service does with a key in a role's name. Its name there ends in the partition's domain."""
+    through = ("StringLike", "kms:ViaService", f"{service}.{REGION}.amazonaws.com*")
+    return [Right(action, key, through) for action in actions if key is not None]
+
+
+def key_of_bucket(function: Function, location: str) -> str | None:
+    """The key of the stack's bucket. Those of other buckets the stack does not know."""
+    if not location.startswith(BUCKET):
+        return None
+    encryption = function.stack.resources["Bucket"]["Properties"]["BucketEncryption"]
+    (rule,) = function.stack.evaluated(encryption["ServerSideEncryptionConfiguration"])
+    return rule["ServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+
+
+def key_of_queue(function: Function, arn: str) -> str | None:
+    """The key of a queue of the stack."""
+    queue = function.stack.resources.get(arn.removeprefix("<").removesuffix(".Arn>"))
+    return None if queue is None else function.stack.evaluated(queue["Properties"].get("KmsMasterKeyId"))
 
 
 def read_outputs(function: Function) -> Rights:
-    yield from read(function.outputs())
-    yield from decrypt_outputs(function)
+    """With the stack's key the endpoint encrypts outputs wherever they are, unless it has a key of its own."""
+    yield from read(function, function.outputs())
+    for key in function.stack.parameter("KmsKeyArn"):
+        yield from use(key, "s3", "kms:Decrypt")
+    for key in function.stack.parameter("OutputKmsKeyArn"):
+        yield Right("kms:Decrypt", key)
 
 
 def copy_outputs(function: Function) -> Rights:
     copies = function.location("BRIDGE_RESULT_LOCATION")
     if copies:
         yield from read_outputs(function)
-        yield from write(copies)
+        yield from write(function, copies)
 
 
 # ---- queues, topics, buses, tasks ----
 
 
-def send(urls: Iterable[str]) -> Rights:
-    """SendMessage, to queues by their URLs."""
-    return [Right("sqs:SendMessage", url.replace(">", ".Arn>")) for url in urls]
+def send(function: Function, arns: Iterable[str]) -> Rights:
+    """SendMessage, to queues by their ARNs."""
+    for arn in arns:
+        yield Right("sqs:SendMessage", arn)
+        yield from use(key_of_queue(function, arn), "sqs", "kms:GenerateDataKey", "kms:Decrypt")
+
+
+def arns(urls: Iterable[str]) -> list[str]:
+    """ARNs of the stack's queues, of which a variable holds the URLs."""
+    return [url.replace(">", ".Arn>") for url in urls]
 
 
 def reply(service: str, action: str) -> Callable[[Function], Rights]:
@@ -157,7 +196,7 @@ def reply(service: str, action: str) -> Callable[[Function], Rights]:
 
 
 def send_results(function: Function) -> Rights:
-    yield from send(function.variable("BRIDGE_RESULTS_QUEUE_URL"))
+    yield from send(function, arns(function.variable("BRIDGE_RESULTS_QUEUE_URL")))
     yield from reply("sqs", "sqs:SendMessage")(function)
 
 
@@ -187,28 +226,32 @@ CALLS: dict[tuple[str, str], Callable[[Function], Rights]] = {
     # Primes the process with a client that sends nothing.
     ("submit.rs", "InvokeEndpointAsync"): lambda _: (),
     ("submit/invoke.rs", "InvokeEndpointAsync"): invoke,
-    ("submit/invoke.rs", "PutObject"): lambda f: write(f.location("BRIDGE_INPUT_LOCATION")),
+    ("submit/invoke.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_INPUT_LOCATION")),
     # Whether a caller has uploaded what it was invited to, and how much.
-    ("submit/invoke.rs", "GetObject"): lambda f: read(f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
-    ("submit/sources/http/upload.rs", "PutObject"): lambda f: write(f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
+    ("submit/invoke.rs", "GetObject"): lambda f: read(f, f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
+    ("submit/sources/http/upload.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
     ("submit/sources/http/output.rs", "GetObject"): lambda f: (
         *read_outputs(f),
-        *read(f.location("BRIDGE_PENDING_LOCATION", "unanswered/")),
+        *read(f, f.location("BRIDGE_PENDING_LOCATION", "unanswered/")),
     ),
     ("submit/sources/http/output.rs", "HeadObject"): read_outputs,
-    ("submit/idempotency.rs", "GetObject"): lambda f: read(f.location("BRIDGE_IDEMPOTENCY_LOCATION")),
-    ("submit/idempotency.rs", "PutObject"): lambda f: write(f.location("BRIDGE_IDEMPOTENCY_LOCATION")),
-    ("submit/remember.rs", "PutObject"): lambda f: write(f.location("BRIDGE_PENDING_LOCATION")),
-    ("submit/sources/sqs/dead_letter.rs", "SendMessage"): lambda f: send(f.variable("BRIDGE_DEAD_LETTER_QUEUE_URL")),
+    ("submit/idempotency.rs", "GetObject"): lambda f: read(f, f.location("BRIDGE_IDEMPOTENCY_LOCATION")),
+    ("submit/idempotency.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_IDEMPOTENCY_LOCATION")),
+    ("submit/remember.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_PENDING_LOCATION")),
+    ("submit/sources/sqs/dead_letter.rs", "SendMessage"): lambda f: send(
+        f, arns(f.variable("BRIDGE_DEAD_LETTER_QUEUE_URL"))
+    ),
     ("collect/output.rs", "GetObject"): read_outputs,
     ("collect/message.rs", "CopyObject"): copy_outputs,
     ("collect/forget.rs", "DeleteObject"): lambda f: [
         Right("s3:DeleteObject", objects(location)) for location in f.location("BRIDGE_PENDING_LOCATION")
     ],
     ("collect/sweep/overdue.rs", "ListObjectsV2"): lambda f: map(listing, f.location("BRIDGE_PENDING_LOCATION")),
-    ("collect/sweep/recovered.rs", "GetObject"): lambda f: read(f.location("BRIDGE_PENDING_LOCATION")),
+    ("collect/sweep/recovered.rs", "GetObject"): lambda f: read(f, f.location("BRIDGE_PENDING_LOCATION")),
     ("collect/sweep/recovered.rs", "HeadObject"): read_outputs,
-    ("collect/sweep/recovered.rs", "PutObject"): lambda f: write(f.location("BRIDGE_PENDING_LOCATION", "unanswered/")),
+    ("collect/sweep/recovered.rs", "PutObject"): lambda f: write(
+        f, f.location("BRIDGE_PENDING_LOCATION", "unanswered/")
+    ),
     ("destinations/queue.rs", "SendMessageBatch"): send_results,
     ("destinations/topic.rs", "PublishBatch"): reply("sns", "sns:Publish"),
     ("destinations/event_bus.rs", "PutEvents"): reply("events", "events:PutEvents"),
@@ -239,25 +282,48 @@ def poll_queues(function: Function) -> Rights:
             queue = function.stack.evaluated(mapping["EventSourceArn"])
             for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
                 yield Right(action, queue)
+            yield from use(key_of_queue(function, queue), "sqs", "kms:Decrypt")
 
 
 def keep_failed_invocations(function: Function) -> Rights:
     """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
     for config in function.stack.of_type("AWS::Lambda::EventInvokeConfig"):
         if config["FunctionName"] == {"Ref": function.logical_id}:
-            yield Right(
-                "sqs:SendMessage", function.stack.evaluated(config["DestinationConfig"]["OnFailure"]["Destination"])
-            )
+            destination = config["DestinationConfig"]["OnFailure"]["Destination"]
+            yield from send(function, [function.stack.evaluated(destination)])
+
+
+def connect_to_vpc(function: Function) -> Rights:
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions.
+
+    Not for the function's own calls, which carry its ARN. Of an unknown number of ids, as for endpoints, CloudFormation
+    can make ARNs with open parts only.
+    """
+    config = function.stack.evaluated(function.properties["VpcConfig"])
+    if config is None:
+        return
+    by_lambda = ("Null", "lambda:SourceFunctionArn", "true")
+    interfaces = f"arn:{PARTITION}:ec2:{REGION}:{ACCOUNT}:network-interface/*"
+    subnets = [f"arn:*:ec2:*:*:subnet/{name}" for name in config["SubnetIds"]]
+    groups = [f"arn:*:ec2:*:*:security-group/{name}" for name in config["SecurityGroupIds"]]
+    for arn in (*subnets, *groups, interfaces):
+        yield Right("ec2:CreateNetworkInterface", arn, by_lambda)
+    for action in ("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"):
+        yield Right(f"ec2:{action}", interfaces, by_lambda)
+    for action in WITHOUT_RESOURCE:
+        yield Right(action, "*", by_lambda)
 
 
 BY_LAMBDA: dict[str, Callable[[Function], Rights]] = {
     "Lambda writes the function's log": write_log,
     "Lambda polls the function's queues": poll_queues,
     "Lambda keeps what failed": keep_failed_invocations,
+    "Lambda connects the function to its VPC": connect_to_vpc,
 }
 
 # Actions for which AWS knows no resource: only these may have "*".
-WITHOUT_RESOURCE: dict[str, str] = {}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+WITHOUT_RESOURCE = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
 
 # A value for each parameter that decides about rights, besides its default.
 OTHER_VALUES: dict[str, str] = {
@@ -274,6 +340,9 @@ OTHER_VALUES: dict[str, str] = {
     "StateMachineArns": "arn:aws:states:us-east-1:123456789012:stateMachine:a,"
     "arn:aws:states:us-east-1:123456789012:stateMachine:b",
     "DurableFunctionArns": "arn:aws:lambda:us-east-1:123456789012:function:a",
+    "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack",
+    "SubnetIds": "subnet-00000001,subnet-00000002",
+    "SecurityGroupIds": "sg-00000001",
 }
 
 

@@ -25,7 +25,14 @@ def test_the_outputs_and_resources_that_its_commands_name_are_there(template: Te
     assert set(re.findall(r"\$\(resource (\w+)\)", text)) <= set(template.raw["Resources"])
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/consumers.md", "docs/deploy.md", "docs/first-deployment.md"])
+PAGES = [
+    "README.md",
+    "SECURITY.md",
+    *(f"docs/{name}.md" for name in ("consumers", "deploy", "first-deployment", "security")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_its_links_lead_somewhere(page: str) -> None:
     source = ROOT / page
     for target in re.findall(r"\]\((?!https?://)([^)]+)\)", source.read_text(encoding="utf-8")):
