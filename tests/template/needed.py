@@ -159,10 +159,9 @@ def key_of_queue(function: Function, arn: str) -> str | None:
 def read_outputs(function: Function) -> Rights:
     """With the stack's key the endpoint encrypts outputs wherever they are, unless it has a key of its own."""
     yield from read(function, function.outputs())
-    for key in function.stack.parameter("KmsKeyArn"):
-        yield from use(key, "s3", "kms:Decrypt")
-    for key in function.stack.parameter("OutputKmsKeyArn"):
-        yield Right("kms:Decrypt", key)
+    for name in ("KmsKeyArn", "OutputKmsKeyArn"):
+        for key in function.stack.parameter(name):
+            yield from use(key, "s3", "kms:Decrypt")
 
 
 def copy_outputs(function: Function) -> Rights:

@@ -3,13 +3,12 @@
 
 mod dead_letter;
 mod message;
-mod odd;
 mod rejection;
-mod wire;
 
 use std::mem;
 use std::task::Poll;
 
+use aws_lambda_events::sqs::SqsBatchResponse;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, future};
 use serde_json::value::RawValue;
@@ -19,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub(in crate::submit) use self::dead_letter::DeadLetterQueue;
 use self::message::Message;
 use self::rejection::Rejection;
-use crate::batch::SqsBatchResponse;
+use crate::batch;
 use crate::deadline::Deadline;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::Fault;
@@ -63,7 +62,7 @@ impl Submit {
         let (rejections, told) = mpsc::unbounded_channel();
         let batch = Batch { deadline, rejections, flights: Semaphore::new(self.config.max_concurrency.get()) };
         let (returned, ()) = future::join(self.invoke_groups(groups, batch), self.tell_senders(told, deadline)).await;
-        returned.into_iter().collect()
+        batch::response(returned)
     }
 
     /// Begins with a group whenever there is a flight for it, until all have ended. Not `buffer_unordered`: there a group that only
@@ -101,9 +100,9 @@ impl Submit {
         let (mut returned, mut flight) = (Vec::new(), Some(flight));
         for message in group {
             if !returned.is_empty() {
-                tracing::warn!(sqs.message_id = message.id, "returned: a message before it in its group failed");
+                tracing::warn!(sqs.message_id = message.id(), "returned: a message before it in its group failed");
                 self.return_unsent(&message, batch);
-                returned.push(message.id);
+                returned.push(message.id().to_owned());
                 continue;
             }
             if flight.is_none() {
@@ -115,7 +114,7 @@ impl Submit {
                 Box::pin(self.reject(&message, &fault, batch)).await
             };
             if comes_back {
-                returned.push(message.id);
+                returned.push(message.id().to_owned());
             }
         }
         returned
@@ -125,9 +124,9 @@ impl Submit {
         let invocation = self.invocation(message);
         let idempotency = self.config.deduplicate.then(|| {
             let is_redelivered = !message.is_first_receipt();
-            Idempotency::Remember { key: Key::of_message(&message.id), is_redelivered }
+            Idempotency::Remember { key: Key::of_message(message.id()), is_redelivered }
         });
-        self.accept(invocation, Origin::sqs_message(&message.id), idempotency.as_ref(), deadline).await
+        self.accept(invocation, Origin::sqs_message(message.id()), idempotency.as_ref(), deadline).await
     }
 }
 
