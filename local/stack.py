@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from local.archive import function_archive, with_code_uris
+from local.archive import function_archive, with_code_uris, without_query_alarms
 from local.bridge import REGION, ROOT_KEY, Bridge
 from local.permissions import allowed_besides
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
@@ -176,8 +176,14 @@ class LocalStack(Bridge):
     # ---- deployment ----
 
     def _deploy(self) -> None:
+        self._create_stack()
+        self._await_deployment()
+        self._adapt()
+
+    def _create_stack(self) -> None:
         self.report("uploading the functions")
-        template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
+        template = without_query_alarms((ROOT / "template.yaml").read_text(encoding="utf-8"))
+        template = with_code_uris(template, self._upload_functions())
         self.report("deploying template.yaml")
         self.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.yaml", Body=template.encode())
         self.cloudformation.create_stack(
@@ -187,8 +193,6 @@ class LocalStack(Bridge):
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters().items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        self._await_deployment()
-        self._adapt()
 
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""

@@ -312,8 +312,15 @@ def connect_to_vpc(function: Function) -> Rights:
         yield Right("ec2:CreateNetworkInterface", arn, by_lambda)
     for action in ("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"):
         yield Right(f"ec2:{action}", interfaces, by_lambda)
-    for action in WITHOUT_RESOURCE:
+    for action in OF_NETWORK_INTERFACES:
         yield Right(action, "*", by_lambda)
+
+
+def send_traces(function: Function) -> Rights:
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html."""
+    if function.stack.evaluated(function.properties["TracingConfig"]["Mode"]) == "Active":
+        for action in OF_TRACES:
+            yield Right(action, "*")
 
 
 BY_LAMBDA: dict[str, Callable[[Function], Rights]] = {
@@ -321,11 +328,14 @@ BY_LAMBDA: dict[str, Callable[[Function], Rights]] = {
     "Lambda polls the function's queues": poll_queues,
     "Lambda keeps what failed": keep_failed_invocations,
     "Lambda connects the function to its VPC": connect_to_vpc,
+    "Lambda sends the function's traces": send_traces,
 }
 
 # Actions for which AWS knows no resource: only these may have "*".
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
-WITHOUT_RESOURCE = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html, list_awsx-ray.html
+OF_NETWORK_INTERFACES = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
+OF_TRACES = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+WITHOUT_RESOURCE = (*OF_NETWORK_INTERFACES, *OF_TRACES)
 
 # A value for each parameter that decides about rights, besides its default.
 OTHER_VALUES: dict[str, str] = {
@@ -345,6 +355,7 @@ OTHER_VALUES: dict[str, str] = {
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack",
     "SubnetIds": "subnet-00000001,subnet-00000002",
     "SecurityGroupIds": "sg-00000001",
+    "Tracing": "true",
 }
 
 

@@ -62,6 +62,12 @@ DEFAULTS = {
     "ReservedConcurrency": "",
     "LogRetentionInDays": 30,
     "Metrics": "true",
+    "Dashboard": "true",
+    "AlarmTopicArn": "",
+    "AlarmRequestToResultSeconds": 1800,
+    "CanaryMinutes": "0",
+    "CanaryRequest": '{"Body":{},"InferenceId":"canary","ReplyTo":"none"}',
+    "Tracing": "false",
 }
 # Parameter, values that it takes, values that it refuses.
 VALUES = [
@@ -167,6 +173,19 @@ VALUES = [
         "PermissionsBoundaryArn",
         ["", "arn:aws:iam::123456789012:policy/team/bound_1", "arn:aws-cn:iam::aws:policy/PowerUserAccess"],
         ["bound", "arn:aws:iam::123456789012:role/bound", "arn:aws:iam::123456789012:policy/*"],
+    ),
+    (
+        "AlarmTopicArn",
+        ["", "arn:aws:sns:us-east-1:123456789012:on-call"],
+        ["on-call", "arn:aws:sns:us-east-1:123456789012:on-call.fifo", "arn:aws:sqs:us-east-1:123456789012:on-call"],
+    ),
+    (
+        "CanaryRequest",
+        [
+            '{"Body":"x","ReplyTo":"none"}',
+            '{"InputLocation": "s3://b/input/k", "ReplyTo": "none", "ContentType": "audio/wav"}',
+        ],
+        ["", "{}", '{"Body":"x"}', '{"Body":"x","ReplyTo":"team-a"}', '"ReplyTo":"none"'],
     ),
 ]
 

@@ -41,7 +41,7 @@ impl Source<Submit> for Sqs {
     }
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
-        let groups = groups(shape.into_records())?;
+        let groups = groups(shape.into_records(), call.trace_header.as_deref())?;
         let answer = async move { Ok(Answer(AnswerForm::Sqs(submit.answer_batch(groups, call.deadline).await))) };
         Ok(answer.boxed())
     }
@@ -131,14 +131,14 @@ impl Submit {
 }
 
 /// Messages that must be invoked one after the other: those of one group from a FIFO queue, each by itself from any other. A
-/// group id alone says nothing: on a standard queue it only makes for fairness.
+/// group id alone says nothing: on a standard queue it only makes for fairness. `trace_header` is Lambda's.
 ///
 /// # Errors
 /// A [`Fault`] when a message has no id, so that the whole batch has to come back.
-fn groups(records: Vec<&RawValue>) -> Result<Vec<Vec<Message>>, Fault> {
+fn groups(records: Vec<&RawValue>, trace_header: Option<&str>) -> Result<Vec<Vec<Message>>, Fault> {
     let mut groups: Vec<Vec<Message>> = Vec::new();
     for record in records {
-        let message = Message::read(record)?;
+        let message = Message::read(record, trace_header)?;
         let group_id = message.group_id().filter(|_| message.is_from_fifo_queue());
         let is_of_group = |group: &&mut Vec<Message>| group.first().is_some_and(|first| first.group_id() == group_id);
         match group_id.and_then(|_| groups.iter_mut().find(is_of_group)) {

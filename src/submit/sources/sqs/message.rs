@@ -15,7 +15,11 @@ use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::submit::Submit;
 
 /// One message.
-pub(super) struct Message(Record);
+pub(super) struct Message {
+    record: Record,
+    /// That of the invocation that brought it.
+    lambda_trace_header: Option<String>,
+}
 
 impl Submit {
     /// The request of a message.
@@ -52,7 +56,7 @@ impl ParameterSource for Message {
     }
 
     fn trace_header(&self) -> Option<&str> {
-        self.system_attribute("AWSTraceHeader")
+        self.system_attribute("AWSTraceHeader").or(self.lambda_trace_header.as_deref())
     }
 
     fn sent_timestamp(&self) -> Option<&str> {
@@ -65,22 +69,23 @@ impl Message {
     ///
     /// # Errors
     /// A [`Fault`] when it has no id.
-    pub(super) fn read(record: &RawValue) -> Result<Self, Fault> {
-        Record::read(record).map(Self)
+    pub(super) fn read(record: &RawValue, lambda_trace_header: Option<&str>) -> Result<Self, Fault> {
+        let lambda_trace_header = lambda_trace_header.map(str::to_owned);
+        Ok(Self { record: Record::read(record)?, lambda_trace_header })
     }
 
     /// By which it is given back.
     pub(super) fn id(&self) -> &str {
-        &self.0.id
+        &self.record.id
     }
 
     pub(super) fn body(&self) -> Result<&str, Fault> {
-        self.0.body()
+        self.record.body()
     }
 
     /// Its message attributes by their names.
     pub(super) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
-        self.0.attributes()
+        self.record.attributes()
     }
 
     /// Whether it was not received before.
@@ -94,17 +99,17 @@ impl Message {
     }
 
     pub(super) fn is_from_fifo_queue(&self) -> bool {
-        self.0.message.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
+        self.record.message.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
     }
 
     /// Whether it came from this queue.
     pub(super) fn is_from(&self, queue: &QueueUrl) -> bool {
-        self.0.message.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
+        self.record.message.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
     }
 
     /// One that SQS adds.
     fn system_attribute(&self, name: &str) -> Option<&str> {
-        self.0.message.attributes.get(name).map(String::as_str)
+        self.record.message.attributes.get(name).map(String::as_str)
     }
 
     fn attribute(&self, name: &str) -> Result<Option<&str>, Fault> {
@@ -114,7 +119,7 @@ impl Message {
     }
 
     fn is_pointer(&self) -> bool {
-        SIZE_ATTRIBUTES.iter().any(|name| self.0.message.message_attributes.contains_key(*name))
+        SIZE_ATTRIBUTES.iter().any(|name| self.record.message.message_attributes.contains_key(*name))
     }
 
     /// The object that an extended client's body points to.
