@@ -197,7 +197,7 @@ class LocalStack(Bridge):
 
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""
-        self._allow_plain_http()
+        self.allow_plain_http()
         self._allow_what_aws_does()
         self.count_concurrency()
         self._tell_api_url()
@@ -240,14 +240,6 @@ class LocalStack(Bridge):
         return "\n".join(
             f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}" for event in failed
         )
-
-    def _allow_plain_http(self) -> None:
-        """Takes the template's TLS-only policy off the bucket, after it has been deployed with the rest.
-
-        Here everything is plain HTTP over loopback, and ministack enforces that statement as AWS does. Every
-        permission that the functions have comes from their roles, so nothing else changes.
-        """
-        self.s3.delete_bucket_policy(Bucket=self.outputs["BucketName"])
 
     def _allow_what_aws_does(self) -> None:
         """Adds to the functions' roles what the template's permissions allow on AWS, and not here."""
