@@ -155,6 +155,37 @@ export interface Parameters {
    * endpoint in the namespace SageMakerAsyncBridge. Default: true.
    */
   readonly metrics?: boolean;
+  /**
+   * true - with Metrics, a CloudWatch dashboard with the name STACK-REGION. Three in an account are free, each
+   * further one costs $3 a month. Default: true.
+   */
+  readonly dashboard?: boolean;
+  /**
+   * SNS topic, in this account and Region, that CloudWatch alarms publish to when something is wrong and when it is
+   * right again. Empty - no alarms. About a dozen, at $0.10 a month each.
+   */
+  readonly alarmTopicArn?: string;
+  /**
+   * With AlarmTopicArn and Metrics, the time from request to result in seconds above which SlowResults raises an
+   * alarm, for the slowest 1% of a quarter of an hour. Default: 1800.
+   */
+  readonly alarmRequestToResultSeconds?: number;
+  /**
+   * Minutes between requests that the stack sends to its own endpoint, to raise an alarm when no request is
+   * answered. Each is an inference that is paid for, and starts an instance if none runs. 0 - none are sent.
+   * Default: 0.
+   */
+  readonly canaryMinutes?: "0" | "5" | "15" | "60" | "360" | "1440";
+  /**
+   * For CanaryMinutes - the request, as submit takes it by direct invocation, for EndpointName, and with ReplyTo
+   * none, so that no consumer gets its result. Default: {"Body":{},"InferenceId":"canary","ReplyTo":"none"}.
+   */
+  readonly canaryRequest?: string;
+  /**
+   * true - X-Ray traces both functions, and a request's trace goes on behind its result. X-Ray samples the first
+   * request of each second and 5% of the others. Default: false.
+   */
+  readonly tracing?: boolean;
 }
 
 export interface Constraint {
@@ -200,6 +231,12 @@ export const constraints: Readonly<Record<keyof Parameters, Constraint>> = {
   reservedConcurrency: {"parameter": "ReservedConcurrency", "pattern": "^$|^[1-9][0-9]{0,4}$", "admits": "Empty, or 1 to 99999."},
   logRetentionInDays: {"parameter": "LogRetentionInDays", "oneOf": [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], "admits": "One of the periods that CloudWatch Logs offers."},
   metrics: {"parameter": "Metrics", "oneOf": ["true", "false"], "admits": "true or false."},
+  dashboard: {"parameter": "Dashboard", "oneOf": ["true", "false"], "admits": "true or false."},
+  alarmTopicArn: {"parameter": "AlarmTopicArn", "pattern": "^$|^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_-]{1,256}$", "admits": "The ARN of a standard SNS topic."},
+  alarmRequestToResultSeconds: {"parameter": "AlarmRequestToResultSeconds", "min": 1, "max": 86400, "admits": "1 to 86400."},
+  canaryMinutes: {"parameter": "CanaryMinutes", "oneOf": ["0", "5", "15", "60", "360", "1440"], "admits": "0, 5, 15, 60, 360 or 1440."},
+  canaryRequest: {"parameter": "CanaryRequest", "pattern": "^\\{.*\"ReplyTo\": ?\"none\".*\\}$", "admits": "A JSON object with \"ReplyTo\":\"none\"."},
+  tracing: {"parameter": "Tracing", "oneOf": ["true", "false"], "admits": "true or false."},
 };
 
 /** Outputs of the template. */

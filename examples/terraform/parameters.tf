@@ -185,6 +185,42 @@ variable "metrics" {
   default     = null
 }
 
+variable "dashboard" {
+  description = "true - with Metrics, a CloudWatch dashboard with the name STACK-REGION. Three in an account are free, each further one costs $3 a month. Default: true."
+  type        = bool
+  default     = null
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic, in this account and Region, that CloudWatch alarms publish to when something is wrong and when it is right again. Empty - no alarms. About a dozen, at $0.10 a month each."
+  type        = string
+  default     = null
+}
+
+variable "alarm_request_to_result_seconds" {
+  description = "With AlarmTopicArn and Metrics, the time from request to result in seconds above which SlowResults raises an alarm, for the slowest 1% of a quarter of an hour. Default: 1800."
+  type        = number
+  default     = null
+}
+
+variable "canary_minutes" {
+  description = "Minutes between requests that the stack sends to its own endpoint, to raise an alarm when no request is answered. Each is an inference that is paid for, and starts an instance if none runs. 0 - none are sent. Default: 0."
+  type        = string
+  default     = null
+}
+
+variable "canary_request" {
+  description = "For CanaryMinutes - the request, as submit takes it by direct invocation, for EndpointName, and with ReplyTo none, so that no consumer gets its result. Default: {\"Body\":{},\"InferenceId\":\"canary\",\"ReplyTo\":\"none\"}."
+  type        = string
+  default     = null
+}
+
+variable "tracing" {
+  description = "true - X-Ray traces both functions, and a request's trace goes on behind its result. X-Ray samples the first request of each second and 5% of the others. Default: false."
+  type        = bool
+  default     = null
+}
+
 locals {
   parameters = {
     EndpointName                = var.endpoint_name
@@ -218,5 +254,11 @@ locals {
     ReservedConcurrency         = var.reserved_concurrency
     LogRetentionInDays          = var.log_retention_in_days
     Metrics                     = var.metrics
+    Dashboard                   = var.dashboard
+    AlarmTopicArn               = var.alarm_topic_arn
+    AlarmRequestToResultSeconds = var.alarm_request_to_result_seconds
+    CanaryMinutes               = var.canary_minutes
+    CanaryRequest               = var.canary_request
+    Tracing                     = var.tracing
   }
 }
