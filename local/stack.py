@@ -169,7 +169,8 @@ class LocalStack(Bridge):
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        ministack = Process("ministack", [sys.executable, "-m", "ministack"], environment, self.ministack_log)
+        command = [sys.executable, str(ROOT / "local" / "retrying.py")]
+        ministack = Process("ministack", command, environment, self.ministack_log)
         self._processes.append(ministack)
         ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)
 
@@ -196,7 +197,7 @@ class LocalStack(Bridge):
 
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""
-        self._allow_plain_http()
+        self.allow_plain_http()
         self._allow_what_aws_does()
         self.count_concurrency()
         self._tell_api_url()
@@ -239,14 +240,6 @@ class LocalStack(Bridge):
         return "\n".join(
             f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}" for event in failed
         )
-
-    def _allow_plain_http(self) -> None:
-        """Takes the template's TLS-only policy off the bucket, after it has been deployed with the rest.
-
-        Here everything is plain HTTP over loopback, and ministack enforces that statement as AWS does. Every
-        permission that the functions have comes from their roles, so nothing else changes.
-        """
-        self.s3.delete_bucket_policy(Bucket=self.outputs["BucketName"])
 
     def _allow_what_aws_does(self) -> None:
         """Adds to the functions' roles what the template's permissions allow on AWS, and not here."""
@@ -293,6 +286,8 @@ class LocalStack(Bridge):
             return
         timeout = {"VisibilityTimeout": str(self.visibility_timeout_seconds)}
         self.sqs.set_queue_attributes(QueueUrl=self.outputs["RequestQueueUrl"], Attributes=timeout)
+        if self.parameters.get("S3Requests") == "true":
+            self.sqs.set_queue_attributes(QueueUrl=self.resource("S3RequestQueue"), Attributes=timeout)
         if self.parameters.get("NotificationDelivery") == "QUEUE":
             self.sqs.set_queue_attributes(QueueUrl=self.resource("NotificationQueue"), Attributes=timeout)
 

@@ -30,7 +30,7 @@ variable "failure_location" {
 }
 
 variable "output_kms_key_arn" {
-  description = "The endpoint's OutputConfig KmsKeyId as an ARN, if a key of yours encrypts outputs and failures. Empty - none does."
+  description = "The endpoint's OutputConfig KmsKeyId as an ARN, if it is another key than KmsKeyArn. Empty - it is KmsKeyArn, or none."
   type        = string
   default     = null
 }
@@ -114,14 +114,20 @@ variable "deduplicate" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message of RequestQueue or NotificationQueue is received before it goes to the dead-letter queue. Default: 5."
+  description = "How often a message of RequestQueue, S3RequestQueue or NotificationQueue is received before it goes to the dead-letter queue. Default: 5."
   type        = number
   default     = null
 }
 
 variable "max_concurrency" {
-  description = "Batches that each queue hands out at once - RequestQueue to submit, NotificationQueue to collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10."
+  description = "Batches that each queue hands out at once - RequestQueue and S3RequestQueue to submit, NotificationQueue to collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10."
   type        = number
+  default     = null
+}
+
+variable "s3_requests" {
+  description = "true - an object that is put under requests/ in the stack's bucket is a request. The endpoint's execution role needs s3:GetObject on requests/*. Objects there are deleted after 23 days. Default: false."
+  type        = bool
   default     = null
 }
 
@@ -157,6 +163,30 @@ variable "state_machine_arns" {
 
 variable "durable_function_arns" {
   description = "Comma-separated ARNs of Lambda durable functions, in this Region and without a version, whose callbacks a result may end (a request's CallbackId)."
+  type        = string
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = "KMS key that encrypts what the stack makes - bucket, queues, topics and log groups. Its key policy must let the services use it, see docs/security.md. Empty - keys of S3 and SQS, and no KMS key for topics and logs."
+  type        = string
+  default     = null
+}
+
+variable "subnet_ids" {
+  description = "Comma-separated ids of up to 16 subnets of a VPC in which the functions run. They need a way to AWS from there, see docs/security.md. Empty - outside of a VPC of yours."
+  type        = string
+  default     = null
+}
+
+variable "security_group_ids" {
+  description = "Comma-separated ids of up to 5 security groups of the functions in SubnetIds. They must let HTTPS out, and need to let nothing in."
+  type        = string
+  default     = null
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the permissions of the roles that the stack makes. Empty - none does."
   type        = string
   default     = null
 }
@@ -244,12 +274,17 @@ locals {
     Deduplicate                 = var.deduplicate
     MaxReceiveCount             = var.max_receive_count
     MaxConcurrency              = var.max_concurrency
+    S3Requests                  = var.s3_requests
     NotificationDelivery        = var.notification_delivery
     ResultFormat                = var.result_format
     WatchUnanswered             = var.watch_unanswered
     ReplyToArns                 = var.reply_to_arns
     StateMachineArns            = var.state_machine_arns
     DurableFunctionArns         = var.durable_function_arns
+    KmsKeyArn                   = var.kms_key_arn
+    SubnetIds                   = var.subnet_ids
+    SecurityGroupIds            = var.security_group_ids
+    PermissionsBoundaryArn      = var.permissions_boundary_arn
     MemorySize                  = var.memory_size
     ReservedConcurrency         = var.reserved_concurrency
     LogRetentionInDays          = var.log_retention_in_days

@@ -18,7 +18,12 @@ def test_the_table_of_parameters_has_each_with_its_default_in_the_order_in_which
     assert documented == [(name, default(entry.get("Default"))) for name, entry in template.raw["Parameters"].items()]
 
 
-PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+]
 
 
 # docs/cargo-lambda.md has stacks of its own.
