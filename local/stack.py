@@ -77,6 +77,7 @@ class LocalStack(Bridge):
         self.binaries = binaries
         self.report = report
         self.keep_logs = False
+        self.template = ""
         self.emulator_url = f"http://127.0.0.1:{self._emulator.number}"
         self.directory = ROOT / ".local" / f"{name}-{self.port}"
         self._scratch = self.directory / "tmp"
@@ -177,9 +178,9 @@ class LocalStack(Bridge):
 
     def _deploy(self) -> None:
         self.report("uploading the functions")
-        template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
+        self.template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
         self.report("deploying template.yaml")
-        self.outputs |= self.deploy(self.name, template, self._parameters())
+        self.outputs |= self.deploy(self.name, self.template, self._parameters())
         self._adapt()
 
     def deploy(self, name: str, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
