@@ -91,12 +91,7 @@ def test_a_failed_inference_is_caught_and_its_request_kept(stack: Watching) -> N
 def test_a_request_that_nobody_answers_is_caught_and_kept(stack: Watching) -> None:
     example = Example(stack, "silent")
     execution = example.start()
-
-    def is_remembered() -> bool:
-        accepted = {one["inferenceId"] for one in stack.invocations("silent")}
-        return bool(accepted) and accepted <= set(stack.remembered().values())
-
-    wait_for(is_remembered, 30, "the accepted request")
+    wait_for(lambda: stack.is_remembered("silent"), 30, "the accepted request")
     stack.make_overdue()
     stack.sweep()
     ended = example.end_of(execution)

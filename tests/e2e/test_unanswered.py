@@ -1,4 +1,5 @@
-"""`WatchUnanswered` on the local AWS: notifications are lost, endpoints deleted, and every request is answered (docs/unanswered.md)."""
+"""`WatchUnanswered` on the local AWS: notifications are lost, endpoints deleted, and every request is answered
+(docs/unanswered.md)."""
 
 from __future__ import annotations
 
@@ -31,6 +32,11 @@ class Watching(LocalStack):
         listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix="pending/2").get("Contents", [])
         bodies = {item["Key"]: self.s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"] for item in listed}
         return {key: json.load(body)["inferenceId"] for key, body in bodies.items()}
+
+    def is_remembered(self, endpoint: str) -> bool:
+        """Whether an endpoint has accepted requests, and all of them are remembered."""
+        accepted = {one["inferenceId"] for one in self.invocations(endpoint)}
+        return bool(accepted) and accepted <= set(self.remembered().values())
 
     def make_overdue(self) -> None:
         """Hours pass for all that is remembered."""
