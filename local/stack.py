@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from local.archive import function_archive, with_code_uris
+from local.archive import function_archive, with_code_uris, without_query_alarms
 from local.bridge import REGION, ROOT_KEY, Bridge
 from local.permissions import allowed_besides
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
@@ -178,7 +178,8 @@ class LocalStack(Bridge):
 
     def _deploy(self) -> None:
         self.report("uploading the functions")
-        self.template = with_code_uris((ROOT / "template.yaml").read_text(encoding="utf-8"), self._upload_functions())
+        template = without_query_alarms((ROOT / "template.yaml").read_text(encoding="utf-8"))
+        self.template = with_code_uris(template, self._upload_functions())
         self.report("deploying template.yaml")
         self.outputs |= self.deploy(self.name, self.template, self._parameters())
         self._adapt()

@@ -1,53 +1,29 @@
 //! What both functions share of SQS: reading a message of a batch, and the answer that names those that must come back.
 //!
-//! Each field of a message is read by itself, from its own JSON: what is odd in one message must not keep its neighbours from
-//! being read.
+//! Each message is read by itself, from its own JSON: what is odd in one must not keep its neighbours from being read.
+
+mod record;
 
 use std::borrow::Cow;
 
+use aws_lambda_events::sqs::SqsBatchResponse;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub(crate) use self::record::Record;
 use crate::fault::Fault;
 
 /// The attribute that tells how a body is encoded, on requests and on results: the bridge's one of its own.
 pub(crate) const CONTENT_ENCODING: &str = "ContentEncoding";
 
-/// The answer to a batch. What it does not name is deleted from the queue.
+/// The answer to a batch, from the ids of the messages that must come back. What it does not name is deleted from the queue.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct SqsBatchResponse {
-    batch_item_failures: Vec<BatchItemFailure>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BatchItemFailure {
-    item_identifier: String,
-}
-
-/// From the ids of the messages that must come back.
-impl FromIterator<String> for SqsBatchResponse {
-    fn from_iter<I: IntoIterator<Item = String>>(ids: I) -> Self {
-        let failure = |item_identifier| BatchItemFailure { item_identifier };
-        Self { batch_item_failures: ids.into_iter().map(failure).collect() }
-    }
-}
-
-/// The id by which a message is given back.
-///
-/// # Errors
-/// A [`Fault`] when it is none. Lambda answers an unknown or empty id by returning the whole batch, and so does this.
-pub(crate) fn checked_id(id: Option<String>) -> Result<String, Fault> {
-    id.filter(|id| !id.is_empty()).ok_or_else(no_id)
-}
-
-/// What is wrong with a record that has no id.
-pub(crate) fn no_id() -> Fault {
-    Fault::validation("a record has no messageId: it is none of SQS's")
+pub(crate) fn response(returned: impl IntoIterator<Item = String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    returned.into_iter().for_each(|id| response.add_failure(id));
+    response
 }
 
 /// A JSON string's text, uncopied where it has no escapes; `None` for any other JSON.

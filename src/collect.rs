@@ -17,13 +17,13 @@ mod sources;
 mod sweep;
 
 use aws_config::SdkConfig;
+use aws_lambda_events::sqs::SqsBatchResponse;
 use futures_util::{future, stream};
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::aws::{self, Clients, Lazy};
-use crate::batch::SqsBatchResponse;
 use crate::config::CollectConfig;
 use crate::deadline::Deadline;
 use crate::destinations::{Destination, Queue, ResultMessage, Routes};

@@ -44,11 +44,19 @@ pub(crate) struct Call {
     /// Lambda's id of it.
     pub(crate) request_id: String,
     pub(crate) deadline: Deadline,
+    /// X-Ray's header, if the invocation is traced.
+    pub(crate) trace_header: Option<String>,
 }
 
 impl From<Context> for Call {
     fn from(context: Context) -> Self {
-        Self { deadline: Deadline::at(context.deadline()), request_id: context.request_id }
+        // Lambda gives one to each invocation, also where tracing is off. One that is not sampled leads to no trace.
+        let sampled = |header: &String| header.split(';').any(|field| field == "Sampled=1");
+        Self {
+            deadline: Deadline::at(context.deadline()),
+            request_id: context.request_id,
+            trace_header: context.xray_trace_id.filter(sampled),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::SubmitConfig;
 use crate::fault::Fault;
 use crate::location::{S3Prefix, S3Uri};
 use crate::pending::{self, PendingKey};
-use crate::return_address::ReturnAddress;
+use crate::return_address::{ReturnAddress, TraceHeader};
 
 /// Largest payload in `Body`, in bytes. Not 128 KiB.
 pub const INLINE_LIMIT_BYTES: usize = 128_000;
@@ -170,7 +170,7 @@ pub trait ParameterSource {
         None
     }
 
-    /// X-Ray's header on a message of SQS.
+    /// X-Ray's header on a message of SQS, or that of an invocation that is traced.
     fn trace_header(&self) -> Option<&str> {
         None
     }
@@ -206,6 +206,8 @@ pub struct Parameters {
     pub invocation_timeout_seconds: Option<i32>,
     /// The key under which the request is remembered until it is answered; also part of its return address.
     pub pending: Option<PendingKey>,
+    /// X-Ray's header, for the log. It travels in `custom_attributes` where there is room.
+    pub trace_header: Option<TraceHeader>,
 }
 
 /// What the model gets.
@@ -252,6 +254,7 @@ impl Parameters {
         let pending = config.pending_location.is_some().then(key).transpose()?;
         let return_address = ReturnAddress { pending: pending.clone(), ..return_address(source, config)? };
         Ok(Self {
+            trace_header: return_address.trace_header.clone(),
             endpoint_name: endpoint_name(source, config)?,
             content_type: text(source, CONTENT_TYPE)?.unwrap_or_else(|| config.content_type.clone()),
             accept: text(source, ACCEPT)?,

@@ -14,13 +14,13 @@ mod tries;
 use std::iter;
 
 use aws_config::SdkConfig;
+use aws_lambda_events::sqs::SqsBatchResponse;
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::aws::{self, Clients, Lazy};
-use crate::batch::SqsBatchResponse;
 use crate::config::SubmitConfig;
 use crate::destinations::{Queue, Routes};
 use crate::event::{self, Call, Handler};

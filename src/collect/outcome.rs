@@ -8,6 +8,7 @@ use crate::destinations::{Destination, Measures, ResultMessage, attribute};
 use crate::fault::Fault;
 use crate::metrics::{self, Metric, Metrics};
 use crate::notification::Notification;
+use crate::return_address::TraceHeader;
 use crate::telemetry;
 
 /// What is to be said of a result when its message is gone.
@@ -15,6 +16,7 @@ pub(super) struct Outcome<'a> {
     inference_id: Option<String>,
     endpoint_name: Option<String>,
     status: Option<String>,
+    trace_id: Option<String>,
     bytes: usize,
     destination: &'a str,
     measures: Measures,
@@ -28,6 +30,7 @@ impl<'a> Outcome<'a> {
             inference_id: value(attribute::INFERENCE_ID),
             endpoint_name: value(attribute::ENDPOINT_NAME),
             status: value(attribute::INVOCATION_STATUS),
+            trace_id: message.return_address.trace_header.as_ref().and_then(TraceHeader::trace_id).map(str::to_owned),
             bytes: destination.bytes(message),
             destination: destination.name(),
             measures: message.measures,
@@ -41,6 +44,7 @@ impl<'a> Outcome<'a> {
             inference.id = self.inference_id,
             endpoint.name = self.endpoint_name,
             invocation.status = self.status,
+            xray.trace_id = self.trace_id,
             message_id,
             destination = self.destination,
             result.bytes = self.bytes,
@@ -97,6 +101,7 @@ impl<'a> Outcome<'a> {
             inference.id = self.inference_id,
             endpoint.name = self.endpoint_name,
             invocation.status = self.status,
+            xray.trace_id = self.trace_id,
             message_id,
             destination = self.destination,
             error = fault.details(),

@@ -221,3 +221,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_trace_is_found_by_its_root() {
+    for (header, id) in
+        [("Root=1-5;Parent=6;Sampled=1", Some("1-5")), ("Sampled=1; Root=1-5", Some("1-5")), ("Self=1", None)]
+    {
+        let header: TraceHeader = header.parse().unwrap();
+        assert_eq!(header.trace_id(), id);
+    }
+}

@@ -94,3 +94,11 @@ part!(
     "1 to 512 printable ASCII characters",
     |text| text
 );
+
+impl TraceHeader {
+    /// The id of the trace, by which X-Ray and CloudWatch find it.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.0.split(';').find_map(|field| field.trim().strip_prefix("Root="))
+    }
+}

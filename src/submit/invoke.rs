@@ -59,6 +59,7 @@ impl Submit {
             endpoint_name: valid.map(|invocation| invocation.parameters.endpoint_name.clone()),
             way: valid.map(|invocation| self.way(&invocation.input)),
             payload_bytes: valid.and_then(|invocation| invocation.input.payload_bytes()),
+            trace_header: valid.and_then(|invocation| invocation.parameters.trace_header.clone()),
             start: Instant::now(),
             metrics: &self.metrics,
         };

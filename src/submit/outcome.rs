@@ -6,6 +6,7 @@ use super::invoke::Accepted;
 use crate::fault::{Fault, FaultKind};
 use crate::invocation::EndpointName;
 use crate::metrics::{Metric, Metrics, Outcome};
+use crate::return_address::TraceHeader;
 use crate::telemetry;
 
 /// Where a request came from, by the id that AWS gave it.
@@ -53,6 +54,7 @@ pub(super) struct Pending<'a> {
     pub(super) way: Option<Way>,
     /// Its payload's, unless that lay in S3 before.
     pub(super) payload_bytes: Option<usize>,
+    pub(super) trace_header: Option<TraceHeader>,
     pub(super) start: Instant,
     pub(super) metrics: &'a Metrics,
 }
@@ -85,6 +87,7 @@ impl Pending<'_> {
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
             lambda.request_id = self.lambda_request_id(),
+            xray.trace_id = self.trace_id(),
             input.way = self.way.map(Way::as_str),
             output.location = accepted.output_location,
             repeated = accepted.is_repeated,
@@ -102,6 +105,7 @@ impl Pending<'_> {
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
             lambda.request_id = self.lambda_request_id(),
+            xray.trace_id = self.trace_id(),
             input.way = self.way.map(Way::as_str),
             retryable = fault.kind().is_retryable(),
             error = fault.details(),
@@ -129,6 +133,10 @@ impl Pending<'_> {
 
     fn endpoint_name(&self) -> Option<&str> {
         self.endpoint_name.as_ref().map(EndpointName::as_str)
+    }
+
+    fn trace_id(&self) -> Option<&str> {
+        self.trace_header.as_ref().and_then(TraceHeader::trace_id)
     }
 
     const fn message_id(&self) -> Option<&str> {

@@ -29,6 +29,8 @@ BUILD = "cargo lambda build --release --arm64 --locked"
 # Until a function is compiled, on a machine that is busy with other things.
 COMPILED_WITHIN_SECONDS = 1200
 NEXT = "---- next block ----"
+# As the page has it.
+TEMPLATES = "bucket-for-templates"
 
 
 def blocks(heading: str, *, servers: bool = False) -> list[str]:
@@ -152,6 +154,7 @@ class DeployedByThePage(LocalStack):
             binary.chmod(0o755)
         command = [sys.executable, str(ROOT / "examples/cargo_lambda.py"), str(self.target / "cargo-lambda")]
         subprocess.run(command, check=True)
+        self.s3.create_bucket(Bucket=TEMPLATES)
         self.run(self.page())
         (stack,) = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         self.outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]}
@@ -175,7 +178,8 @@ class DeployedByThePage(LocalStack):
         """Runs commands with an administrator's keys."""
         key = {"AWS_ACCESS_KEY_ID": ROOT_KEY, "AWS_SECRET_ACCESS_KEY": ROOT_KEY}
         region = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-        where = {"AWS_ENDPOINT_URL": self.url, "CARGO_TARGET_DIR": str(self.target), "STACK": self.name}
+        where = {"AWS_ENDPOINT_URL": self.url, "CARGO_TARGET_DIR": str(self.target)}
+        where |= {"STACK": self.name, "TEMPLATES": TEMPLATES}
         run(texts, environment(**key, **region, **where), timeout_seconds=600)
 
     def resource(self, logical_id: str) -> str:
@@ -192,7 +196,10 @@ def deployed(direct: LocalStack) -> Iterator[DeployedByThePage]:
 
 
 # But for the architecture, which is the binary's.
-CONFIGURED = ("Description", "Environment", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime", "Timeout")
+CONFIGURED = (
+    *("Description", "Environment", "Handler", "LoggingConfig", "MemorySize", "Role", "Runtime", "Timeout"),
+    "TracingConfig",
+)
 
 
 def configuration(stack: LocalStack, binary: str) -> dict[str, Any]:

@@ -18,12 +18,16 @@ NAMESPACE = "SageMakerAsyncBridge"
 class Measured(LocalStack):
     """A bridge whose metrics are read."""
 
-    def lines(self, function: str) -> list[dict[str, Any]]:
-        """Every line of metrics that a function has written."""
+    def log(self, function: str) -> list[dict[str, Any]]:
+        """Every line of JSON in a function's log."""
         group = f"/aws/lambda/{self.name}-{function}"
         pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
         messages = (line for page in pages for event in page["events"] for line in event["message"].splitlines())
-        return [json.loads(line) for line in messages if line.startswith('{"_aws"')]
+        return [json.loads(line) for line in messages if line.startswith("{")]
+
+    def lines(self, function: str) -> list[dict[str, Any]]:
+        """Every line of metrics that a function has written."""
+        return [line for line in self.log(function) if "_aws" in line]
 
     def measured(self, function: str, inference_id: str) -> dict[str, Any]:
         """The line about an inference."""

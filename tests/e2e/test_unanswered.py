@@ -1,5 +1,4 @@
-"""`WatchUnanswered` on the local AWS: notifications are lost, endpoints deleted, and every request is answered
-(docs/unanswered.md)."""
+"""`WatchUnanswered` on the local AWS: notifications are lost, endpoints deleted, every request answered."""
 
 from __future__ import annotations
 

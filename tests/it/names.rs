@@ -9,10 +9,10 @@ use sagemaker_async_bridge::return_address::REPLY_TO;
 
 use crate::{file, samples};
 
-/// The rows of the README's table of variables: name, function and default.
-fn readme_rows() -> BTreeSet<(String, String, String)> {
-    let readme = file("README.md");
-    let rows = readme.lines().filter(|line| line.starts_with("| `BRIDGE_"));
+/// The documented variables: name, function and default.
+fn documented_variables() -> BTreeSet<(String, String, String)> {
+    let documentation = file("docs/configuration.md");
+    let rows = documentation.lines().filter(|line| line.starts_with("| `BRIDGE_"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         (cells[1].trim_matches('`').to_owned(), cells[2].to_owned(), cells[3].to_owned())
@@ -21,11 +21,11 @@ fn readme_rows() -> BTreeSet<(String, String, String)> {
 }
 
 #[test]
-fn the_readme_lists_the_variables_that_the_functions_read() {
+fn the_documentation_lists_the_variables_that_the_functions_read() {
     let read = VARIABLES
         .iter()
         .map(|(name, function, default)| ((*name).to_owned(), (*function).to_owned(), (*default).to_owned()));
-    assert_eq!(readme_rows(), read.collect());
+    assert_eq!(documented_variables(), read.collect());
 }
 
 #[test]
@@ -50,7 +50,9 @@ fn the_documentation_lists_the_metrics_that_the_functions_write() {
         .filter_map(|row| {
             let mut cells = row.split(" | ");
             let name = cells.next()?.trim_end_matches('`');
-            Some((name.to_owned(), cells.nth(1)?.to_owned()))
+            // The page has other tables too.
+            let _function = cells.next().filter(|function| ["submit", "collect", "both"].contains(function))?;
+            Some((name.to_owned(), cells.next()?.to_owned()))
         })
         .collect();
     let written = Metric::ALL.iter().map(|metric| (metric.name().to_owned(), metric.unit().to_owned()));
@@ -58,11 +60,11 @@ fn the_documentation_lists_the_metrics_that_the_functions_write() {
 }
 
 #[test]
-fn the_readme_names_every_parameter_and_its_header() {
-    let readme = file("README.md");
+fn the_documentation_names_every_parameter_and_its_header() {
+    let documentation = file("docs/requests.md");
     for parameter in PARAMETERS.iter().chain(&[REPLY_TO]) {
-        assert!(readme.contains(&format!("`{}`", parameter.name)), "{}", parameter.name);
-        assert!(readme.to_lowercase().contains(parameter.header), "{}", parameter.header);
+        assert!(documentation.contains(&format!("`{}`", parameter.name)), "{}", parameter.name);
+        assert!(documentation.to_lowercase().contains(parameter.header), "{}", parameter.header);
     }
 }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local.archive import function_archive, with_code_uris
+from local.archive import function_archive, with_code_uris, without_query_alarms
 from local.stack import ROOT
+from tests.template.resolve import Template
 
 URIS = {"submit": "s3://b/submit.zip", "collect": "s3://b/collect.zip"}
 
@@ -31,6 +32,14 @@ def test_nothing_of_the_template_changes_but_the_two_code_uris() -> None:
     before, after = template.splitlines(), with_code_uris(template, URIS).splitlines()
     changed = [(old.strip(), new.strip()) for old, new in zip(before, after, strict=True) if old != new]
     assert changed == [("CodeUri: .", f"CodeUri: {URIS['submit']}"), ("CodeUri: .", f"CodeUri: {URIS['collect']}")]
+
+
+def test_only_alarms_on_queries_are_left_out() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    left = Template(without_query_alarms(template)).raw["Resources"]
+    whole = Template(template).raw["Resources"]
+    assert [name for name in whole if name not in left] == ["EndpointNotificationFailures"]
+    assert all(entry == whole[name] for name, entry in left.items())
 
 
 @pytest.mark.parametrize("template", ["Resources: {}\n", "  A:\n    Type: X\n    Properties:\n      CodeUri: .\n"])

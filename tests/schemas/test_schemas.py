@@ -171,7 +171,8 @@ def test_the_sample_events_are_requests_by_these_schemas() -> None:
 
 
 def test_the_documented_message_attributes_are_requests_by_these_schemas() -> None:
-    documented = re.findall(r"--message-attributes '(\{.*\})'", (ROOT / "README.md").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "requests.md").read_text(encoding="utf-8")
+    documented = re.findall(r"--message-attributes '(\{.*\})'", page)
     assert documented
     for text in documented:
         named = {name: value(name, given) for name, given in json.loads(text).items()}

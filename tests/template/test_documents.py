@@ -18,14 +18,18 @@ def test_the_table_of_parameters_has_each_with_its_default_in_the_order_in_which
     assert documented == [(name, default(entry.get("Default"))) for name, entry in template.raw["Parameters"].items()]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/deploy.md", "docs/first-deployment.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+
+
+# docs/cargo-lambda.md has stacks of its own.
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/cargo-lambda.md"])
 def test_the_outputs_and_resources_that_its_commands_name_are_there(template: Template, page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert set(re.findall(r"\$\(output (\w+)\)", text)) <= set(template.raw["Outputs"])
     assert set(re.findall(r"\$\(resource (\w+)\)", text)) <= set(template.raw["Resources"])
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/consumers.md", "docs/deploy.md", "docs/first-deployment.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_its_links_lead_somewhere(page: str) -> None:
     source = ROOT / page
     for target in re.findall(r"\]\((?!https?://)([^)]+)\)", source.read_text(encoding="utf-8")):

@@ -8,6 +8,9 @@ import pytest
 from resolve import Template
 
 from local.stack import ROOT
+from simulate.autoscaling import MINUTE_SECONDS, WITHOUT_CAPACITY_MINUTES
+from simulate.parameters import Bridge, Endpoint, Scaling
+from simulate.pipeline import COLLECT_BATCH_SIZE, COLLECT_WINDOW_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -30,4 +33,57 @@ def test_its_outputs_lie_where_the_stack_reads_them(example: Template) -> None:
     assert (config["S3OutputPath"], config["S3FailurePath"]) == (
         {"Fn::Sub": "s3://${BucketName}/output"},
         {"Fn::Sub": "s3://${BucketName}/failure"},
+    )
+
+
+def test_the_simulation_s_defaults_are_its_capacity_and_policies(example: Template) -> None:
+    resources = {name: resource["Properties"] for name, resource in example.raw["Resources"].items()}
+    endpoint, scaling = Endpoint(), Scaling()
+    assert resources["EndpointConfig"]["AsyncInferenceConfig"]["ClientConfig"] == {
+        "MaxConcurrentInvocationsPerInstance": endpoint.concurrency
+    }
+    assert resources["EndpointConfig"]["ProductionVariants"][0]["InitialInstanceCount"] == endpoint.initial_instances
+    assert (resources["ScalableTarget"]["MinCapacity"], resources["ScalableTarget"]["MaxCapacity"]) == (
+        {"Ref": "MinInstances"},
+        {"Ref": "MaxInstances"},
+    )
+    defaults = [example.raw["Parameters"][name]["Default"] for name in ("MinInstances", "MaxInstances")]
+    assert defaults == [endpoint.min_instances, endpoint.max_instances]
+    tracking = resources["BacklogPolicy"]["TargetTrackingScalingPolicyConfiguration"]
+    assert (tracking["TargetValue"], tracking["ScaleOutCooldown"], tracking["ScaleInCooldown"]) == (
+        scaling.target,
+        scaling.scale_out_cooldown,
+        scaling.scale_in_cooldown,
+    )
+    step = resources["FromZeroPolicy"]["StepScalingPolicyConfiguration"]
+    assert (step["Cooldown"], step["StepAdjustments"]) == (
+        scaling.from_zero_cooldown,
+        [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+    )
+    alarm = resources["BacklogWithoutCapacity"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (MINUTE_SECONDS, WITHOUT_CAPACITY_MINUTES)
+
+
+def test_the_simulation_s_batches_and_bounds_are_those_of_the_template(template: Template) -> None:
+    resources = {name: resource.get("Properties", {}) for name, resource in template.raw["Resources"].items()}
+    defaults = {name: parameter.get("Default") for name, parameter in template.raw["Parameters"].items()}
+    bridge = Bridge()
+    submit, collect = resources["SubmitFromRequestQueue"], resources["CollectFromNotificationQueue"]
+    assert (submit["BatchSize"], submit["MaximumBatchingWindowInSeconds"]) == (bridge.batch_size, 0)
+    assert (collect["BatchSize"], collect["MaximumBatchingWindowInSeconds"]) == (
+        COLLECT_BATCH_SIZE,
+        COLLECT_WINDOW_SECONDS,
+    )
+    assert resources["RequestQueue"]["VisibilityTimeout"] == bridge.visibility_timeout
+    assert (
+        defaults.items()
+        >= {
+            "MaxConcurrency": bridge.max_concurrency,
+            "MaxReceiveCount": bridge.max_receive_count,
+            "NotificationDelivery": bridge.notification_delivery,
+            "InlineLimitBytes": bridge.inline_limit_bytes,
+            "MemorySize": bridge.memory_mb,
+            "WatchUnanswered": str(bridge.watch_unanswered).lower(),
+            "Deduplicate": str(bridge.deduplicate).lower(),
+        }.items()
     )

@@ -57,6 +57,12 @@ DEFAULTS = {
     "ReservedConcurrency": "",
     "LogRetentionInDays": 30,
     "Metrics": "true",
+    "Dashboard": "true",
+    "AlarmTopicArn": "",
+    "AlarmRequestToResultSeconds": 1800,
+    "CanaryMinutes": "0",
+    "CanaryRequest": '{"Body":{},"InferenceId":"canary","ReplyTo":"none"}',
+    "Tracing": "false",
 }
 # Parameter, values that it takes, values that it refuses.
 VALUES = [
@@ -143,6 +149,19 @@ VALUES = [
     ("ApiBaseUrl", ["", "https://api.example.com/models"], ["api.example.com", "https://a.example/?x=y"]),
     ("JwtAudience", ["", "a", "a,b"], ["a, b"]),
     ("ReservedConcurrency", ["", "1", "500"], ["0", "-1", "1.5", "many"]),
+    (
+        "AlarmTopicArn",
+        ["", "arn:aws:sns:us-east-1:123456789012:on-call"],
+        ["on-call", "arn:aws:sns:us-east-1:123456789012:on-call.fifo", "arn:aws:sqs:us-east-1:123456789012:on-call"],
+    ),
+    (
+        "CanaryRequest",
+        [
+            '{"Body":"x","ReplyTo":"none"}',
+            '{"InputLocation": "s3://b/input/k", "ReplyTo": "none", "ContentType": "audio/wav"}',
+        ],
+        ["", "{}", '{"Body":"x"}', '{"Body":"x","ReplyTo":"team-a"}', '"ReplyTo":"none"'],
+    ),
 ]
 
 
@@ -171,7 +190,7 @@ def test_a_parameter_takes_what_the_services_take(
 
 
 def test_jwt_without_issuer_or_audience_is_refused(template: Template) -> None:
-    (rule,) = template.raw["Rules"].values()
+    rule = template.raw["Rules"]["JwtNeedsIssuerAndAudience"]
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "HttpAuth"}, "JWT"]}
     asserted = [entry["Assert"]["Fn::Not"][0]["Fn::Equals"] for entry in rule["Assertions"]]
     assert asserted == [[{"Ref": "JwtIssuer"}, ""], [{"Ref": "JwtAudience"}, ""]]

@@ -39,7 +39,7 @@ def test_collect_looks_every_five_minutes(watching: dict[str, Any]) -> None:
 
 def granted(resources: dict[str, Any], policy: str) -> list[tuple[Any, Any]]:
     found = resources[policy]["Properties"]["PolicyDocument"]["Statement"]
-    return [(statement["Action"], statement["Resource"].get("Fn::Sub", statement.get("Condition"))) for statement in found]
+    return [(entry["Action"], entry["Resource"].get("Fn::Sub", entry.get("Condition"))) for entry in found]
 
 
 def test_each_function_may_do_with_the_records_what_it_does_and_no_more(watching: dict[str, Any]) -> None:

@@ -28,6 +28,8 @@ def test_only_functions_and_what_needs_them_is_left_out_at_first(template: Templ
     later = {entry["Type"] for name, entry in stack["Resources"].items() if name not in first["Resources"]}
     assert {"AWS::Lambda::EventSourceMapping", "AWS::ApiGatewayV2::Route", "AWS::SNS::Subscription"} < later
     assert {"AWS::IAM::Role", "AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::Logs::LogGroup"} & later == set()
+    left = {entry["Type"] for entry in first["Resources"].values()}
+    assert {kind for kind in left if kind.startswith("AWS::CloudWatch::")} == set()
 
 
 def test_a_resource_is_as_in_the_template_but_for_the_names_of_functions(template: Template, text: str) -> None:
@@ -47,10 +49,12 @@ def test_parameters_stay_but_for_the_architecture(template: Template, text: str)
         assert set(rendering["Parameters"]) == set(template.raw["Parameters"]) - {"Architecture"}
 
 
-def test_cloudformation_takes_both_by_value_without_sam(text: str) -> None:
-    for rendering in without_functions(text):
-        assert len(rendering.encode()) <= 51_200
-        assert "Serverless" not in rendering
+def test_cloudformation_takes_the_first_by_value_the_second_by_s3_and_none_needs_sam(text: str) -> None:
+    first, stack = without_functions(text)
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    assert len(first.encode()) <= 51_200
+    assert len(stack.encode()) <= 1_000_000
+    assert "Serverless" not in first + stack
 
 
 def test_a_function_writes_to_the_log_group_of_its_name(text: str) -> None:

@@ -1,29 +1,17 @@
 //! Notifications from SQS: SNS puts them into a queue, raw or in its envelope.
 
-use std::borrow::Cow;
-
 use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch;
+use crate::batch::{self, Record};
 use crate::collect::delivery::Delivery;
 use crate::collect::{Answer, AnswerForm, Collect};
 use crate::event::{Answering, Call, Shape, Source};
-use crate::fault::{Fault, json_problem};
+use crate::fault::Fault;
 
 /// SQS. It wants the messages named that must come back.
 pub(super) struct Sqs;
-
-/// The fields of a message that matter, none of them read yet.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record<'a> {
-    #[serde(borrow)]
-    message_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
-}
 
 /// SNS's envelope, as a subscription without raw delivery puts it into a message.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html>
@@ -48,7 +36,7 @@ impl Source<Collect> for Sqs {
         let deliveries: Vec<Delivery> = shape.into_records().into_iter().map(delivery).collect::<Result<_, _>>()?;
         let answer = async move {
             let failed = collect.pass_on(deliveries, call.deadline).await;
-            Ok(Answer(AnswerForm::Sqs(failed.into_iter().map(|(id, _)| id).collect())))
+            Ok(Answer(AnswerForm::Sqs(batch::response(failed.into_iter().map(|(id, _)| id)))))
         };
         Ok(answer.boxed())
     }
@@ -57,20 +45,20 @@ impl Source<Collect> for Sqs {
 /// # Errors
 /// A [`Fault`] when a record has no id by which it could be given back. One without a text as its body is a delivery that fails.
 fn delivery(record: &RawValue) -> Result<Delivery, Fault> {
-    let bad = |error| Fault::validation(format!("a record of the event is none of SQS: {}", json_problem(&error)));
-    let Record { message_id, body } = serde_json::from_str(record.get()).map_err(bad)?;
-    let id = batch::checked_id(message_id.and_then(batch::text).map(Cow::into_owned))?;
-    Ok(match body.and_then(batch::text) {
-        Some(body) => Delivery::new(id, notification(body)),
-        None => Delivery::unreadable(id, Fault::validation("the message's body must be a text")),
+    let mut record = Record::read(record)?;
+    let body = record.body().map(drop);
+    Ok(match (body, record.message.body.take()) {
+        (Ok(()), Some(body)) => Delivery::new(record.id, notification(body)),
+        (Ok(()), None) => Delivery::unreadable(record.id, Fault::validation("the message has no body")),
+        (Err(fault), _) => Delivery::unreadable(record.id, fault),
     })
 }
 
 /// The notification in a body. It may have such fields as the envelope's itself, of any type: what is no envelope was delivered raw.
-fn notification(body: Cow<'_, str>) -> String {
+fn notification(body: String) -> String {
     match serde_json::from_str(&body) {
         Ok(Envelope { kind, message }) if kind == "Notification" => message,
-        _ => body.into_owned(),
+        _ => body,
     }
 }
 

@@ -31,7 +31,8 @@ impl Source<Submit> for Direct {
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
         // A bad request is an outcome like any other, with its line in the log.
-        let invocation = invocation(shape.fields(), submit);
+        let request = Request { fields: shape.fields(), trace_header: call.trace_header.as_deref() };
+        let invocation = invocation(&request, submit);
         let answer = async move {
             let origin = Origin::lambda_invocation(&call.request_id);
             let accepted = submit.accept(invocation, origin, None, call.deadline).await?;
@@ -41,9 +42,16 @@ impl Source<Submit> for Direct {
     }
 }
 
+/// An object's fields, and X-Ray's header of the invocation that brought them.
+struct Request<'a> {
+    fields: &'a Fields<'a>,
+    trace_header: Option<&'a str>,
+}
+
 /// The request that an object's fields make.
-fn invocation(fields: &Fields<'_>, submit: &Submit) -> Result<Invocation, Fault> {
-    let mut parameters = Parameters::read(fields, &submit.config)?;
+fn invocation(request: &Request<'_>, submit: &Submit) -> Result<Invocation, Fault> {
+    let mut parameters = Parameters::read(request, &submit.config)?;
+    let fields = request.fields;
     let input = match (given(fields, BODY), parameters.input_location.take()) {
         (None, Some(location)) => Input::Location(location),
         (Some(body), None) => Input::Payload(payload(body, fields)?),
@@ -89,8 +97,12 @@ fn value<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Fa
     value.ok_or_else(|| Fault::validation(format!("{name} must be a text or a number"))).map(Some)
 }
 
-impl ParameterSource for Fields<'_> {
+impl ParameterSource for Request<'_> {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
-        value(self, parameter.name)
+        value(self.fields, parameter.name)
+    }
+
+    fn trace_header(&self) -> Option<&str> {
+        self.trace_header
     }
 }

@@ -51,9 +51,7 @@ impl Source<Submit> for Http {
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
         let bad = |error| Fault::validation(format!("the event is no HTTP request: {}", json_problem(&error)));
         let request: Request = serde_json::from_str(shape.whole().get()).map_err(bad)?;
-        let answer = async move {
-            Ok(Answer(AnswerForm::Http(submit.answer_request(request, &call.request_id, call.deadline).await)))
-        };
+        let answer = async move { Ok(Answer(AnswerForm::Http(submit.answer_request(request, &call).await))) };
         Ok(answer.boxed())
     }
 }
@@ -69,16 +67,18 @@ struct AcceptedBody<'a> {
 }
 
 impl Submit {
-    /// Answers a request. `lambda_request_id` is Lambda's id of this invocation.
-    async fn answer_request(&self, request: Request, lambda_request_id: &str, deadline: Deadline) -> Response {
+    /// Answers a request.
+    async fn answer_request(&self, request: Request, call: &Call) -> Response {
         let request = request.with_lower_case_headers();
+        let lambda_request_id = call.request_id.as_str();
         let (path, method) = (request.path().to_owned(), request.method().to_owned());
-        let deadline = deadline.at_most(request.time_left());
+        let deadline = call.deadline.at_most(request.time_left());
         let response = match (route(&path), method.as_str()) {
             (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
             (Some((prefix, Route::Invocations(endpoint))), "POST") => {
-                let call = Post { has_body: request.has_body(), request, endpoint, prefix, lambda_request_id };
-                self.answer_invocation(call, deadline).await
+                let (has_body, trace_header) = (request.has_body(), call.trace_header.as_deref());
+                let post = Post { has_body, request, endpoint, prefix, lambda_request_id, trace_header };
+                self.answer_invocation(post, deadline).await
             }
             (Some((_, Route::Invocation(token))), "GET" | "HEAD") => {
                 match Token::parse(token, &self.config.output_locations) {
@@ -198,6 +198,8 @@ struct Post<'a> {
     /// What of the path comes before the route.
     prefix: &'a str,
     lambda_request_id: &'a str,
+    /// Lambda's: that of an HTTP API says nothing about sampling.
+    trace_header: Option<&'a str>,
 }
 
 impl ParameterSource for Post<'_> {
@@ -215,6 +217,10 @@ impl ParameterSource for Post<'_> {
             _ => given(),
         };
         Ok(value.map(Cow::Borrowed))
+    }
+
+    fn trace_header(&self) -> Option<&str> {
+        self.trace_header
     }
 }
 

@@ -3,13 +3,12 @@
 
 mod dead_letter;
 mod message;
-mod odd;
 mod rejection;
-mod wire;
 
 use std::mem;
 use std::task::Poll;
 
+use aws_lambda_events::sqs::SqsBatchResponse;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, future};
 use serde_json::value::RawValue;
@@ -19,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub(in crate::submit) use self::dead_letter::DeadLetterQueue;
 use self::message::Message;
 use self::rejection::Rejection;
-use crate::batch::SqsBatchResponse;
+use crate::batch;
 use crate::deadline::Deadline;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::Fault;
@@ -42,7 +41,7 @@ impl Source<Submit> for Sqs {
     }
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
-        let groups = groups(shape.into_records())?;
+        let groups = groups(shape.into_records(), call.trace_header.as_deref())?;
         let answer = async move { Ok(Answer(AnswerForm::Sqs(submit.answer_batch(groups, call.deadline).await))) };
         Ok(answer.boxed())
     }
@@ -63,7 +62,7 @@ impl Submit {
         let (rejections, told) = mpsc::unbounded_channel();
         let batch = Batch { deadline, rejections, flights: Semaphore::new(self.config.max_concurrency.get()) };
         let (returned, ()) = future::join(self.invoke_groups(groups, batch), self.tell_senders(told, deadline)).await;
-        returned.into_iter().collect()
+        batch::response(returned)
     }
 
     /// Begins with a group whenever there is a flight for it, until all have ended. Not `buffer_unordered`: there a group that only
@@ -101,9 +100,9 @@ impl Submit {
         let (mut returned, mut flight) = (Vec::new(), Some(flight));
         for message in group {
             if !returned.is_empty() {
-                tracing::warn!(sqs.message_id = message.id, "returned: a message before it in its group failed");
+                tracing::warn!(sqs.message_id = message.id(), "returned: a message before it in its group failed");
                 self.return_unsent(&message, batch);
-                returned.push(message.id);
+                returned.push(message.id().to_owned());
                 continue;
             }
             if flight.is_none() {
@@ -115,7 +114,7 @@ impl Submit {
                 Box::pin(self.reject(&message, &fault, batch)).await
             };
             if comes_back {
-                returned.push(message.id);
+                returned.push(message.id().to_owned());
             }
         }
         returned
@@ -125,21 +124,21 @@ impl Submit {
         let invocation = self.invocation(message);
         let idempotency = self.config.deduplicate.then(|| {
             let is_redelivered = !message.is_first_receipt();
-            Idempotency::Remember { key: Key::of_message(&message.id), is_redelivered }
+            Idempotency::Remember { key: Key::of_message(message.id()), is_redelivered }
         });
-        self.accept(invocation, Origin::sqs_message(&message.id), idempotency.as_ref(), deadline).await
+        self.accept(invocation, Origin::sqs_message(message.id()), idempotency.as_ref(), deadline).await
     }
 }
 
 /// Messages that must be invoked one after the other: those of one group from a FIFO queue, each by itself from any other. A
-/// group id alone says nothing: on a standard queue it only makes for fairness.
+/// group id alone says nothing: on a standard queue it only makes for fairness. `trace_header` is Lambda's.
 ///
 /// # Errors
 /// A [`Fault`] when a message has no id, so that the whole batch has to come back.
-fn groups(records: Vec<&RawValue>) -> Result<Vec<Vec<Message>>, Fault> {
+fn groups(records: Vec<&RawValue>, trace_header: Option<&str>) -> Result<Vec<Vec<Message>>, Fault> {
     let mut groups: Vec<Vec<Message>> = Vec::new();
     for record in records {
-        let message = Message::read(record)?;
+        let message = Message::read(record, trace_header)?;
         let group_id = message.group_id().filter(|_| message.is_from_fifo_queue());
         let is_of_group = |group: &&mut Vec<Message>| group.first().is_some_and(|first| first.group_id() == group_id);
         match group_id.and_then(|_| groups.iter_mut().find(is_of_group)) {

@@ -56,6 +56,36 @@ async fn the_return_address_is_the_last_pair_of_the_custom_attributes() {
     }
 }
 
+/// What `CustomAttributes` of an event's invocation are when Lambda says this of its trace.
+async fn traced(payload: &Value, lambda: &str) -> Option<String> {
+    let (aws, mut event) = (Aws::default(), event(payload));
+    event.context.xray_trace_id = Some(lambda.to_owned());
+    handler(&aws, &[ROUTES]).handle(event).await.unwrap();
+    aws.invoked()[0].custom_attributes().map(str::to_owned)
+}
+
+const SAMPLED: &str = "Root=1-6;Parent=7;Sampled=1;Lineage=1:8:0";
+
+#[tokio::test]
+async fn a_request_without_a_trace_goes_on_in_that_of_the_invocation_that_brought_it() {
+    let batch = |system: &[(&str, &str)]| json!({"Records": [message("m", &[], system)]});
+    let pair = "bridge=trace:Root=1-6%3BParent=7%3BSampled=1%3BLineage=1:8:0";
+    for payload in [batch(&[]), json!({"Body": "{}"}), post("{}", &[])] {
+        assert_eq!(traced(&payload, SAMPLED).await.as_deref(), Some(pair), "{payload}");
+    }
+    assert_eq!(traced(&batch(&[TRACE]), SAMPLED).await.as_deref(), Some("bridge=trace:Root=1-5%3BSampled=1"));
+}
+
+#[tokio::test]
+async fn what_is_not_sampled_or_has_no_room_takes_no_character() {
+    for unsampled in ["Root=1-6;Parent=7;Sampled=0", "Root=1-6", "Root=1-6;Sampled=10", ""] {
+        assert_eq!(traced(&json!({"Body": "{}"}), unsampled).await, None, "{unsampled}");
+    }
+    let full = "x".repeat(1024);
+    let request = json!({"Body": "{}", "CustomAttributes": full});
+    assert_eq!(traced(&request, SAMPLED).await, Some(full));
+}
+
 #[tokio::test]
 async fn the_group_of_a_fifo_queue_is_for_its_order_alone() {
     let mut fifo = message("m", &[], &[("MessageGroupId", "order")]);

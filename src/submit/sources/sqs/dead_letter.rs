@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
+use aws_lambda_events::sqs::SqsMessageAttribute;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use tokio::sync::Semaphore;
 
 use super::message::Message;
-use super::wire::SqsMessageAttribute;
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
 use crate::destinations::{MESSAGE_LIMIT_BYTES, attribute::FAILURE_REASON, attribute_text};
@@ -56,7 +54,7 @@ impl DeadLetterQueue {
         // Its own id deduplicates: its sender's deduplication id may have come back in a later message within SQS's five minutes,
         // and that one would be lost.
         // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html
-        let deduplication_id = self.url.is_fifo().then(|| message.id.clone());
+        let deduplication_id = self.url.is_fifo().then(|| message.id().to_owned());
         // On a standard queue a group is kept too, where there is one: it makes for fairness there.
         let group_id = message.group_id().map(str::to_owned).or_else(|| deduplication_id.clone());
         let call = self.sqs.send_message().queue_url(self.url.as_str()).message_body(body);
@@ -81,7 +79,7 @@ fn attribute(given: &SqsMessageAttribute) -> Option<MessageAttributeValue> {
     let value = MessageAttributeValue::builder().data_type(data_type);
     // The type may have a label of the sender's behind it: `Binary.png`.
     let value = if data_type.starts_with("Binary") {
-        value.binary_value(Blob::new(BASE64_STANDARD.decode(given.binary_value.as_ref()?).ok()?))
+        value.binary_value(Blob::new(given.binary_value.as_ref()?.0.clone()))
     } else {
         value.string_value(given.string_value.as_ref()?)
     };

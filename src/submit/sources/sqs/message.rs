@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use aws_lambda_events::sqs::SqsMessageAttribute;
 use serde_json::value::RawValue;
 
-use super::odd::{self, Lacks};
-use super::wire::{SqsMessage, SqsMessageAttribute};
-use crate::batch::{self, CONTENT_ENCODING, decode_base64};
+use crate::batch::{CONTENT_ENCODING, Record, decode_base64};
 use crate::config::QueueUrl;
 use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
@@ -15,11 +14,11 @@ use crate::location::S3Uri;
 use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::submit::Submit;
 
-/// One message, and its id, without which it could not be given back.
+/// One message.
 pub(super) struct Message {
-    pub(super) id: String,
-    wire: SqsMessage,
-    lacks: Lacks,
+    record: Record,
+    /// That of the invocation that brought it.
+    lambda_trace_header: Option<String>,
 }
 
 impl Submit {
@@ -31,7 +30,7 @@ impl Submit {
         let mut parameters = Parameters::read(message, &self.config)?;
         if parameters.inference_id.is_none() {
             // A redelivery keeps the id, so that a consumer of results can tell a repetition.
-            parameters.inference_id = message.id.parse().ok();
+            parameters.inference_id = message.id().parse().ok();
         }
         let is_base64 = message.is_base64()?;
         let input = match parameters.input_location.take() {
@@ -57,11 +56,11 @@ impl ParameterSource for Message {
     }
 
     fn trace_header(&self) -> Option<&str> {
-        self.wire.attributes.get("AWSTraceHeader").map(String::as_str)
+        self.system_attribute("AWSTraceHeader").or(self.lambda_trace_header.as_deref())
     }
 
     fn sent_timestamp(&self) -> Option<&str> {
-        self.wire.attributes.get("SentTimestamp").map(String::as_str)
+        self.system_attribute("SentTimestamp")
     }
 }
 
@@ -69,40 +68,48 @@ impl Message {
     /// Reads a record of a batch. What is odd in one that SQS would not deliver so is looked at only if it is of use.
     ///
     /// # Errors
-    /// A [`Fault`] when it has no id. Lambda answers an unknown or empty id by returning the whole batch, and so does this.
-    pub(super) fn read(record: &RawValue) -> Result<Self, Fault> {
-        let (mut wire, lacks) = match serde_json::from_str(record.get()) {
-            Ok(wire) => (wire, Lacks::default()),
-            Err(_) => odd::read(record)?,
-        };
-        Ok(Self { id: batch::checked_id(wire.message_id.take())?, wire, lacks })
+    /// A [`Fault`] when it has no id.
+    pub(super) fn read(record: &RawValue, lambda_trace_header: Option<&str>) -> Result<Self, Fault> {
+        let lambda_trace_header = lambda_trace_header.map(str::to_owned);
+        Ok(Self { record: Record::read(record)?, lambda_trace_header })
     }
 
-    /// Whether it was not received before.
-    pub(super) fn is_first_receipt(&self) -> bool {
-        self.wire.attributes.get("ApproximateReceiveCount").is_none_or(|count| count == "1")
+    /// By which it is given back.
+    pub(super) fn id(&self) -> &str {
+        &self.record.id
     }
 
-    /// Its message group, on a queue of either kind.
-    pub(super) fn group_id(&self) -> Option<&str> {
-        self.wire.attributes.get("MessageGroupId").map(String::as_str)
-    }
-
-    pub(super) fn is_from_fifo_queue(&self) -> bool {
-        self.wire.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
-    }
-
-    /// Whether it came from this queue.
-    pub(super) fn is_from(&self, queue: &QueueUrl) -> bool {
-        self.wire.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
+    pub(super) fn body(&self) -> Result<&str, Fault> {
+        self.record.body()
     }
 
     /// Its message attributes by their names.
     pub(super) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
-        if self.lacks.attributes {
-            return Err(Fault::validation("messageAttributes must be names with message attributes"));
-        }
-        Ok(&self.wire.message_attributes)
+        self.record.attributes()
+    }
+
+    /// Whether it was not received before.
+    pub(super) fn is_first_receipt(&self) -> bool {
+        self.system_attribute("ApproximateReceiveCount").is_none_or(|count| count == "1")
+    }
+
+    /// Its message group, on a queue of either kind.
+    pub(super) fn group_id(&self) -> Option<&str> {
+        self.system_attribute("MessageGroupId")
+    }
+
+    pub(super) fn is_from_fifo_queue(&self) -> bool {
+        self.record.message.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
+    }
+
+    /// Whether it came from this queue.
+    pub(super) fn is_from(&self, queue: &QueueUrl) -> bool {
+        self.record.message.event_source_arn.as_ref().is_some_and(|arn| queue.is_of_arn(arn))
+    }
+
+    /// One that SQS adds.
+    fn system_attribute(&self, name: &str) -> Option<&str> {
+        self.record.message.attributes.get(name).map(String::as_str)
     }
 
     fn attribute(&self, name: &str) -> Result<Option<&str>, Fault> {
@@ -111,15 +118,8 @@ impl Message {
         attribute.string_value.as_deref().ok_or_else(not_text).map(Some)
     }
 
-    pub(super) fn body(&self) -> Result<&str, Fault> {
-        if self.lacks.body {
-            return Err(Fault::validation("the message's body must be a text"));
-        }
-        Ok(self.wire.body.as_deref().unwrap_or_default())
-    }
-
     fn is_pointer(&self) -> bool {
-        SIZE_ATTRIBUTES.iter().any(|name| self.wire.message_attributes.contains_key(*name))
+        SIZE_ATTRIBUTES.iter().any(|name| self.record.message.message_attributes.contains_key(*name))
     }
 
     /// The object that an extended client's body points to.

@@ -46,9 +46,9 @@ impl Submit {
     }
 
     fn tell(&self, message: &Message, fault: &Fault, is_dead_letter: bool, batch: &Batch) {
-        if let Some(result) = rejected::result(message, &message.id, &self.config, fault) {
+        if let Some(result) = rejected::result(message, message.id(), &self.config, fault) {
             // The other end is there for as long as the batch.
-            let _ = batch.rejections.send(Rejection { message_id: message.id.clone(), is_dead_letter, result });
+            let _ = batch.rejections.send(Rejection { message_id: message.id().to_owned(), is_dead_letter, result });
         }
     }
 
@@ -118,7 +118,7 @@ async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadlin
     match deadline.go_on(Box::pin(queue.put(message, fault))).await {
         Ok(id) => {
             tracing::info!(
-                sqs.message_id = message.id,
+                sqs.message_id = message.id(),
                 dead_letter.message_id = id,
                 "error.type" = error_type,
                 "rejected: the message lies in the dead-letter queue"
@@ -127,7 +127,7 @@ async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadlin
         }
         Err(unkept) => {
             tracing::error!(
-                sqs.message_id = message.id,
+                sqs.message_id = message.id(),
                 "error.type" = error_type,
                 error = unkept.details(),
                 "the dead-letter queue did not take a rejected message: it comes back"
