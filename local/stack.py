@@ -170,7 +170,8 @@ class LocalStack(Bridge):
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        ministack = Process("ministack", [sys.executable, "-m", "ministack"], environment, self.ministack_log)
+        command = [sys.executable, str(ROOT / "local" / "retrying.py")]
+        ministack = Process("ministack", command, environment, self.ministack_log)
         self._processes.append(ministack)
         ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)
 
@@ -297,6 +298,8 @@ class LocalStack(Bridge):
             return
         timeout = {"VisibilityTimeout": str(self.visibility_timeout_seconds)}
         self.sqs.set_queue_attributes(QueueUrl=self.outputs["RequestQueueUrl"], Attributes=timeout)
+        if self.parameters.get("S3Requests") == "true":
+            self.sqs.set_queue_attributes(QueueUrl=self.resource("S3RequestQueue"), Attributes=timeout)
         if self.parameters.get("NotificationDelivery") == "QUEUE":
             self.sqs.set_queue_attributes(QueueUrl=self.resource("NotificationQueue"), Attributes=timeout)
 

@@ -87,8 +87,13 @@ def needs(stack: Stack) -> list[Need]:
     https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-create-endpoint-prerequisites.html
     """
     write = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    location = f"s3://{stack.outputs['BucketName']}/requests/"
+    requests = [Need("reads requests", ["s3:GetObject"], [s3_arn(location, stack.partition)])]
+    if stack.parameters.get("S3Requests") != "true":
+        requests = []
     return [
         Need("reads inputs", ["s3:GetObject"], [s3_arn(stack.input_location, stack.partition)]),
+        *requests,
         Need("writes outputs", write, [s3_arn(stack.output_location, stack.partition)]),
         Need("writes failures", write, [s3_arn(stack.failure_location, stack.partition)]),
         Need("publishes", ["sns:Publish"], list(dict.fromkeys(stack.topics.values()))),

@@ -39,6 +39,7 @@ def test_submit_may_take_requests_invoke_read_outputs_and_keep_inputs_records_an
         (["s3:GetObject", "s3:PutObject"], [{"Fn::Sub": "${Bucket.Arn}/idempotency/*"}]),
         LIST,
         (["sqs:SendMessage"], [attribute("RequestDeadLetterQueue")]),
+        (["sqs:SendMessage"], [attribute("EventDeadLetterQueue")]),
         SEND,
     ]
 
