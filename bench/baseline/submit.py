@@ -42,11 +42,14 @@ def invoke_message(record):
 
 
 def handler(event):
-    """An SQS event to its partial batch response, or an HTTP request to its response."""
+    """An SQS event to its partial batch response, an HTTP request or a direct invocation to its answer."""
     if "requestContext" in event:
         answer = invoke(event["requestContext"]["requestId"], event["body"])
         body = {name: answer.get(name) for name in ("InferenceId", "OutputLocation", "FailureLocation")}
         return {"statusCode": 202, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
+    if "Body" in event:
+        answer = invoke(event["InferenceId"], event["Body"])
+        return {name: answer.get(name) for name in ("InferenceId", "OutputLocation", "FailureLocation")}
     records = event["Records"]
     # A pool costs more than it brings where there is nothing to do meanwhile.
     failed = [invoke_message(records[0])] if len(records) == 1 else POOL.map(invoke_message, records)

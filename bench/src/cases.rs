@@ -27,6 +27,7 @@ pub(crate) fn all() -> Vec<Case> {
         case("submit", "SQS, 1,000 x 2 KB", 1_000, sqs(1_000, 2_000)),
         case("submit", "SQS, 10 x 200 KB", 10, sqs(10, 200_000)),
         case("submit", "HTTP, 2 KB", 1, http(2_000)),
+        case("submit", "direct, 2 KB", 1, json!({"Body": payload(2_000), "InferenceId": "direct"})),
         case("collect", "SNS, 2 KB output", 1, sns(2_000)),
         case("collect", "SNS, 200 KB output", 1, sns(200_000)),
         case("collect", "SNS, 5 MB output", 1, sns(5_000_000)),

@@ -55,6 +55,8 @@ pub(crate) struct Surroundings {
     pub(crate) bundle: Option<PathBuf>,
     /// Another build of the bridge, to be measured in Python's place.
     pub(crate) against: Option<PathBuf>,
+    /// Variables of the bridge alone, not of what it is compared with.
+    pub(crate) with: Vec<(String, String)>,
     /// What invocations get of a processor. Init always gets all of it, as on Lambda.
     pub(crate) share: Option<Share>,
 }
@@ -87,8 +89,13 @@ impl Drop for Function {
 }
 
 impl Function {
-    /// Starts `command` in the environment that Lambda would give it.
-    pub(crate) fn start(mut command: Command, around: &Surroundings, runtime: &Handle) -> Result<Self> {
+    /// Starts `command`, which runs `subject`, in the environment that Lambda would give it.
+    pub(crate) fn start(
+        mut command: Command,
+        subject: Subject,
+        around: &Surroundings,
+        runtime: &Handle,
+    ) -> Result<Self> {
         let api = RuntimeApi::new(runtime)?;
         let bundle = around.bundle.as_deref().unwrap_or(Path::new(""));
         command
@@ -96,6 +103,7 @@ impl Function {
             .envs(FIXED_ENVIRONMENT)
             .env("AWS_LAMBDA_RUNTIME_API", &api.address)
             .env("AWS_ENDPOINT_URL", &around.backend)
+            .envs(around.with.iter().filter(|_| subject == Subject::Bridge).map(|(name, value)| (name, value)))
             .env("BRIDGE_RESULTS_QUEUE_URL", format!("{}/123456789012/results", around.backend));
         if !bundle.as_os_str().is_empty() {
             // Rust's way and boto3's way to say the same.
@@ -130,7 +138,8 @@ impl Function {
 pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle) -> Result<Run> {
     let event = Bytes::from(case.event.clone());
     let begin = Instant::now();
-    let mut function = Function::start(subject.command(case.function, around.against.as_deref()), around, runtime)?;
+    let command = subject.command(case.function, around.against.as_deref());
+    let mut function = Function::start(command, subject, around, runtime)?;
     let init = function.api.ready()? - begin;
     let init_cpu = function.cpu()?;
     function.group = around.share.map(|share| share.hold(function.process.id())).transpose()?;

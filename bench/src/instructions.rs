@@ -38,7 +38,7 @@ fn total(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle,
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(function.get_program());
     command.stderr(Stdio::piped());
-    let mut started = Function::start(command, around, runtime)?;
+    let mut started = Function::start(command, subject, around, runtime)?;
     started.api.ready()?;
     for _ in 0..invocations {
         started.api.invoke(Bytes::from(case.event.clone()))?;

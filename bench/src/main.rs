@@ -2,7 +2,8 @@
 //! HTTP calls without SDK or signing. All three handle the same events, in turn, under one stand-in of Lambda's runtime API.
 //!
 //! `make bench` runs it from the project's directory; `bench --runs 3` is quicker, `bench --only "1,000" --against DIRECTORY`
-//! compares two builds of the bridge, by their instruction counts too, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
+//! compares two builds of the bridge, by their instruction counts too, `bench --against target/release --with BRIDGE_METRICS=true` the bridge
+//! with a variable and without it, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
 //! functions of so much memory. Only ratios mean anything beyond the machine.
 
 mod backend;
@@ -66,6 +67,8 @@ struct Options {
     only: Option<String>,
     /// Directory of another build of the bridge.
     against: Option<PathBuf>,
+    /// Variables that only the bridge gets.
+    with: Vec<(String, String)>,
     /// The memory whose share of a processor invocations get.
     memory_mb: Option<u32>,
 }
@@ -123,9 +126,14 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             ("--runs", Some(runs)) => options.runs = Some(runs.parse()?),
             ("--only", Some(part)) => options.only = Some(part),
             ("--against", Some(directory)) => options.against = Some(directory.into()),
+            ("--with", Some(variable)) => {
+                let (name, value) = variable.split_once('=').ok_or("--with takes NAME=VALUE")?;
+                options.with.push((name.to_owned(), value.to_owned()));
+            }
             ("--memory-mb", Some(mb)) => options.memory_mb = Some(mb.parse()?),
             _ => {
-                let usage = "usage: bench [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD] [--memory-mb N]";
+                let usage = "usage: bench [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD] \
+                             [--with NAME=VALUE] [--memory-mb N]";
                 return Err(usage.into());
             }
         }
@@ -136,13 +144,14 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
 fn surroundings(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> Result<Surroundings> {
     let latencies = if mode == Mode::Latencies { Latencies::REALISTIC } else { Latencies::default() };
     let backend = Arc::new(Backend::new(latencies));
-    let (against, share) = (options.against.clone(), options.memory_mb.map(Share::of_memory));
+    let (against, with) = (options.against.clone(), options.with.clone());
+    let share = options.memory_mb.map(Share::of_memory);
     Ok(if mode == Mode::Tls {
         let address = server::serve(runtime, backend, Some(tls.acceptor.clone()))?;
-        Surroundings { backend: format!("https://{address}"), bundle: Some(tls.bundle.clone()), against, share }
+        Surroundings { backend: format!("https://{address}"), bundle: Some(tls.bundle.clone()), against, with, share }
     } else {
         let address = server::serve(runtime, backend, None)?;
-        Surroundings { backend: format!("http://{address}"), bundle: None, against, share }
+        Surroundings { backend: format!("http://{address}"), bundle: None, against, with, share }
     })
 }
 

@@ -17,7 +17,7 @@ const PLOT: &str = "docs/performance.svg";
 const START: &str = "<!-- written by make bench -->\n";
 const END: &str = "<!-- end of what make bench writes -->\n";
 /// The paths that matter.
-const COUNTED: [&str; 4] = ["SQS, 1 x 2 KB", "SQS, 10 x 2 KB", "HTTP, 2 KB", "SNS, 2 KB output"];
+const COUNTED: [&str; 5] = ["SQS, 1 x 2 KB", "SQS, 10 x 2 KB", "HTTP, 2 KB", "direct, 2 KB", "SNS, 2 KB output"];
 
 /// Instruction counts of a case: the bridge's, and those of what it is compared with.
 pub(crate) type Counts<'a> = Vec<(&'a Case, [Instructions; 2])>;

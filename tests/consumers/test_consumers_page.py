@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from local.stack import ROOT, LocalStack
-from tests.consumers.running import NODE, STORE, TIMEOUT_SECONDS, messages_left, variables
+from tests.consumers.running import STORE, TIMEOUT_SECONDS, messages_left, variables
+from tests.node import NODE
 
 
 def test_the_types_of_the_typescript_consumer_hold(typescript: Path) -> None:

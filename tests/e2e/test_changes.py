@@ -31,6 +31,7 @@ class Changing(LocalStack):
             assert not status.endswith(("FAILED", "ROLLBACK_COMPLETE")), self._failed_events(self.name)
             assert time.monotonic() < deadline, status
             time.sleep(0.1)
+        self.allow_plain_http()
         self.count_concurrency()
         self._tell_api_url()
 

@@ -19,7 +19,7 @@ def test_the_table_of_parameters_has_each_with_its_default_in_the_order_in_which
 
 
 FOLDERS = ("docs/*.md", "examples/*/README.md")
-PAGES = ["README.md", "CONTRIBUTING.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
 PAGES += [str(page.relative_to(ROOT)) for folder in FOLDERS for page in sorted(ROOT.glob(folder))]
 
 

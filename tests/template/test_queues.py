@@ -72,6 +72,7 @@ def test_queues_take_a_mebibyte_encrypted(queued: dict[str, Any]) -> None:
     assert len(queues) == 6
     for name, queue in queues.items():
         assert (queue["MaximumMessageSize"], queue["SqsManagedSseEnabled"]) == (1_048_576, True), name
+        assert "KmsMasterKeyId" not in queue, name
 
 
 def test_deleting_the_stack_deletes_no_data(template: Template) -> None:

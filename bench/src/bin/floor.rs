@@ -35,6 +35,8 @@ struct Event<'a> {
     records: Option<Vec<Record<'a>>>,
     #[serde(borrow)]
     body: Option<Cow<'a, str>>,
+    #[serde(rename = "Body", borrow)]
+    direct: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +87,10 @@ fn client(tls: bool) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>
 impl Floor {
     async fn handle(&self, event: &[u8]) -> Result<String> {
         let event: Event = serde_json::from_slice(event)?;
+        if let Some(body) = event.direct {
+            let (_, answer) = self.invoke("direct", body).await?;
+            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        }
         let Some(records) = event.records else {
             let (_, answer) = self.invoke("gateway", event.body.unwrap_or_default()).await?;
             let body = String::from_utf8_lossy(&answer);
