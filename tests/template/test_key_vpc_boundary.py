@@ -23,7 +23,9 @@ NAMED = {
 }
 
 
-@pytest.fixture(scope="module", params=[{}, {"NotificationDelivery": "QUEUE", "WatchUnanswered": "true"}])
+@pytest.fixture(
+    scope="module", params=[{}, {"NotificationDelivery": "QUEUE", "WatchUnanswered": "true", "S3Requests": "true"}]
+)
 def named(template: Template, request: pytest.FixtureRequest) -> dict[str, Any]:
     return template.resources(EndpointName="demo", **NAMED, **request.param)
 

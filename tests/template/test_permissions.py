@@ -182,7 +182,12 @@ def only_over_tls(action: str, resource: Any) -> dict[str, Any]:
 
 
 def test_every_queue_and_every_topic_talks_tls_only(template: Template) -> None:
-    for given in ({}, {"NotificationDelivery": "QUEUE"}, {"SuccessTopicArn": TOPIC}, {"ErrorTopicArn": TOPIC}):
+    for given in (
+        {},
+        {"NotificationDelivery": "QUEUE", "S3Requests": "true"},
+        {"SuccessTopicArn": TOPIC},
+        {"ErrorTopicArn": TOPIC},
+    ):
         resources = template.resources(EndpointName="demo", **given)
         queues = of_type(resources, "AWS::SQS::QueuePolicy").values()
         topics = of_type(resources, "AWS::SNS::TopicPolicy").values()
