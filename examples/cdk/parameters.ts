@@ -96,15 +96,21 @@ export interface Parameters {
    */
   readonly deduplicate?: boolean;
   /**
-   * How often a message of RequestQueue or NotificationQueue is received before it goes to the dead-letter queue.
-   * Default: 5.
+   * How often a message of RequestQueue, S3RequestQueue or NotificationQueue is received before it goes to the
+   * dead-letter queue. Default: 5.
    */
   readonly maxReceiveCount?: number;
   /**
-   * Batches that each queue hands out at once - RequestQueue to submit, NotificationQueue to collect. A flood of
-   * messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10.
+   * Batches that each queue hands out at once - RequestQueue and S3RequestQueue to submit, NotificationQueue to
+   * collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default:
+   * 10.
    */
   readonly maxConcurrency?: number;
+  /**
+   * true - an object that is put under requests/ in the stack's bucket is a request. The endpoint's execution role
+   * needs s3:GetObject on requests/*. Objects there are deleted after 23 days. Default: false.
+   */
+  readonly s3Requests?: boolean;
   /**
    * DIRECT - SNS invokes the collect function for each notification, the least latency. QUEUE - SNS, SQS, then the
    * function in batches, for volume. Before a change from QUEUE to DIRECT let NotificationQueue run empty. Default:
@@ -240,6 +246,7 @@ export const constraints: Readonly<Record<keyof Parameters, Constraint>> = {
   deduplicate: {"parameter": "Deduplicate", "oneOf": ["true", "false"], "admits": "true or false."},
   maxReceiveCount: {"parameter": "MaxReceiveCount", "min": 5, "max": 100, "admits": "5 to 100."},
   maxConcurrency: {"parameter": "MaxConcurrency", "min": 2, "max": 1000, "admits": "2 to 1000, as Lambda allows."},
+  s3Requests: {"parameter": "S3Requests", "oneOf": ["true", "false"], "admits": "true or false."},
   notificationDelivery: {"parameter": "NotificationDelivery", "oneOf": ["DIRECT", "QUEUE"], "admits": "DIRECT or QUEUE."},
   resultFormat: {"parameter": "ResultFormat", "oneOf": ["notification", "raw"], "admits": "notification or raw."},
   watchUnanswered: {"parameter": "WatchUnanswered", "oneOf": ["true", "false"], "admits": "true or false."},
@@ -269,6 +276,7 @@ export type Output =
   | "SubmitFunctionArn"
   | "RequestQueueUrl"
   | "RequestDeadLetterQueueUrl"
+  | "EventDeadLetterQueueUrl"
   | "ResultsQueueUrl"
   | "NotificationDeadLetterQueueUrl"
   | "SuccessTopicArn"

@@ -114,14 +114,20 @@ variable "deduplicate" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message of RequestQueue or NotificationQueue is received before it goes to the dead-letter queue. Default: 5."
+  description = "How often a message of RequestQueue, S3RequestQueue or NotificationQueue is received before it goes to the dead-letter queue. Default: 5."
   type        = number
   default     = null
 }
 
 variable "max_concurrency" {
-  description = "Batches that each queue hands out at once - RequestQueue to submit, NotificationQueue to collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10."
+  description = "Batches that each queue hands out at once - RequestQueue and S3RequestQueue to submit, NotificationQueue to collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10."
   type        = number
+  default     = null
+}
+
+variable "s3_requests" {
+  description = "true - an object that is put under requests/ in the stack's bucket is a request. The endpoint's execution role needs s3:GetObject on requests/*. Objects there are deleted after 23 days. Default: false."
+  type        = bool
   default     = null
 }
 
@@ -268,6 +274,7 @@ locals {
     Deduplicate                 = var.deduplicate
     MaxReceiveCount             = var.max_receive_count
     MaxConcurrency              = var.max_concurrency
+    S3Requests                  = var.s3_requests
     NotificationDelivery        = var.notification_delivery
     ResultFormat                = var.result_format
     WatchUnanswered             = var.watch_unanswered

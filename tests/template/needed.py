@@ -164,12 +164,6 @@ def read_outputs(function: Function) -> Rights:
             yield from use(key, "s3", "kms:Decrypt")
 
 
-def read_requests(function: Function) -> Rights:
-    """Of the locations that a request may name, those of which S3 tells the function: all but the bridge's own."""
-    own = function.location("BRIDGE_INPUT_LOCATION")
-    return read(function, [name for name in function.variable("BRIDGE_ALLOWED_INPUT_LOCATIONS") if name not in own])
-
-
 def copy_outputs(function: Function) -> Rights:
     copies = function.location("BRIDGE_RESULT_LOCATION")
     if copies:
@@ -237,8 +231,10 @@ CALLS: dict[tuple[str, str], Callable[[Function], Rights]] = {
     ("submit/invoke.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_INPUT_LOCATION")),
     # Whether a caller has uploaded what it was invited to, and how much.
     ("submit/invoke.rs", "GetObject"): lambda f: read(f, f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
-    # The content type of an object that is a request.
-    ("submit/events.rs", "HeadObject"): read_requests,
+    # The content type of an object that was put; other locations than the stack's bucket need a right of their own.
+    ("submit/events.rs", "HeadObject"): lambda f: read(
+        f, [location for location in f.variable("BRIDGE_ALLOWED_INPUT_LOCATIONS") if location.endswith("/requests/")]
+    ),
     ("submit/sources/http/upload.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
     ("submit/sources/http/output.rs", "GetObject"): lambda f: (
         *read_outputs(f),
@@ -347,6 +343,7 @@ WITHOUT_RESOURCE = (*OF_NETWORK_INTERFACES, *OF_TRACES)
 
 # A value for each parameter that decides about rights, besides its default.
 OTHER_VALUES: dict[str, str] = {
+    "S3Requests": "true",
     "AllowedEndpointNames": "second,third",
     "EndpointArns": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/capital",
     "OutputLocation": "s3://given/outputs/of/endpoint/",
@@ -355,7 +352,6 @@ OTHER_VALUES: dict[str, str] = {
     "NotificationDelivery": "QUEUE",
     "ResultFormat": "raw",
     "WatchUnanswered": "true",
-    "S3Requests": "true",
     "ReplyToArns": "arn:aws:sqs:us-east-1:123456789012:q,arn:aws:sns:us-east-1:123456789012:t,"
     "arn:aws:events:us-east-1:123456789012:event-bus/b",
     "StateMachineArns": "arn:aws:states:us-east-1:123456789012:stateMachine:a,"

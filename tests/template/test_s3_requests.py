@@ -40,8 +40,7 @@ def test_the_bucket_tells_the_queue_of_objects_under_requests_alone(taking: dict
 
 def test_only_s3_sends_to_the_queue_and_only_for_this_account(taking: dict[str, Any]) -> None:
     policy = taking["S3RequestQueuePolicy"]["Properties"]
-    statement, denial = policy["PolicyDocument"]["Statement"]
-    assert (denial["Sid"], denial["Effect"]) == ("OnlyOverTls", "Deny")
+    (statement,) = [entry for entry in policy["PolicyDocument"]["Statement"] if entry["Effect"] == "Allow"]
     assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
     assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", attribute("S3RequestQueue"))
     assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
