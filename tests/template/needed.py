@@ -45,6 +45,10 @@ class Right(NamedTuple):
     resource: str
     condition: tuple[str, ...] = ()
 
+    @property
+    def service(self) -> str:
+        return self.action.partition(":")[0]
+
     def __str__(self) -> str:
         return f"{self.action} on {self.resource}{f' if {self.condition}' if self.condition else ''}"
 
