@@ -243,6 +243,10 @@ CALLS: dict[tuple[str, str], Callable[[Function], Rights]] = {
     ("submit/invoke.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_INPUT_LOCATION")),
     # Whether a caller has uploaded what it was invited to, and how much.
     ("submit/invoke.rs", "GetObject"): lambda f: read(f, f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
+    # The content type of an object that was put; other locations than the stack's bucket need a right of their own.
+    ("submit/events.rs", "HeadObject"): lambda f: read(
+        f, [location for location in f.variable("BRIDGE_ALLOWED_INPUT_LOCATIONS") if location.endswith("/requests/")]
+    ),
     ("submit/sources/http/upload.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_INPUT_LOCATION", "uploads/")),
     ("submit/sources/http/output.rs", "GetObject"): lambda f: (
         *read_outputs(f),
@@ -352,6 +356,7 @@ WITHOUT_RESOURCE = (*OF_NETWORK_INTERFACES, *OF_TRACES)
 
 # A value for each parameter that decides about rights, besides its default.
 OTHER_VALUES: dict[str, str] = {
+    "S3Requests": "true",
     "AllowedEndpointNames": "second,third",
     "EndpointArns": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/capital",
     "OutputLocation": "s3://given/outputs/of/endpoint/",
