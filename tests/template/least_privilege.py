@@ -135,7 +135,7 @@ class Check:
         return [line or problem for problem, line in found.items()]
 
     def deciding(self) -> set[str]:
-        """Parameters that decide about rights: each unit is worked out for every combination of those that it asks for."""
+        """Parameters that decide about rights: each unit is worked out for every combination of those it asks for."""
         for unit in self._units():
             tried = None
             while tried != unit.parameters:
