@@ -68,20 +68,6 @@ def with_code_uris(template: str, uris: Mapping[str, str]) -> str:
     return rewritten
 
 
-# The statement of S3RequestQueue's policy that refuses plain HTTP.
-S3_OVER_TLS = re.compile(
-    r"^ +- Sid: OnlyOverTls\n(?: .*\n){3} +Resource: !GetAtt S3RequestQueue\.Arn\n(?: .*\n){3}", re.MULTILINE
-)
-
-
-def with_s3_over_plain_http(template: str) -> str:
-    """The template with a queue that takes S3's notifications by plain HTTP: S3 asks as the bucket is deployed."""
-    rewritten, count = S3_OVER_TLS.subn("", template)
-    if count != 1:
-        raise ValueError(f"template.yaml: {count} statements OnlyOverTls of S3RequestQueue instead of 1")
-    return rewritten
-
-
 def without_query_alarms(template: str) -> str:
     """The template without its alarms on queries and metric math, which ministack refuses, and the stack with them."""
     return QUERY_ALARM.sub("", template)

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from local.archive import function_archive, with_code_uris, with_s3_over_plain_http, without_query_alarms
+from local.archive import function_archive, with_code_uris, without_query_alarms
 from local.bridge import REGION, ROOT_KEY, Bridge
 from local.permissions import allowed_besides
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
@@ -185,7 +185,6 @@ class LocalStack(Bridge):
     def _create_stack(self) -> None:
         self.report("uploading the functions")
         template = without_query_alarms((ROOT / "template.yaml").read_text(encoding="utf-8"))
-        template = with_s3_over_plain_http(template)
         self.template = with_code_uris(template, self._upload_functions())
         self.report("deploying template.yaml")
         self._create(self.name, self.template, self._parameters())
