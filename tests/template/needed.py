@@ -362,8 +362,8 @@ OTHER_VALUES: dict[str, str] = {
     "arn:aws:states:us-east-1:123456789012:stateMachine:b",
     "DurableFunctionArns": "arn:aws:lambda:us-east-1:123456789012:function:a",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack",
-    "SubnetIds": "subnet-00000001,subnet-00000002",
-    "SecurityGroupIds": "sg-00000001",
+    "VpcSubnetIds": "subnet-00000001,subnet-00000002",
+    "VpcSecurityGroupIds": "sg-00000001",
     "Tracing": "true",
 }
 
