@@ -71,7 +71,6 @@ def test_a_request_with_its_result_is_accounted_for() -> None:
     [
         ({"request_dead_letters": [DeadLetter("r", "w")]}, checker.IN_REQUEST_QUEUE),
         ({"notification_dead_letters": [DeadLetter("r", "whole", AT)]}, checker.IN_NOTIFICATION_QUEUE),
-        ({"calls": [call(INVOKE, 1, "i")]}, checker.NOT_NOTIFIED),
     ],
 )
 def test_a_request_without_a_result_is_accounted_for_where_it_lies(letters: dict, end: str) -> None:
@@ -98,6 +97,8 @@ def test_what_http_did_not_accept_is_not_lost(more: dict, end: str) -> None:
         Ledger(requests=[request(way=HTTP, status=202)]),
         # An ignored batch failure: SageMaker throttled, and the message did not come back.
         Ledger(requests=[request()], calls=[call(INVOKE, 1, "i", None, status=400)]),
+        # A lost notification: SageMaker took the request, and nobody swept.
+        Ledger(requests=[request()], calls=path()[:1]),
         # A dropped notification: SNS took it, and nothing came of it.
         Ledger(requests=[request()], calls=path()[:2]),
         # What lies in a dead-letter queue is somebody else's.
