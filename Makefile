@@ -100,10 +100,11 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(LINT)/bin/mypy
 	$(LINT)/bin/openapi-spec-validator openapi.yaml
 	$(NODE) $(ASYNCAPI)/check.mjs asyncapi.yaml
-	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml
+	$(LINT)/bin/cfn-lint template.yaml examples/endpoint.yaml examples/*/template.yaml
 	$(LINT)/bin/python examples/cargo_lambda.py target/cargo-lambda
 	$(LINT)/bin/cfn-lint --ignore-checks W2001 W7001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
+	$(LINT)/bin/python tests/template/least_privilege.py
 	$(LINT)/bin/zizmor --offline --strict-collection --quiet .github/workflows
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release

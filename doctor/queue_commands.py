@@ -7,9 +7,13 @@ import json
 from doctor.commands import aws
 from doctor.stack import Stack
 
-DEAD_LETTER_QUEUES = {"RequestQueue": "RequestDeadLetterQueue", "NotificationQueue": "NotificationDeadLetterQueue"}
+DEAD_LETTER_QUEUES = {
+    "RequestQueue": "RequestDeadLetterQueue",
+    "NotificationQueue": "NotificationDeadLetterQueue",
+    "S3RequestQueue": "EventDeadLetterQueue",
+}
 # Six times the function's timeout, and the batching window.
-VISIBILITY_SECONDS = {"RequestQueue": "180", "NotificationQueue": "361"}
+VISIBILITY_SECONDS = {"RequestQueue": "180", "S3RequestQueue": "180", "NotificationQueue": "361"}
 # What SNS sends to.
 TOPICS_SEND_TO = {"NotificationQueue", "NotificationDeadLetterQueue"}
 RETENTION_SECONDS = "1209600"  # 14 days, the longest
@@ -33,12 +37,30 @@ def recreated(stack: Stack, logical_id: str) -> list[str]:
         attributes["RedrivePolicy"] = redrive_policy(stack, logical_id)
     else:
         attributes["MessageRetentionPeriod"] = RETENTION_SECONDS
+    if logical_id == "S3RequestQueue":
+        attributes["Policy"] = json.dumps(s3_sends(stack, logical_id))
     if logical_id in TOPICS_SEND_TO:
         attributes["Policy"] = json.dumps(topics_send(stack, logical_id))
     return [
         "# the name of a deleted queue is free again after 60 seconds",
         aws("sqs create-queue", queue_name=stack.queue_name(logical_id), attributes=attributes),
     ]
+
+
+def s3_sends(stack: Stack, logical_id: str) -> dict[str, object]:
+    """The policy by which S3 tells a queue of objects."""
+    statement = {
+        "Sid": "S3Sends",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": stack.queue_arn(logical_id),
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnLike": {"aws:SourceArn": f"arn:{stack.partition}:s3:::*"},
+        },
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def topics_send(stack: Stack, logical_id: str) -> dict[str, object]:

@@ -28,7 +28,7 @@ ARN = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
 BY_THE_BUILD = {"Architectures", "CodeUri", "Handler", "Runtime"}
 AS_OPTION = {"MemorySize": "--memory", "Role": "--iam-role", "Timeout": "--timeout"}
 AS_VARIABLES = {"Environment"}
-AS_OUTPUT = {"Description", "LoggingConfig", "ReservedConcurrentExecutions", "Tracing"}
+AS_OUTPUT = {"Description", "LoggingConfig", "ReservedConcurrentExecutions", "Tracing", "VpcConfig"}
 
 
 def without_functions(text: str) -> tuple[str, str]:
@@ -45,7 +45,12 @@ def without_functions(text: str) -> tuple[str, str]:
     for name, entry in sam.items():
         template["Outputs"].update(outputs(name, entry))
     stack = without(template, {*sam})
-    stack["Parameters"] = {name: entry for name, entry in stack["Parameters"].items() if mentions(stack, name)}
+    # Without their descriptions, which docs/deploy.md has too: by value, CloudFormation takes 51,200 bytes.
+    stack["Parameters"] = {
+        name: {key: value for key, value in entry.items() if key != "Description"}
+        for name, entry in stack["Parameters"].items()
+        if mentions(stack, name)
+    }
     return by_name(without(stack, needing), sam), by_name(stack, sam)
 
 
@@ -130,8 +135,12 @@ def output(value: Any) -> dict[str, Any]:
     match value:
         case {"Fn::If": [condition, then, otherwise]} if otherwise == NO_VALUE:
             return {"Condition": condition, **output(then)}
+        case {"Fn::Split": [",", text]}:  # the shorthand's list is the text again
+            return {"Value": text}
         case dict() if not {"Ref", "Fn::If", "Fn::GetAtt", "Fn::Sub"} & value.keys():
-            return {"Value": joined(",", [joined("", [f"{key}=", part]) for key, part in value.items()])}
+            return {
+                "Value": joined(",", [joined("", [f"{key}=", output(part)["Value"]]) for key, part in value.items()])
+            }
     return {"Value": value}
 
 

@@ -11,12 +11,12 @@ from rich.table import Table
 from local.bridge import Bridge
 from local.cases import decoded, read_location
 from local.destinations import CALLBACK, INBOXES, NOBODY, REPLY_TO, RESULTS, TASK, WAYS_OUT, Destinations, result_in
-from local.sources import DIRECT, HTTP, SENDERS, SQS
+from local.sources import DIRECT, EVENT, HTTP, SENDERS, SQS, TOPIC, connect
 
 PAYLOAD = '{"inputs": "to whom it concerns"}'
 TIMEOUT_SECONDS = 60
-# Every way in has its turn. No header names a task or a callback.
-WAYS_IN = (SQS, DIRECT, HTTP)
+# Every way in that can carry an address has its turn. No header names a task or a callback.
+WAYS_IN = (SQS, DIRECT, HTTP, EVENT, TOPIC)
 OUTPUT_NAME = "polled.out"
 CAME = {
     TASK: "the execution went on with it",
@@ -27,6 +27,7 @@ CAME = {
 
 def show(bridge: Bridge, destinations: Destinations, console: Console) -> list[str]:
     """Sends the requests, prints a table of their answers, and returns what went wrong."""
+    connect(bridge)
     begun, seconds, waiting = time.monotonic(), {}, {}
     for number, way in enumerate(way for way in WAYS_OUT if way != RESULTS):
         way_in = SQS if way in (TASK, CALLBACK) else WAYS_IN[number % len(WAYS_IN)]

@@ -37,6 +37,14 @@ def function_archive(binary: Path) -> bytes:
     return packed.getvalue()
 
 
+def source_archive(name: str, source: str) -> bytes:
+    """ZIP with one module, as a function in Python is deployed."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, source)
+    return packed.getvalue()
+
+
 def stripped(binary: Path) -> bytes:
     """The binary without debug information where a `strip` is at hand (a tenth of the bytes), else as it is."""
     strip = shutil.which("strip")

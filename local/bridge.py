@@ -45,6 +45,25 @@ class Bridge:
         config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, max_pool_connections=64)
         return aws_client(service, self.url, config=config, **options)
 
+    def allow_plain_http(self) -> None:
+        """Takes the template's TLS-only statements off bucket, queues and topics, after they were deployed.
+
+        Here everything is plain HTTP over loopback, and ministack enforces those statements as AWS does. Every
+        permission that the functions have comes from their roles, so nothing else changes.
+        """
+        s3, sqs, sns = (self.client(service) for service in ("s3", "sqs", "sns"))
+        for client in (s3, sqs, sns):
+            client.meta.events.register("before-send", as_by_tls)
+        s3.delete_bucket_policy(Bucket=self.bucket)
+        for resource in self.cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]:
+            name = resource["PhysicalResourceId"]
+            if resource["ResourceType"] == "AWS::SQS::Queue":
+                found = sqs.get_queue_attributes(QueueUrl=name, AttributeNames=["Policy"]).get("Attributes", {})
+                sqs.set_queue_attributes(QueueUrl=name, Attributes={"Policy": without_tls_only(found.get("Policy"))})
+            elif resource["ResourceType"] == "AWS::SNS::Topic":
+                policy = sns.get_topic_attributes(TopicArn=name)["Attributes"]["Policy"]
+                sns.set_topic_attributes(TopicArn=name, AttributeName="Policy", AttributeValue=without_tls_only(policy))
+
     @property
     def bucket(self) -> str:
         """Name of the stack's bucket."""
@@ -134,3 +153,15 @@ def wait_for(condition: Callable[[], Any], timeout_seconds: float, what: str) ->
 def body_json(message: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body of a received message."""
     return json.loads(message["Body"])
+
+
+def without_tls_only(policy: str | None) -> str:
+    """A resource's policy without the statement that refuses plain HTTP; empty where there is no other."""
+    document = json.loads(policy or '{"Statement": []}')
+    left = [statement for statement in document["Statement"] if statement.get("Sid") != "OnlyOverTls"]
+    return json.dumps({**document, "Statement": left}) if left else ""
+
+
+def as_by_tls(request: Any, **_: Any) -> None:
+    """Adds what a proxy that ended TLS would add to a request."""
+    request.headers["X-Forwarded-Proto"] = "https"

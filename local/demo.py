@@ -55,7 +55,7 @@ def main() -> int:
     endpoints = {ECHO_ENDPOINT: "echo", FAILING_ENDPOINT: "fail"}
     with LocalStack(endpoints, parameters=PARAMETERS, name="demo", report=report) as stack:
         failures = run(stack, all_cases(), report, console)
-        report("one request for each return address, by SQS, direct invocation and HTTP:")
+        report("one request for each return address, by SQS, direct invocation, HTTP, EventBridge and SNS:")
         console.print()
         failures += addressed.show(stack, Destinations(stack), console)
         stack.keep_logs = bool(failures)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
+from local.archive import source_archive
 from local.bridge import REGION, Bridge
 
 ACCOUNT = "000000000000"
@@ -54,9 +53,7 @@ def create_role(stack: Bridge, name: str, service: str, actions: list[str]) -> s
 
 def create_durable_function(stack: Bridge, name: str) -> None:
     """The function of durable_function.py."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.write(Path(__file__).with_name("durable_function.py"), "durable_function.py")
+    source = Path(__file__).with_name("durable_function.py")
     actions = ["sqs:SendMessage", "lambda:CheckpointDurableExecution"]
     role = create_role(stack, name, "lambda.amazonaws.com", actions)
     functions = stack.client("lambda")
@@ -66,7 +63,7 @@ def create_durable_function(stack: Bridge, name: str) -> None:
         Runtime="python3.11",
         Handler="durable_function.handler",
         Role=role,
-        Code={"ZipFile": packed.getvalue()},
+        Code={"ZipFile": source_archive(source.name, source.read_text(encoding="utf-8"))},
         Timeout=30,
         DurableConfig={"ExecutionTimeout": 600, "RetentionPeriodInDays": 1},
     )

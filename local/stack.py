@@ -77,6 +77,7 @@ class LocalStack(Bridge):
         self.binaries = binaries
         self.report = report
         self.keep_logs = False
+        self.template = ""
         self.emulator_url = f"http://127.0.0.1:{self._emulator.number}"
         self.directory = ROOT / ".local" / f"{name}-{self.port}"
         self._scratch = self.directory / "tmp"
@@ -169,7 +170,8 @@ class LocalStack(Bridge):
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        ministack = Process("ministack", [sys.executable, "-m", "ministack"], environment, self.ministack_log)
+        command = [sys.executable, str(ROOT / "local" / "retrying.py")]
+        ministack = Process("ministack", command, environment, self.ministack_log)
         self._processes.append(ministack)
         ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)
 
@@ -177,26 +179,35 @@ class LocalStack(Bridge):
 
     def _deploy(self) -> None:
         self._create_stack()
-        self._await_deployment()
+        self.outputs |= self._await_deployment(self.name)
         self._adapt()
 
     def _create_stack(self) -> None:
         self.report("uploading the functions")
         template = without_query_alarms((ROOT / "template.yaml").read_text(encoding="utf-8"))
-        template = with_code_uris(template, self._upload_functions())
+        self.template = with_code_uris(template, self._upload_functions())
         self.report("deploying template.yaml")
-        self.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.yaml", Body=template.encode())
+        self._create(self.name, self.template, self._parameters())
+
+    def deploy(self, name: str, template: str, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Deploys one more stack; its outputs."""
+        self._create(name, template, parameters)
+        return self._await_deployment(name)
+
+    def _create(self, name: str, template: str, parameters: Mapping[str, str]) -> None:
+        key = f"{name}.yaml"
+        self.s3.put_object(Bucket=ARTIFACTS_BUCKET, Key=key, Body=template.encode())
         self.cloudformation.create_stack(
-            StackName=self.name,
+            StackName=name,
             # By URL, as `sam deploy` does: passed by value, a template may have 51,200 bytes.
-            TemplateURL=f"{self.url}/{ARTIFACTS_BUCKET}/template.yaml",
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters().items()],
+            TemplateURL=f"{self.url}/{ARTIFACTS_BUCKET}/{key}",
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
 
     def _adapt(self) -> None:
         """Changes to what was deployed that AWS needs none of."""
-        self._allow_plain_http()
+        self.allow_plain_http()
         self._allow_what_aws_does()
         self.count_concurrency()
         self._tell_api_url()
@@ -221,32 +232,25 @@ class LocalStack(Bridge):
         }
         return {**own, **self.parameters}
 
-    def _await_deployment(self) -> None:
+    def _await_deployment(self, name: str) -> dict[str, str]:
         deadline = time.monotonic() + DEPLOY_TIMEOUT_SECONDS
         while True:
-            stack = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+            stack = self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]
             status = stack["StackStatus"]
             if status == "CREATE_COMPLETE":
-                self.outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", [])}
-                return
+                return {entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", [])}
             if status != "CREATE_IN_PROGRESS" or time.monotonic() > deadline:
-                raise StartError(f"deployment ended as {status}:\n{self._failed_events()}\n{tail(self.ministack_log)}")
+                raise StartError(
+                    f"deployment of {name} ended as {status}:\n{self._failed_events(name)}\n{tail(self.ministack_log)}"
+                )
             time.sleep(0.1)
 
-    def _failed_events(self) -> str:
-        events = self.cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+    def _failed_events(self, name: str) -> str:
+        events = self.cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         return "\n".join(
             f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason')}" for event in failed
         )
-
-    def _allow_plain_http(self) -> None:
-        """Takes the template's TLS-only policy off the bucket, after it has been deployed with the rest.
-
-        Here everything is plain HTTP over loopback, and ministack enforces that statement as AWS does. Every
-        permission that the functions have comes from their roles, so nothing else changes.
-        """
-        self.s3.delete_bucket_policy(Bucket=self.outputs["BucketName"])
 
     def _allow_what_aws_does(self) -> None:
         """Adds to the functions' roles what the template's permissions allow on AWS, and not here."""
@@ -293,6 +297,8 @@ class LocalStack(Bridge):
             return
         timeout = {"VisibilityTimeout": str(self.visibility_timeout_seconds)}
         self.sqs.set_queue_attributes(QueueUrl=self.outputs["RequestQueueUrl"], Attributes=timeout)
+        if self.parameters.get("S3Requests") == "true":
+            self.sqs.set_queue_attributes(QueueUrl=self.resource("S3RequestQueue"), Attributes=timeout)
         if self.parameters.get("NotificationDelivery") == "QUEUE":
             self.sqs.set_queue_attributes(QueueUrl=self.resource("NotificationQueue"), Attributes=timeout)
 

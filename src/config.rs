@@ -15,11 +15,11 @@ use crate::invocation::{
 };
 use crate::location::S3Prefix;
 pub use routes::{Route, Target};
-pub use urls::{HttpUrl, QueueUrl};
+pub use urls::{HttpUrl, QueueArn, QueueUrl};
 use variables::Variables;
 
 /// Every variable that a function reads: its name, the functions that read it, and its default (`-` for none).
-pub const VARIABLES: [(&str, &str, &str); 23] = [
+pub const VARIABLES: [(&str, &str, &str); 24] = [
     (ENDPOINT_NAME, "submit", "required"),
     (ALLOWED_ENDPOINTS, "both", "`BRIDGE_ENDPOINT_NAME`; in collect: any"),
     (INPUT_LOCATION, "submit", "required"),
@@ -35,6 +35,7 @@ pub const VARIABLES: [(&str, &str, &str); 23] = [
     (IDEMPOTENCY_LOCATION, "submit", "`idempotency/` in the bucket of `BRIDGE_INPUT_LOCATION`"),
     (DEDUPLICATE, "submit", "`false`"),
     (DEAD_LETTER_QUEUE_URL, "submit", "unset"),
+    (S3_EVENT_QUEUE_ARN, "submit", "unset"),
     (RESULTS_QUEUE_URL, "both", "required in collect"),
     (REPLY_TO_ARNS, "both", "unset"),
     (RESULT_BODY_LIMIT, "collect", "262144"),
@@ -60,6 +61,7 @@ const API_URL: &str = "BRIDGE_API_URL";
 const IDEMPOTENCY_LOCATION: &str = "BRIDGE_IDEMPOTENCY_LOCATION";
 const DEDUPLICATE: &str = "BRIDGE_DEDUPLICATE";
 const DEAD_LETTER_QUEUE_URL: &str = "BRIDGE_DEAD_LETTER_QUEUE_URL";
+const S3_EVENT_QUEUE_ARN: &str = "BRIDGE_S3_EVENT_QUEUE_ARN";
 const RESULTS_QUEUE_URL: &str = "BRIDGE_RESULTS_QUEUE_URL";
 const REPLY_TO_ARNS: &str = "BRIDGE_REPLY_TO_ARNS";
 const RESULT_BODY_LIMIT: &str = "BRIDGE_RESULT_BODY_LIMIT_BYTES";
@@ -107,6 +109,8 @@ pub struct SubmitConfig {
     pub deduplicate: bool,
     /// Where a message that can never succeed is put at once; `None`: it comes back until its queue's redrive policy takes it.
     pub dead_letter_queue_url: Option<QueueUrl>,
+    /// The queue whose messages are notifications of S3, not payloads.
+    pub s3_event_queue_arn: Option<QueueArn>,
     /// Where `Rejected` results go whose requests have no return address.
     pub results_queue_url: Option<QueueUrl>,
     /// The routes that a request's `ReplyTo` may name.
@@ -193,6 +197,7 @@ impl SubmitConfig {
         let idempotency_location = variables.optional(IDEMPOTENCY_LOCATION, S3Prefix::from_str);
         let deduplicate = variables.flag(DEDUPLICATE);
         let dead_letter_queue_url = variables.optional(DEAD_LETTER_QUEUE_URL, QueueUrl::from_str);
+        let s3_event_queue_arn = variables.optional(S3_EVENT_QUEUE_ARN, QueueArn::from_str);
         let results_queue_url = variables.optional(RESULTS_QUEUE_URL, QueueUrl::from_str);
         let reply_to = variables.routes(REPLY_TO_ARNS);
         let metrics = variables.flag(METRICS);
@@ -252,6 +257,7 @@ impl SubmitConfig {
             idempotency_location,
             deduplicate,
             dead_letter_queue_url,
+            s3_event_queue_arn,
             results_queue_url,
             reply_to,
             metrics,

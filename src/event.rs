@@ -93,7 +93,9 @@ pub(crate) struct Shape<'a> {
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Shape<'a> {
-    fn read(payload: &'a RawValue) -> Result<Self, serde_json::Error> {
+    /// # Errors
+    /// What is wrong with a text that is no object and no list.
+    pub(crate) fn read(payload: &'a RawValue) -> Result<Self, serde_json::Error> {
         let (records, fields) = serde_json::Deserializer::from_str(payload.get()).deserialize_any(TopLevel)?;
         Ok(Self { whole: payload, records, fields })
     }

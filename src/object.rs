@@ -15,6 +15,8 @@ pub(crate) struct Object {
 
 /// What S3 says of an object without giving it.
 pub(crate) struct Head {
+    /// Bytes.
+    pub(crate) length: Option<u64>,
     pub(crate) content_type: Option<String>,
     /// When it was written, in seconds since 1970.
     pub(crate) last_modified: Option<u64>,
@@ -28,6 +30,7 @@ impl Head {
     pub(crate) async fn of(s3: &Client, location: &S3Uri) -> Result<Option<Self>, Fault> {
         match s3.head_object().bucket(location.bucket()).key(location.key()).send().await {
             Ok(head) => Ok(Some(Self {
+                length: head.content_length().and_then(|length| u64::try_from(length).ok()),
                 last_modified: head.last_modified().and_then(|time| u64::try_from(time.secs()).ok()),
                 content_type: head.content_type,
             })),

@@ -3,6 +3,7 @@
 //! `sources` turn events into [`Invocation`](crate::invocation::Invocation)s and what becomes of them into answers. What happens between
 //! the two, one call of `InvokeEndpointAsync`, is in `invoke`, which knows none of the sources.
 
+mod events;
 mod idempotency;
 mod invoke;
 mod outcome;
@@ -55,6 +56,8 @@ enum AnswerForm {
     Http(Response),
     /// SageMaker's answer, as its API gives it.
     Accepted(Accepted),
+    /// Nothing: nobody waits for it.
+    Nothing(()),
 }
 
 impl Handler for Submit {

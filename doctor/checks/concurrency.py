@@ -41,6 +41,11 @@ def mapped(stack: Stack, function: str, queue: str) -> int:
     return sum(entry.get("ScalingConfig", {}).get("MaximumConcurrency", 0) for entry in stack.mappings(function, queue))
 
 
+def submit_mapped(stack: Stack) -> int:
+    """What the mappings of both request queues may take."""
+    return sum(mapped(stack, "SubmitFunction", queue) for queue in ("RequestQueue", "S3RequestQueue"))
+
+
 def reservation(stack: Stack, function: str) -> Iterator[Finding]:
     """A reservation below its mapping's MaximumConcurrency has Lambda throttle messages, which counts as receipts.
 
@@ -49,7 +54,7 @@ def reservation(stack: Stack, function: str) -> Iterator[Finding]:
     amount = reserved(stack, function)
     if amount is None:
         return
-    needed = mapped(stack, function, "RequestQueue" if function == "SubmitFunction" else "NotificationQueue")
+    needed = submit_mapped(stack) if function == "SubmitFunction" else mapped(stack, function, "NotificationQueue")
     subject, name = f"reservation of {function}", stack.resources[function]
     if amount < max(needed, 1):
         words = "0: the function cannot run" if amount == 0 else f"{amount} is less than its mapping's {needed}"
@@ -68,7 +73,7 @@ def concurrency(stack: Stack) -> Iterator[Finding]:
     if reserved(stack, "SubmitFunction") is not None:
         yield ok("concurrency", f"submit has its reservation, collect takes up to {mappings} of {limit}")
         return
-    mappings += mapped(stack, "SubmitFunction", "RequestQueue")
+    mappings += submit_mapped(stack)
     throttle = throttling(stack)
     rate, burst = float(throttle["ThrottlingRateLimit"]), int(throttle["ThrottlingBurstLimit"])
     wait = max(int(stack.variable("SubmitFunction", "BRIDGE_MAX_WAIT_SECONDS", str(DEFAULT_WAIT_SECONDS))), 1)

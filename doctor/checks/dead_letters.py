@@ -27,8 +27,10 @@ COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 
 def check(stack: Stack) -> Iterator[Finding]:
-    """Both queues."""
+    """Each queue."""
     for source, logical_id in DEAD_LETTER_QUEUES.items():
+        if logical_id not in stack.resources:
+            continue
         yield from told(logical_id, dead_letters, stack, source, logical_id)
 
 
@@ -114,9 +116,9 @@ def moving(stack: Stack, source: str, logical_id: str) -> list[str]:
         " \\\n ", ""
     )
     first = "# first see to the reasons, or they come back"
-    if source not in stack.resources:
-        # SQS moves nothing out of a dead-letter queue that is no SQS queue's.
-        return [first, f"{sys.executable} -m doctor.replay {stack.name}", purge]
+    if source not in stack.resources or source == "S3RequestQueue":
+        # SQS moves nothing out of a dead-letter queue that is no SQS queue's, and the events of others to none.
+        return [first, f"{sys.executable} -m doctor.replay {stack.name} {logical_id}", purge]
     move = aws(
         "sqs start-message-move-task",
         source_arn=stack.queue_arn(logical_id),

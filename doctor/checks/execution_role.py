@@ -1,7 +1,7 @@
 """What the role that SageMaker works with may do, by IAM's policy simulation: read inputs, write outputs, publish.
 
-The simulation knows the role's policies, its permissions boundary and the organization's policies, but no bucket or
-topic policy: IAM simulates those for users only.
+The simulation knows the role's policies, its permissions boundary and the organization's policies, but no policy of a
+bucket, a topic or a key: IAM simulates those for users only.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 """
 
@@ -87,11 +87,18 @@ def needs(stack: Stack) -> list[Need]:
     https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-create-endpoint-prerequisites.html
     """
     write = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    location = f"s3://{stack.outputs['BucketName']}/requests/"
+    requests = [Need("reads requests", ["s3:GetObject"], [s3_arn(location, stack.partition)])]
+    if stack.parameters.get("S3Requests") != "true":
+        requests = []
+    key = stack.parameters.get("KmsKeyArn", "")
     return [
         Need("reads inputs", ["s3:GetObject"], [s3_arn(stack.input_location, stack.partition)]),
+        *requests,
         Need("writes outputs", write, [s3_arn(stack.output_location, stack.partition)]),
         Need("writes failures", write, [s3_arn(stack.failure_location, stack.partition)]),
         Need("publishes", ["sns:Publish"], list(dict.fromkeys(stack.topics.values()))),
+        *([Need("uses the stack's key", ["kms:Decrypt", "kms:GenerateDataKey"], [key])] if key else []),
     ]
 
 

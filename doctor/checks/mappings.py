@@ -12,7 +12,11 @@ from doctor.stack import Stack
 IN_PART = "ReportBatchItemFailures"
 ON_THEIR_WAY = {"Creating", "Enabling", "Updating"}
 # Batch size and window as in the template.
-MAPPED = {"RequestQueue": ("SubmitFunction", 10, 0), "NotificationQueue": ("CollectFunction", 100, 1)}
+MAPPED = {
+    "RequestQueue": ("SubmitFunction", 10, 0),
+    "S3RequestQueue": ("SubmitFunction", 10, 0),
+    "NotificationQueue": ("CollectFunction", 100, 1),
+}
 DEFAULT_CONCURRENCY = 10
 
 

@@ -67,9 +67,10 @@ def replacing(stack: Stack, name: str) -> list[str]:
 
 
 def key(stack: Stack, name: str, output: dict[str, Any]) -> Iterator[Finding]:
-    """Outputs that a key of the user's encrypts cannot be read without OutputKmsKeyArn."""
+    """Outputs under a key of the user's cannot be read without OutputKmsKeyArn, unless it is the stack's key."""
     given, known = output.get("KmsKeyId"), stack.parameters.get("OutputKmsKeyArn", "")
-    if given is None or given.rsplit("/", 1)[-1] == known.rsplit("/", 1)[-1]:
+    ids = [arn.rsplit("/", 1)[-1] for arn in (known, stack.parameters.get("KmsKeyArn", ""))]
+    if given is None or given.rsplit("/", 1)[-1] in ids:
         return
     subject = f"KMS key of {name}"
     if "alias/" in given:

@@ -16,7 +16,7 @@ from doctor.stack import Stack
 
 def check(stack: Stack) -> Iterator[Finding]:
     """Every queue that the stack has."""
-    for logical_id in ("RequestQueue", "NotificationQueue", "ResultsQueue"):
+    for logical_id in ("RequestQueue", "S3RequestQueue", "NotificationQueue", "ResultsQueue"):
         if logical_id in stack.resources:
             yield from told(logical_id, queue, stack, logical_id)
 

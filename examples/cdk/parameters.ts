@@ -29,8 +29,8 @@ export interface Parameters {
    */
   readonly failureLocation?: string;
   /**
-   * The endpoint's OutputConfig KmsKeyId as an ARN, if a key of yours encrypts outputs and failures. Empty - none
-   * does.
+   * The endpoint's OutputConfig KmsKeyId as an ARN, if it is another key than KmsKeyArn. Empty - it is KmsKeyArn,
+   * or none.
    */
   readonly outputKmsKeyArn?: string;
   /**
@@ -96,15 +96,21 @@ export interface Parameters {
    */
   readonly deduplicate?: boolean;
   /**
-   * How often a message of RequestQueue or NotificationQueue is received before it goes to the dead-letter queue.
-   * Default: 5.
+   * How often a message of RequestQueue, S3RequestQueue or NotificationQueue is received before it goes to the
+   * dead-letter queue. Default: 5.
    */
   readonly maxReceiveCount?: number;
   /**
-   * Batches that each queue hands out at once - RequestQueue to submit, NotificationQueue to collect. A flood of
-   * messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10.
+   * Batches that each queue hands out at once - RequestQueue and S3RequestQueue to submit, NotificationQueue to
+   * collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default:
+   * 10.
    */
   readonly maxConcurrency?: number;
+  /**
+   * true - an object that is put under requests/ in the stack's bucket is a request. The endpoint's execution role
+   * needs s3:GetObject on requests/*. Objects there are deleted after 23 days. Default: false.
+   */
+  readonly s3Requests?: boolean;
   /**
    * DIRECT - SNS invokes the collect function for each notification, the least latency. QUEUE - SNS, SQS, then the
    * function in batches, for volume. Before a change from QUEUE to DIRECT let NotificationQueue run empty. Default:
@@ -137,6 +143,25 @@ export interface Parameters {
    */
   readonly durableFunctionArns?: string;
   /**
+   * KMS key that encrypts what the stack makes - bucket, queues, topics and log groups. Its key policy must let the
+   * services use it, see docs/security.md. Empty - keys of S3 and SQS, and no KMS key for topics and logs.
+   */
+  readonly kmsKeyArn?: string;
+  /**
+   * Comma-separated ids of up to 16 subnets of a VPC in which the functions run. They need a way to AWS from there,
+   * see docs/security.md. Empty - outside of a VPC of yours.
+   */
+  readonly subnetIds?: string;
+  /**
+   * Comma-separated ids of up to 5 security groups of the functions in SubnetIds. They must let HTTPS out, and need
+   * to let nothing in.
+   */
+  readonly securityGroupIds?: string;
+  /**
+   * Policy that bounds the permissions of the roles that the stack makes. Empty - none does.
+   */
+  readonly permissionsBoundaryArn?: string;
+  /**
    * Memory of each function in MB. Lambda gives a share of a processor with it; docs/performance.md tells what it
    * makes of time and price. Default: 256.
    */
@@ -155,6 +180,37 @@ export interface Parameters {
    * endpoint in the namespace SageMakerAsyncBridge. Default: true.
    */
   readonly metrics?: boolean;
+  /**
+   * true - with Metrics, a CloudWatch dashboard with the name STACK-REGION. Three in an account are free, each
+   * further one costs $3 a month. Default: true.
+   */
+  readonly dashboard?: boolean;
+  /**
+   * SNS topic, in this account and Region, that CloudWatch alarms publish to when something is wrong and when it is
+   * right again. Empty - no alarms. About a dozen, at $0.10 a month each.
+   */
+  readonly alarmTopicArn?: string;
+  /**
+   * With AlarmTopicArn and Metrics, the time from request to result in seconds above which SlowResults raises an
+   * alarm, for the slowest 1% of a quarter of an hour. Default: 1800.
+   */
+  readonly alarmRequestToResultSeconds?: number;
+  /**
+   * Minutes between requests that the stack sends to its own endpoint, to raise an alarm when no request is
+   * answered. Each is an inference that is paid for, and starts an instance if none runs. 0 - none are sent.
+   * Default: 0.
+   */
+  readonly canaryMinutes?: "0" | "5" | "15" | "60" | "360" | "1440";
+  /**
+   * For CanaryMinutes - the request, as submit takes it by direct invocation, for EndpointName, and with ReplyTo
+   * none, so that no consumer gets its result. Default: {"Body":{},"InferenceId":"canary","ReplyTo":"none"}.
+   */
+  readonly canaryRequest?: string;
+  /**
+   * true - X-Ray traces both functions, and a request's trace goes on behind its result. X-Ray samples the first
+   * request of each second and 5% of the others. Default: false.
+   */
+  readonly tracing?: boolean;
 }
 
 export interface Constraint {
@@ -190,16 +246,27 @@ export const constraints: Readonly<Record<keyof Parameters, Constraint>> = {
   deduplicate: {"parameter": "Deduplicate", "oneOf": ["true", "false"], "admits": "true or false."},
   maxReceiveCount: {"parameter": "MaxReceiveCount", "min": 5, "max": 100, "admits": "5 to 100."},
   maxConcurrency: {"parameter": "MaxConcurrency", "min": 2, "max": 1000, "admits": "2 to 1000, as Lambda allows."},
+  s3Requests: {"parameter": "S3Requests", "oneOf": ["true", "false"], "admits": "true or false."},
   notificationDelivery: {"parameter": "NotificationDelivery", "oneOf": ["DIRECT", "QUEUE"], "admits": "DIRECT or QUEUE."},
   resultFormat: {"parameter": "ResultFormat", "oneOf": ["notification", "raw"], "admits": "notification or raw."},
   watchUnanswered: {"parameter": "WatchUnanswered", "oneOf": ["true", "false"], "admits": "true or false."},
   replyToArns: {"parameter": "ReplyToArns", "pattern": "^$|^arn:[a-z-]+:(sqs|sns|events):[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9/._-]+(,arn:[a-z-]+:(sqs|sns|events):[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9/._-]+)*$", "maxLength": 1024, "admits": "ARNs of queues, topics and event buses, separated by commas, without blanks."},
   stateMachineArns: {"parameter": "StateMachineArns", "pattern": "^$|^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[a-zA-Z0-9_-]{1,80}(,arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[a-zA-Z0-9_-]{1,80})*$", "maxLength": 1024, "admits": "ARNs of state machines, separated by commas, without blanks."},
   durableFunctionArns: {"parameter": "DurableFunctionArns", "pattern": "^$|^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,64}(,arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,64})*$", "maxLength": 1024, "admits": "ARNs of functions without a version or an alias, separated by commas, without blanks."},
+  kmsKeyArn: {"parameter": "KmsKeyArn", "pattern": "^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$", "admits": "The ARN of a KMS key."},
+  subnetIds: {"parameter": "SubnetIds", "pattern": "^$|^subnet-[0-9a-f]{8,17}(,subnet-[0-9a-f]{8,17}){0,15}$", "admits": "At most 16 ids of subnets, separated by commas, without blanks."},
+  securityGroupIds: {"parameter": "SecurityGroupIds", "pattern": "^$|^sg-[0-9a-f]{8,17}(,sg-[0-9a-f]{8,17}){0,4}$", "admits": "At most 5 ids of security groups, separated by commas, without blanks."},
+  permissionsBoundaryArn: {"parameter": "PermissionsBoundaryArn", "pattern": "^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]+$", "admits": "The ARN of an IAM policy."},
   memorySize: {"parameter": "MemorySize", "min": 128, "max": 10240, "admits": "128 to 10240."},
   reservedConcurrency: {"parameter": "ReservedConcurrency", "pattern": "^$|^[1-9][0-9]{0,4}$", "admits": "Empty, or 1 to 99999."},
   logRetentionInDays: {"parameter": "LogRetentionInDays", "oneOf": [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], "admits": "One of the periods that CloudWatch Logs offers."},
   metrics: {"parameter": "Metrics", "oneOf": ["true", "false"], "admits": "true or false."},
+  dashboard: {"parameter": "Dashboard", "oneOf": ["true", "false"], "admits": "true or false."},
+  alarmTopicArn: {"parameter": "AlarmTopicArn", "pattern": "^$|^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_-]{1,256}$", "admits": "The ARN of a standard SNS topic."},
+  alarmRequestToResultSeconds: {"parameter": "AlarmRequestToResultSeconds", "min": 1, "max": 86400, "admits": "1 to 86400."},
+  canaryMinutes: {"parameter": "CanaryMinutes", "oneOf": ["0", "5", "15", "60", "360", "1440"], "admits": "0, 5, 15, 60, 360 or 1440."},
+  canaryRequest: {"parameter": "CanaryRequest", "pattern": "^\\{.*\"ReplyTo\": ?\"none\".*\\}$", "admits": "A JSON object with \"ReplyTo\":\"none\"."},
+  tracing: {"parameter": "Tracing", "oneOf": ["true", "false"], "admits": "true or false."},
 };
 
 /** Outputs of the template. */
@@ -209,6 +276,7 @@ export type Output =
   | "SubmitFunctionArn"
   | "RequestQueueUrl"
   | "RequestDeadLetterQueueUrl"
+  | "EventDeadLetterQueueUrl"
   | "ResultsQueueUrl"
   | "NotificationDeadLetterQueueUrl"
   | "SuccessTopicArn"

@@ -30,7 +30,7 @@ variable "failure_location" {
 }
 
 variable "output_kms_key_arn" {
-  description = "The endpoint's OutputConfig KmsKeyId as an ARN, if a key of yours encrypts outputs and failures. Empty - none does."
+  description = "The endpoint's OutputConfig KmsKeyId as an ARN, if it is another key than KmsKeyArn. Empty - it is KmsKeyArn, or none."
   type        = string
   default     = null
 }
@@ -114,14 +114,20 @@ variable "deduplicate" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message of RequestQueue or NotificationQueue is received before it goes to the dead-letter queue. Default: 5."
+  description = "How often a message of RequestQueue, S3RequestQueue or NotificationQueue is received before it goes to the dead-letter queue. Default: 5."
   type        = number
   default     = null
 }
 
 variable "max_concurrency" {
-  description = "Batches that each queue hands out at once - RequestQueue to submit, NotificationQueue to collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10."
+  description = "Batches that each queue hands out at once - RequestQueue and S3RequestQueue to submit, NotificationQueue to collect. A flood of messages waits in its queue instead of taking the account's Lambda concurrency. Default: 10."
   type        = number
+  default     = null
+}
+
+variable "s3_requests" {
+  description = "true - an object that is put under requests/ in the stack's bucket is a request. The endpoint's execution role needs s3:GetObject on requests/*. Objects there are deleted after 23 days. Default: false."
+  type        = bool
   default     = null
 }
 
@@ -161,6 +167,30 @@ variable "durable_function_arns" {
   default     = null
 }
 
+variable "kms_key_arn" {
+  description = "KMS key that encrypts what the stack makes - bucket, queues, topics and log groups. Its key policy must let the services use it, see docs/security.md. Empty - keys of S3 and SQS, and no KMS key for topics and logs."
+  type        = string
+  default     = null
+}
+
+variable "subnet_ids" {
+  description = "Comma-separated ids of up to 16 subnets of a VPC in which the functions run. They need a way to AWS from there, see docs/security.md. Empty - outside of a VPC of yours."
+  type        = string
+  default     = null
+}
+
+variable "security_group_ids" {
+  description = "Comma-separated ids of up to 5 security groups of the functions in SubnetIds. They must let HTTPS out, and need to let nothing in."
+  type        = string
+  default     = null
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the permissions of the roles that the stack makes. Empty - none does."
+  type        = string
+  default     = null
+}
+
 variable "memory_size" {
   description = "Memory of each function in MB. Lambda gives a share of a processor with it; docs/performance.md tells what it makes of time and price. Default: 256."
   type        = number
@@ -181,6 +211,42 @@ variable "log_retention_in_days" {
 
 variable "metrics" {
   description = "true - the functions write metrics to their logs, from which CloudWatch takes them, at most 15 for each endpoint in the namespace SageMakerAsyncBridge. Default: true."
+  type        = bool
+  default     = null
+}
+
+variable "dashboard" {
+  description = "true - with Metrics, a CloudWatch dashboard with the name STACK-REGION. Three in an account are free, each further one costs $3 a month. Default: true."
+  type        = bool
+  default     = null
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic, in this account and Region, that CloudWatch alarms publish to when something is wrong and when it is right again. Empty - no alarms. About a dozen, at $0.10 a month each."
+  type        = string
+  default     = null
+}
+
+variable "alarm_request_to_result_seconds" {
+  description = "With AlarmTopicArn and Metrics, the time from request to result in seconds above which SlowResults raises an alarm, for the slowest 1% of a quarter of an hour. Default: 1800."
+  type        = number
+  default     = null
+}
+
+variable "canary_minutes" {
+  description = "Minutes between requests that the stack sends to its own endpoint, to raise an alarm when no request is answered. Each is an inference that is paid for, and starts an instance if none runs. 0 - none are sent. Default: 0."
+  type        = string
+  default     = null
+}
+
+variable "canary_request" {
+  description = "For CanaryMinutes - the request, as submit takes it by direct invocation, for EndpointName, and with ReplyTo none, so that no consumer gets its result. Default: {\"Body\":{},\"InferenceId\":\"canary\",\"ReplyTo\":\"none\"}."
+  type        = string
+  default     = null
+}
+
+variable "tracing" {
+  description = "true - X-Ray traces both functions, and a request's trace goes on behind its result. X-Ray samples the first request of each second and 5% of the others. Default: false."
   type        = bool
   default     = null
 }
@@ -208,15 +274,26 @@ locals {
     Deduplicate                 = var.deduplicate
     MaxReceiveCount             = var.max_receive_count
     MaxConcurrency              = var.max_concurrency
+    S3Requests                  = var.s3_requests
     NotificationDelivery        = var.notification_delivery
     ResultFormat                = var.result_format
     WatchUnanswered             = var.watch_unanswered
     ReplyToArns                 = var.reply_to_arns
     StateMachineArns            = var.state_machine_arns
     DurableFunctionArns         = var.durable_function_arns
+    KmsKeyArn                   = var.kms_key_arn
+    SubnetIds                   = var.subnet_ids
+    SecurityGroupIds            = var.security_group_ids
+    PermissionsBoundaryArn      = var.permissions_boundary_arn
     MemorySize                  = var.memory_size
     ReservedConcurrency         = var.reserved_concurrency
     LogRetentionInDays          = var.log_retention_in_days
     Metrics                     = var.metrics
+    Dashboard                   = var.dashboard
+    AlarmTopicArn               = var.alarm_topic_arn
+    AlarmRequestToResultSeconds = var.alarm_request_to_result_seconds
+    CanaryMinutes               = var.canary_minutes
+    CanaryRequest               = var.canary_request
+    Tracing                     = var.tracing
   }
 }

@@ -33,6 +33,7 @@ fn variable(name: &str) -> Option<String> {
         "BRIDGE_INPUT_LOCATION" => "s3://models-bucket/input/",
         "BRIDGE_OUTPUT_LOCATIONS" => "s3://models-bucket/output/,s3://models-bucket/failure/",
         "BRIDGE_DEAD_LETTER_QUEUE_URL" => "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters",
+        "BRIDGE_S3_EVENT_QUEUE_ARN" => "arn:aws:sqs:eu-west-1:123456789012:objects",
         "BRIDGE_RESULTS_QUEUE_URL" => "https://sqs.eu-west-1.amazonaws.com/123456789012/results",
         "BRIDGE_REPLY_TO_ARNS" => "arn:aws:sqs:eu-west-1:123456789012:team-a",
         // A wait would only wait for nothing.

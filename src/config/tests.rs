@@ -57,7 +57,7 @@ fn records_are_never_kept_where_callers_can_name_locations() {
 
 #[test]
 fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
-    let cases: [(Pairs, &str); 23] = [
+    let cases: [(Pairs, &str); 24] = [
         (&[(ENDPOINT_NAME, "-x")], "BRIDGE_ENDPOINT_NAME: must be"),
         (&[(ALLOWED_ENDPOINTS, "a,b_c")], "BRIDGE_ALLOWED_ENDPOINTS: `b_c` must be"),
         (&[(INPUT_LOCATION, "bucket/input")], "BRIDGE_INPUT_LOCATION: must be s3://"),
@@ -75,6 +75,7 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
         (&[(API_URL, "api.example.com")], "BRIDGE_API_URL: must be a URL"),
         (&[(API_URL, "https://api.example.com/?stage=x")], "BRIDGE_API_URL: must be a URL without query"),
         (&[(DEDUPLICATE, "yes")], "BRIDGE_DEDUPLICATE: must be `true` or `false`"),
+        (&[(S3_EVENT_QUEUE_ARN, "https://x/1/q")], "BRIDGE_S3_EVENT_QUEUE_ARN: must be the ARN of an SQS queue"),
         (&[(DEAD_LETTER_QUEUE_URL, "dead-letters")], "BRIDGE_DEAD_LETTER_QUEUE_URL: must be the URL"),
         (
             &[(DEAD_LETTER_QUEUE_URL, "https://x/1/q"), (RESULTS_QUEUE_URL, "https://x/1/q")],

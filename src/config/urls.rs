@@ -1,4 +1,4 @@
-//! URLs that are configured.
+//! URLs and ARNs that are configured.
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,6 +44,31 @@ impl FromStr for QueueUrl {
         match rest.and_then(|rest| rest.rsplit_once('/')) {
             Some((host, name)) if !host.is_empty() && !name.is_empty() => Ok(Self(text.to_owned())),
             _ => Err("must be the URL of an SQS queue, as in https://sqs.eu-west-1.amazonaws.com/123456789012/results"),
+        }
+    }
+}
+
+/// The ARN of an SQS queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueArn(String);
+
+impl QueueArn {
+    /// The ARN as events name their source.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for QueueArn {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split(':').collect::<Vec<_>>()[..] {
+            ["arn", partition, "sqs", region, account, name] if ![partition, region, account, name].contains(&"") => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err("must be the ARN of an SQS queue, as in arn:aws:sqs:eu-west-1:123456789012:objects"),
         }
     }
 }

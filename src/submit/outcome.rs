@@ -22,6 +22,7 @@ enum OriginId<'a> {
     SqsMessage(&'a str),
     HttpRequest(&'a str),
     LambdaInvocation(&'a str),
+    Event(&'a str),
 }
 
 impl<'a> Origin<'a> {
@@ -38,6 +39,11 @@ impl<'a> Origin<'a> {
     /// An invocation of the function by whoever has the request.
     pub(super) const fn lambda_invocation(id: &'a str) -> Self {
         Self { id: OriginId::LambdaInvocation(id), upload_name: id }
+    }
+
+    /// An event that nobody waits for: SNS's id of a message, EventBridge's of an event, the bridge's of an object's version.
+    pub(super) const fn event(id: &'a str) -> Self {
+        Self { id: OriginId::Event(id), upload_name: id }
     }
 
     /// What its input is called if it has to go through S3. Nobody else's input has this name.
@@ -87,6 +93,7 @@ impl Pending<'_> {
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
             lambda.request_id = self.lambda_request_id(),
+            event.id = self.event_id(),
             xray.trace_id = self.trace_id(),
             input.way = self.way.map(Way::as_str),
             output.location = accepted.output_location,
@@ -105,6 +112,7 @@ impl Pending<'_> {
             sqs.message_id = self.message_id(),
             http.request_id = self.http_request_id(),
             lambda.request_id = self.lambda_request_id(),
+            event.id = self.event_id(),
             xray.trace_id = self.trace_id(),
             input.way = self.way.map(Way::as_str),
             retryable = fault.kind().is_retryable(),
@@ -149,5 +157,9 @@ impl Pending<'_> {
 
     const fn lambda_request_id(&self) -> Option<&str> {
         if let OriginId::LambdaInvocation(id) = self.origin.id { Some(id) } else { None }
+    }
+
+    const fn event_id(&self) -> Option<&str> {
+        if let OriginId::Event(id) = self.origin.id { Some(id) } else { None }
     }
 }

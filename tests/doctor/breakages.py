@@ -143,6 +143,18 @@ def notification_among_dead_letters(patient: Patient) -> None:
     )
 
 
+def recorded_request_among_dead_letters(patient: Patient) -> None:
+    """What Lambda sends to a destination when an event of EventBridge has failed."""
+    record = {
+        "requestContext": {"condition": "RetriesExhausted"},
+        "requestPayload": {"detail-type": "Request", "id": "e", "detail": {"Body": "late", "InferenceId": "late"}},
+        "responsePayload": {"errorType": "ThrottlingException", "errorMessage": "later"},
+    }
+    patient.local.sqs.send_message(
+        QueueUrl=patient.local.outputs["EventDeadLetterQueueUrl"], MessageBody=json.dumps(record)
+    )
+
+
 def high_rate(patient: Patient) -> None:
     patient.gateway.update_stage(
         ApiId=patient.local.outputs["ApiId"],
@@ -258,6 +270,12 @@ def recorded_invocation_among_dead_letters(patient: Patient) -> None:
 
 
 DIRECT_BREAKAGES = [
+    Breakage(
+        "recorded request among dead letters",
+        "EventDeadLetterQueue",
+        "RetriesExhausted: ThrottlingException: later",
+        recorded_request_among_dead_letters,
+    ),
     Breakage("unsubscribed", "subscription to SuccessTopic", "is not subscribed", unsubscribed),
     Breakage(
         "notification among dead letters",

@@ -37,6 +37,7 @@ RESOURCES = {
     "RequestQueue": f"{QUEUES}-request",
     "RequestDeadLetterQueue": f"{QUEUES}-request-dead",
     "NotificationDeadLetterQueue": f"{QUEUES}-notification-dead",
+    "EventDeadLetterQueue": f"{QUEUES}-event-dead",
     "ResultsQueue": f"{QUEUES}-results",
     "SubmitFunction": "bridge-submit",
     "CollectFunction": "bridge-collect",

@@ -171,7 +171,8 @@ def test_a_key_that_the_bridge_does_not_know_of_is_wrong_and_an_alias_cannot_be_
             assert f'"ParameterKey":"OutputKmsKeyArn","ParameterValue":"{key}"' in row.commands[0]
     known = {"OutputConfig": {**ASYNC["OutputConfig"], "KmsKeyId": "0f0e"}}
     answer = ("sagemaker", "describe_endpoint", described(AsyncInferenceConfig=known))
-    assert only(outputs.check(stack_of([answer], parameters={"OutputKmsKeyArn": key}))).state is State.OK
+    for parameters in ({"OutputKmsKeyArn": key}, {"KmsKeyArn": key, "OutputKmsKeyArn": ""}):
+        assert only(outputs.check(stack_of([answer], parameters=parameters))).state is State.OK
 
 
 # ---- the execution role ----
@@ -205,6 +206,16 @@ def test_a_role_that_may_do_all_of_it_is_ok() -> None:
         "summarizer publishes",
     ]
     assert [(row.state, row.subject) for row in rows] == [(State.OK, subject) for subject in subjects]
+
+
+def test_with_a_key_of_the_stack_s_the_role_must_be_allowed_to_use_it() -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0f0e"
+    refused = result("kms:GenerateDataKey", key, "implicitDeny")
+    stack = stack_of(role_answers(*ALL_ALLOWED, refused), parameters={"KmsKeyArn": key})
+    *_, row = execution_role.check(stack)
+    words = f"no policy of the role allows kms:GenerateDataKey on {key}"
+    assert (row.state, row.subject, row.words) == (State.WRONG, "summarizer uses the stack's key", words)
+    assert f'"Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":["{key}"]' in row.commands[0]
 
 
 def test_what_the_role_lacks_is_given_by_one_policy_with_everything() -> None:

@@ -209,7 +209,7 @@ def messages(*entries: dict[str, Any]) -> dict[str, Any]:
 def dead_letter_rows(received: dict[str, Any] | str, **resources: str) -> list[Any]:
     attributes = {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1"}
     answers: Answers = []
-    for _ in range(2):
+    for _ in range(3):
         answers.append(("sqs", "get_queue_attributes", {"Attributes": attributes}))
         answers.append(("sqs", "receive_message", received))
     return list(dead_letters.check(stack_of(answers, resources=resources)))
@@ -260,8 +260,9 @@ def test_notifications_are_moved_where_sqs_can_and_replayed_where_it_cannot() ->
     by_queue = dead_letter_rows(messages({}), **NOTIFICATION_QUEUE)[1]
     assert by_queue.commands[1].startswith("aws sqs start-message-move-task")
     assert f"--destination-arn arn:aws:sqs:{REGION}:{ACCOUNT}:bridge-notification" in by_queue.commands[1]
-    direct = dead_letter_rows(messages({}))[1]
-    assert direct.commands[1].endswith(" -m doctor.replay bridge")
+    _, direct, events = dead_letter_rows(messages({}))
+    assert direct.commands[1].endswith(" -m doctor.replay bridge NotificationDeadLetterQueue")
+    assert events.commands[1].endswith(" -m doctor.replay bridge EventDeadLetterQueue")
 
 
 # ---- concurrency ----

@@ -22,15 +22,16 @@ class Changing(LocalStack):
         self.parameters |= parameters
         self.cloudformation.update_stack(
             StackName=self.name,
-            TemplateURL=f"{self.url}/{ARTIFACTS_BUCKET}/template.yaml",
+            TemplateURL=f"{self.url}/{ARTIFACTS_BUCKET}/{self.name}.yaml",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters().items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         deadline = time.monotonic() + DEPLOY_TIMEOUT_SECONDS
         while (status := self._status()) != "UPDATE_COMPLETE":
-            assert not status.endswith(("FAILED", "ROLLBACK_COMPLETE")), self._failed_events()
+            assert not status.endswith(("FAILED", "ROLLBACK_COMPLETE")), self._failed_events(self.name)
             assert time.monotonic() < deadline, status
             time.sleep(0.1)
+        self.allow_plain_http()
         self.count_concurrency()
         self._tell_api_url()
 

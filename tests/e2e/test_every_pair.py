@@ -13,12 +13,14 @@ import pytest
 from local.bridge import wait_for
 from local.cases import decoded, read_location
 from local.destinations import CALLBACK, INBOXES, NOBODY, PARAMETERS, RESULTS, TASK, WAYS_OUT, Destinations, result_in
-from local.sources import HTTP, SENDERS, headers_of
+from local.sources import HTTP, S3, S3_PARAMETERS, SENDERS, connect, headers_of
 from local.stack import ROOT, LocalStack
 
 PAYLOAD = '{"prompt": "the same by every way"}'
-# There is no header for either.
-IMPOSSIBLE = {(HTTP, TASK), (HTTP, CALLBACK)}
+# There is no header for either, and an object has no place for any address.
+NO_HEADER = {(HTTP, TASK), (HTTP, CALLBACK)}
+NO_PLACE = {(S3, way) for way in WAYS_OUT if way != RESULTS}
+IMPOSSIBLE = NO_HEADER | NO_PLACE
 PAIRS = [pair for pair in itertools.product(SENDERS, WAYS_OUT) if pair not in IMPOSSIBLE]
 # Seconds on any machine.
 TIMEOUT_SECONDS = 90
@@ -27,8 +29,9 @@ TIMEOUT_SECONDS = 90
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
     # No invocation outlasts the visibility timeout: nothing is delivered twice, so that answers can be counted.
-    parameters = {"NotificationDelivery": "QUEUE", **PARAMETERS}
+    parameters = {"NotificationDelivery": "QUEUE", **S3_PARAMETERS, **PARAMETERS}
     with LocalStack({"echo": "echo"}, parameters=parameters, visibility_timeout_seconds=30, name="pairs") as stack:
+        connect(stack)
         yield stack
 
 
@@ -38,7 +41,8 @@ def test_the_table_of_the_documentation_has_every_pair() -> None:
     heads, _, *rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table]
     said = {(row[0], way): cell for row in rows for way, cell in zip(heads[1:], row[1:], strict=True)}
     assert {pair for pair, cell in said.items() if cell == "yes"} == set(PAIRS)
-    assert {pair for pair, cell in said.items() if cell == "no header"} == IMPOSSIBLE
+    assert {pair for pair, cell in said.items() if cell == "no header"} == NO_HEADER
+    assert {pair for pair, cell in said.items() if cell == "no place"} == NO_PLACE
 
 
 def id_of(way_in: str, way_out: str) -> str:
@@ -59,9 +63,15 @@ def receive_everything(stack: LocalStack) -> Counter[tuple[str, str, str]]:
     return found
 
 
+def name_of(result: dict[str, Any]) -> str:
+    """The request's inference id, or the name of the object that was the request: its id is a hash."""
+    _, is_object, name = result["requestParameters"].get("inputLocation", "").rpartition("/requests/")
+    return name if is_object else result["inferenceId"]
+
+
 def answer(way: str, result: dict[str, Any]) -> tuple[str, str, str]:
     assert result["invocationStatus"] == "Completed", result
-    return result["inferenceId"], way, decoded(result["responseBody"]).decode()
+    return name_of(result), way, decoded(result["responseBody"]).decode()
 
 
 def test_there_are_as_many_answers_as_requests_each_on_its_own_way_and_on_no_other(stack: LocalStack) -> None:
@@ -110,7 +120,7 @@ def wait_until_acknowledged(stack: LocalStack) -> None:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
     def all_are() -> bool:
-        queues = (stack.outputs["RequestQueueUrl"], stack.resource("NotificationQueue"))
+        queues = map(stack.resource, ("RequestQueue", "S3RequestQueue", "NotificationQueue"))
         counts = [stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
         return all(set(count.values()) == {"0"} for count in counts)
 

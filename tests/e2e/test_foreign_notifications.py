@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.bridge import Bridge, body_json, wait_for
-from local.stack import ARTIFACTS_BUCKET, LocalStack
+from local.stack import LocalStack
 
 REDRIVE_TIMEOUT_SECONDS = 60
 QUEUES = ("NotificationQueue", "NotificationDeadLetterQueue")
@@ -31,22 +31,10 @@ def guest(owner: LocalStack) -> Bridge:
         "SuccessTopicArn": owner.outputs["SuccessTopicArn"],
         "ErrorTopicArn": owner.outputs["ErrorTopicArn"],
     }
-    guest.cloudformation.create_stack(
-        StackName=guest.name,
-        TemplateURL=f"{owner.url}/{ARTIFACTS_BUCKET}/template.yaml",
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-
-    def stack() -> dict:
-        return guest.cloudformation.describe_stacks(StackName=guest.name)["Stacks"][0]
-
-    wait_for(lambda: stack()["StackStatus"] != "CREATE_IN_PROGRESS", 60, "the guest's deployment")
-    assert stack()["StackStatus"] == "CREATE_COMPLETE"
-    guest.outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in stack()["Outputs"]}
+    guest.outputs = owner.deploy(guest.name, owner.template, parameters)
     owner.count_concurrency()
     # What LocalStack does for its own: plain HTTP, an action that only ministack has, and redelivery within seconds.
-    guest.s3.delete_bucket_policy(Bucket=guest.bucket)
+    guest.allow_plain_http()
     batches = {"Effect": "Allow", "Action": "sqs:SendMessageBatch", "Resource": "*"}
     guest.client("iam").put_role_policy(
         RoleName=guest.resource("CollectRole"),

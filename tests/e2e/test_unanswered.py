@@ -32,6 +32,11 @@ class Watching(LocalStack):
         bodies = {item["Key"]: self.s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"] for item in listed}
         return {key: json.load(body)["inferenceId"] for key, body in bodies.items()}
 
+    def is_remembered(self, endpoint: str) -> bool:
+        """Whether an endpoint has accepted requests, and all of them are remembered."""
+        accepted = {one["inferenceId"] for one in self.invocations(endpoint)}
+        return bool(accepted) and accepted <= set(self.remembered().values())
+
     def make_overdue(self) -> None:
         """Hours pass for all that is remembered."""
         for key in self.remembered():

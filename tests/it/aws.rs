@@ -4,9 +4,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use aws_sdk_s3::operation::copy_object::CopyObjectOutput;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::error::NoSuchKey;
+use aws_sdk_s3::types::error::{NoSuchKey, NotFound};
 use aws_sdk_sagemakerruntime::operation::invoke_endpoint_async::{
     InvokeEndpointAsyncError, InvokeEndpointAsyncInput, InvokeEndpointAsyncOutput,
 };
@@ -42,6 +43,10 @@ pub struct Aws {
     pub batches: Seen<usize>,
     /// Location, length, and the bytes unless reading them is to fail.
     objects: Seen<(String, usize, Option<Vec<u8>>)>,
+    /// Location, length and content type of what can be asked for without being read.
+    heads: Seen<(String, i64, &'static str)>,
+    /// The locations that were asked for so.
+    pub asked: Seen<String>,
 }
 
 pub fn remember<T>(seen: &Seen<T>, item: T) {
@@ -74,6 +79,12 @@ impl Aws {
     /// S3 holds an object of which no byte can be read.
     pub fn with_unreadable_object(self, location: &str, length: usize) -> Self {
         remember(&self.objects, (location.to_owned(), length, None));
+        self
+    }
+
+    /// S3 tells this of an object.
+    pub fn with_head(self, location: &str, length: i64, content_type: &'static str) -> Self {
+        remember(&self.heads, (location.to_owned(), length, content_type));
         self
     }
 
@@ -139,6 +150,15 @@ impl Aws {
         let copy = copy.then_output(|| CopyObjectOutput::builder().build());
         let mut rules = vec![put, copy];
         rules.extend(
+            self.heads.lock().unwrap().iter().map(|(location, length, kind)| self.head(location, *length, kind)),
+        );
+        let seen = self.asked.clone();
+        let missing = mock!(Client::head_object).match_requests(move |input| {
+            remember(&seen, input.key().unwrap().to_owned());
+            true
+        });
+        rules.push(missing.then_error(|| HeadObjectError::NotFound(NotFound::builder().build())));
+        rules.extend(
             self.objects
                 .lock()
                 .unwrap()
@@ -153,6 +173,18 @@ impl Aws {
         rules.push(missing.then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build())));
         let rules: Vec<&Rule> = rules.iter().collect();
         lazy(mock_client!(aws_sdk_s3, RuleMode::MatchAny, &rules))
+    }
+
+    fn head(&self, location: &str, length: i64, content_type: &'static str) -> Rule {
+        let (location, seen) = (location.to_owned(), self.asked.clone());
+        let rule = mock!(aws_sdk_s3::Client::head_object).match_requests(move |input| {
+            let is_this = format!("s3://{}/{}", input.bucket().unwrap(), input.key().unwrap()) == location;
+            if is_this {
+                remember(&seen, location.clone());
+            }
+            is_this
+        });
+        rule.then_output(move || HeadObjectOutput::builder().content_length(length).content_type(content_type).build())
     }
 
     fn object(&self, location: &str, length: usize, bytes: Option<Vec<u8>>) -> Rule {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::aws::Aws;
 use crate::submit_sqs::failures;
-use crate::{collect_result, event_of, submit_sqs};
+use crate::{collect_result, event_of, submit_s3, submit_sqs};
 
 /// Stands for half of a surrogate pair, which JSON can hold and no Rust text can.
 const SURROGATE: char = '\u{E000}';
@@ -157,6 +157,24 @@ fn collect_takes_anything_that_sns_may_deliver() {
         sns.extend(notification.map(|notification| ("Message".to_owned(), json!(notification.to_string()))));
         let event = event_of(raw(&json!({"Records": [{"Sns": sns}]})));
         let _ = block_on(collect_result::handler(&Aws::default(), &[]).handle(event));
+    });
+}
+
+#[test]
+fn submit_takes_anything_that_s3_sns_and_eventbridge_may_deliver() {
+    let (record, detail) =
+        (&["eventName", "s3", "Sns", "eventSource"], &["Body", "InputLocation", "bucket", "object", "Accept"]);
+    proptest!(config(256), |(record in object(record), detail in object(detail), odd in any_json(), source in text())| {
+        let notification = json!({"Records": [record, odd]});
+        let queued = json!({"Records": [{"messageId": "m", "body": notification.to_string(),
+            "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:objects"}]});
+        let event = json!({"detail-type": "Object Created", "source": source, "id": "e", "detail": detail});
+        let submit = submit_sqs::handler(&Aws::default(), submit_s3::WITH_QUEUE);
+        for event in [&notification, &event] {
+            let _ = block_on(submit.handle(event_of(raw(event))));
+        }
+        let answer = block_on(submit.handle(event_of(raw(&queued)))).unwrap();
+        prop_assert!(failures(&serde_json::to_value(answer).unwrap()).iter().all(|id| id == "m"));
     });
 }
 

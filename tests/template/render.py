@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ def call(function: str, argument: Any, names: Mapping[str, Any]) -> Any:
     """One intrinsic function, its arguments rendered first."""
     if function == "Fn::Sub":
         text, own = argument if isinstance(argument, list) else (argument, {})
-        known = {**names, **rendered(own, names)}
+        known = ChainMap(rendered(own, names), names)
         return PLACEHOLDER.sub(lambda found: str(known[found.group(1)]), text)
     if function == "Fn::GetAtt":
         return names[".".join(argument)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
@@ -10,10 +11,10 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 class Template:
-    """A parsed template."""
+    """A template, by its text or parsed already."""
 
-    def __init__(self, text: str) -> None:
-        self.raw: dict[str, Any] = yaml_parse(text)
+    def __init__(self, template: str | Mapping[str, Any]) -> None:
+        self.raw: Mapping[str, Any] = yaml_parse(template) if isinstance(template, str) else template
 
     def values(self, **given: str) -> dict[str, Any]:
         """Every parameter's value: the given one or its default."""
@@ -33,16 +34,16 @@ class Template:
         values = self.values(**given)
         entries = self.raw[name].items()
         return {
-            key: self._decide(entry, values)
+            key: self.decided(entry, values)
             for key, entry in entries
             if "Condition" not in entry or self.condition(entry["Condition"], values)
         }
 
-    def condition(self, name: str, values: dict[str, Any]) -> bool:
+    def condition(self, name: str, values: Mapping[str, Any]) -> bool:
         """Whether a named condition holds."""
         return self._holds(self.raw["Conditions"][name], values)
 
-    def _holds(self, expression: dict[str, Any], values: dict[str, Any]) -> bool:
+    def _holds(self, expression: dict[str, Any], values: Mapping[str, Any]) -> bool:
         ((function, argument),) = expression.items()
         if function == "Condition":
             return self.condition(argument, values)
@@ -54,15 +55,16 @@ class Template:
             function
         ]()
 
-    def _decide(self, node: Any, values: dict[str, Any]) -> Any:
+    def decided(self, node: Any, values: Mapping[str, Any]) -> Any:
+        """The node with its Fn::If decided; `NO_VALUE` where that leaves nothing."""
         if isinstance(node, list):
-            return [item for item in (self._decide(item, values) for item in node) if item != NO_VALUE]
+            return [item for item in (self.decided(item, values) for item in node) if item != NO_VALUE]
         if not isinstance(node, dict):
             return node
         if set(node) == {"Fn::If"}:
             name, then, otherwise = node["Fn::If"]
-            return self._decide(then if self.condition(name, values) else otherwise, values)
-        decided = {key: self._decide(value, values) for key, value in node.items()}
+            return self.decided(then if self.condition(name, values) else otherwise, values)
+        decided = {key: self.decided(value, values) for key, value in node.items()}
         return {key: value for key, value in decided.items() if value != NO_VALUE}
 
 

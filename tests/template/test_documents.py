@@ -18,7 +18,9 @@ def test_the_table_of_parameters_has_each_with_its_default_in_the_order_in_which
     assert documented == [(name, default(entry.get("Default"))) for name, entry in template.raw["Parameters"].items()]
 
 
-PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+FOLDERS = ("docs/*.md", "examples/*/README.md")
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES += [str(page.relative_to(ROOT)) for folder in FOLDERS for page in sorted(ROOT.glob(folder))]
 
 
 # docs/cargo-lambda.md has stacks of its own.

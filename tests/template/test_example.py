@@ -36,6 +36,17 @@ def test_its_outputs_lie_where_the_stack_reads_them(example: Template) -> None:
     )
 
 
+def test_it_encrypts_outputs_with_the_key_that_is_named_and_with_none_else(
+    example: Template, template: Template
+) -> None:
+    given = {"KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack"}
+    for parameters, expected in (({}, None), (given, {"Ref": "KmsKeyArn"})):
+        config = example.resources(**parameters)["EndpointConfig"]["Properties"]["AsyncInferenceConfig"]
+        assert config["OutputConfig"].get("KmsKeyId") == expected
+    pattern = template.raw["Parameters"]["KmsKeyArn"]["AllowedPattern"]
+    assert example.raw["Parameters"]["KmsKeyArn"]["AllowedPattern"] == pattern
+
+
 def test_the_simulation_s_defaults_are_its_capacity_and_policies(example: Template) -> None:
     resources = {name: resource["Properties"] for name, resource in example.raw["Resources"].items()}
     endpoint, scaling = Endpoint(), Scaling()

@@ -236,6 +236,13 @@ def test_delivered_directly_a_notification_is_tried_three_times_then_kept(
     assert queued["CollectInvokeConfig"] == direct["CollectInvokeConfig"], "some may wait when the delivery changes"
 
 
+def test_a_request_that_nobody_waits_for_is_tried_three_times_then_kept(direct: dict[str, Any]) -> None:
+    config = direct["SubmitInvokeConfig"]["Properties"]
+    assert (config["FunctionName"], config["Qualifier"]) == ({"Ref": "SubmitFunction"}, "$LATEST")
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["DestinationConfig"]["OnFailure"] == {"Destination": attribute("EventDeadLetterQueue")}
+
+
 TOPIC = "arn:aws:sns:us-east-1:123456789012:"
 SUBSCRIPTION = "AWS::SNS::Subscription"
 

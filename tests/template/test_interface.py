@@ -9,6 +9,7 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
+from render import rendered
 from resolve import Template
 
 OUTPUTS = {
@@ -19,6 +20,7 @@ OUTPUTS = {
     "RequestDeadLetterQueueUrl",
     "ResultsQueueUrl",
     "NotificationDeadLetterQueueUrl",
+    "EventDeadLetterQueueUrl",
     "SuccessTopicArn",
     "ErrorTopicArn",
     "BucketName",
@@ -47,11 +49,16 @@ DEFAULTS = {
     "Deduplicate": "false",
     "MaxReceiveCount": 5,
     "MaxConcurrency": 10,
+    "S3Requests": "false",
     "ResultFormat": "notification",
     "WatchUnanswered": "false",
     "ReplyToArns": "",
     "StateMachineArns": "",
     "DurableFunctionArns": "",
+    "KmsKeyArn": "",
+    "SubnetIds": "",
+    "SecurityGroupIds": "",
+    "PermissionsBoundaryArn": "",
     "Architecture": "arm64",
     "MemorySize": 256,
     "ReservedConcurrency": "",
@@ -150,6 +157,26 @@ VALUES = [
     ("JwtAudience", ["", "a", "a,b"], ["a, b"]),
     ("ReservedConcurrency", ["", "1", "500"], ["0", "-1", "1.5", "many"]),
     (
+        "KmsKeyArn",
+        ["", "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd"],
+        ["alias/aws/sqs", "arn:aws:kms:eu-west-1:123456789012:alias/stack", "1234abcd"],
+    ),
+    (
+        "SubnetIds",
+        ["", "subnet-0123abcd", ",".join(["subnet-0123456789abcdef0"] * 16)],
+        ["vpc-0123abcd", "subnet-0123abcd, subnet-0123abce", ",".join(["subnet-0123abcd"] * 17)],
+    ),
+    (
+        "SecurityGroupIds",
+        ["", "sg-0123abcd", ",".join(["sg-0123456789abcdef0"] * 5)],
+        ["default", "sg-0123abcd,", ",".join(["sg-0123abcd"] * 6)],
+    ),
+    (
+        "PermissionsBoundaryArn",
+        ["", "arn:aws:iam::123456789012:policy/team/bound_1", "arn:aws-cn:iam::aws:policy/PowerUserAccess"],
+        ["bound", "arn:aws:iam::123456789012:role/bound", "arn:aws:iam::123456789012:policy/*"],
+    ),
+    (
         "AlarmTopicArn",
         ["", "arn:aws:sns:us-east-1:123456789012:on-call"],
         ["on-call", "arn:aws:sns:us-east-1:123456789012:on-call.fifo", "arn:aws:sqs:us-east-1:123456789012:on-call"],
@@ -196,6 +223,21 @@ def test_jwt_without_issuer_or_audience_is_refused(template: Template) -> None:
     assert asserted == [[{"Ref": "JwtIssuer"}, ""], [{"Ref": "JwtAudience"}, ""]]
 
 
+@pytest.mark.parametrize(
+    ("rule", "given", "needed"),
+    [
+        ("SubnetsNeedSecurityGroups", "SubnetIds", "SecurityGroupIds"),
+        ("SecurityGroupsNeedSubnets", "SecurityGroupIds", "SubnetIds"),
+    ],
+)
+def test_subnets_and_security_groups_are_given_together_or_not_at_all(
+    template: Template, rule: str, given: str, needed: str
+) -> None:
+    found = template.raw["Rules"][rule]
+    assert found["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": given}, ""]}]}
+    assert [entry["Assert"] for entry in found["Assertions"]] == [{"Fn::Not": [{"Fn::Equals": [{"Ref": needed}, ""]}]}]
+
+
 def test_the_outputs_are_those_of_the_documentation(template: Template) -> None:
     outputs = template.outputs(EndpointName="demo")
     assert set(outputs) == OUTPUTS
@@ -229,8 +271,29 @@ def test_the_outputs_are_those_of_the_documentation(template: Template) -> None:
                 },
             },
         ),
+        (
+            {"KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack"},
+            {
+                "S3OutputPath": "s3://BUCKET/output",
+                "S3FailurePath": "s3://BUCKET/failure",
+                "KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/stack",
+                "NotificationConfig": {"SuccessTopic": "SuccessTopic", "ErrorTopic": "ErrorTopic"},
+            },
+        ),
+        (
+            {
+                "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack",
+                "OutputKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/endpoint",
+            },
+            {
+                "S3OutputPath": "s3://BUCKET/output",
+                "S3FailurePath": "s3://BUCKET/failure",
+                "KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/endpoint",
+                "NotificationConfig": {"SuccessTopic": "SuccessTopic", "ErrorTopic": "ErrorTopic"},
+            },
+        ),
     ],
-    ids=["created", "given"],
+    ids=["created", "given", "the stack's key", "the endpoint's own key"],
 )
 def test_async_inference_config_is_what_create_endpoint_config_takes(
     template: Template, given: dict[str, str], expected: dict[str, Any]
@@ -246,8 +309,6 @@ def test_async_inference_config_is_what_create_endpoint_config_takes(
     assert not ParamValidator().validate(config, shape).has_errors()
 
 
-def substituted(part: dict[str, str], values: dict[str, Any]) -> str:
-    """The text of a Ref or of a Sub of the bucket; a reference to a resource becomes its logical id."""
-    if "Ref" in part:
-        return values.get(part["Ref"], part["Ref"])
-    return part["Fn::Sub"].replace("${Bucket}", "BUCKET")
+def substituted(part: str | dict[str, str], values: dict[str, Any]) -> str:
+    """The text of a Ref or a Sub; a reference to a resource becomes its logical id."""
+    return rendered(part, {**values, "Bucket": "BUCKET", "SuccessTopic": "SuccessTopic", "ErrorTopic": "ErrorTopic"})

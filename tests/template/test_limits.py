@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from render import rendered
-from resolve import Template
+from resolve import Template, of_type
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html; Lambda measures the variables as JSON.
 ENVIRONMENT_BYTES = 4_096
@@ -17,6 +17,8 @@ ENVIRONMENT_BYTES = 4_096
 ROLE_POLICY_CHARACTERS = 10_240
 # Of a managed policy; the same page.
 MANAGED_POLICY_CHARACTERS = 6_144
+# Attached to one role, by default; the same page.
+MANAGED_POLICIES = 10
 # The longest partition and Region, and what CloudFormation makes of the longest stack name.
 PARTITION, REGION, ACCOUNT = "aws-us-gov", "ap-northeast-1", "123456789012"
 BUCKET, QUEUE = "b" * 63, "q" * 80
@@ -54,6 +56,8 @@ def longest(name: str, kind: str) -> dict[str, str]:
         return {name: url, f"{name}.Arn": f"arn:{PARTITION}:sqs:{REGION}:{ACCOUNT}:{QUEUE}"}
     if kind == "AWS::Logs::LogGroup":
         return {f"{name}.Arn": f"arn:{PARTITION}:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{'s' * 128}-collect:*"}
+    if kind == "AWS::IAM::Role":
+        return {name: "r" * 64}
     return {}
 
 
@@ -70,6 +74,9 @@ def longest_values() -> dict[str, str]:
         "OutputLocation": f"s3://{BUCKET}/{'p' * 186}/",
         "FailureLocation": f"s3://{BUCKET}/{'p' * 186}/",
         "OutputKmsKeyArn": key,
+        "KmsKeyArn": key,
+        "SubnetIds": ",".join(["subnet-" + 17 * "a"] * 16),
+        "SecurityGroupIds": ",".join(["sg-" + 17 * "a"] * 5),
         "SageMakerRuntimeEndpointUrl": "https://" + "h" * 248,
         "ApiBaseUrl": "https://" + "h" * 248,
         "NotificationDelivery": "QUEUE",
@@ -109,9 +116,19 @@ def test_the_environment_fits(resources: dict[str, Any], names: PhysicalNames, f
     assert len(measured) <= ENVIRONMENT_BYTES
 
 
-def test_the_policy_for_return_addresses_fits(resources: dict[str, Any], names: PhysicalNames) -> None:
-    document = rendered(resources["ReplyPolicy"]["Properties"]["PolicyDocument"], names)
-    assert len(json.dumps(document, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS
+def test_each_policy_by_itself_fits(resources: dict[str, Any], names: PhysicalNames) -> None:
+    policies = of_type(resources, "AWS::IAM::ManagedPolicy")
+    assert {"ReplyPolicy", "KeyPolicy", "VpcPolicy"} < policies.keys()
+    for name, policy in policies.items():
+        document = rendered(policy["PolicyDocument"], names)
+        assert len(json.dumps(document, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS, name
+
+
+@pytest.mark.parametrize("role", ["SubmitRole", "CollectRole"])
+def test_a_role_has_no_more_policies_than_iam_takes(resources: dict[str, Any], role: str) -> None:
+    attached = of_type(resources, "AWS::IAM::ManagedPolicy").values()
+    by_policy = [policy for policy in attached if {"Ref": role} in policy.get("Roles", [])]
+    assert len(by_policy) + len(resources[role]["Properties"]["ManagedPolicyArns"]) <= MANAGED_POLICIES
 
 
 @pytest.mark.parametrize("role", ["SubmitRole", "CollectRole"])

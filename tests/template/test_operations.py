@@ -148,6 +148,7 @@ def test_an_alarm_watches_a_metric_that_is_written_by_its_dimension(alarms: dict
 def test_silence_is_no_alarm_but_of_the_canary_and_none_of_a_dead_letter_queue_ends_one(alarms: dict[str, Any]) -> None:
     special = {
         "RequestDeadLetterQueueNotEmpty": "ignore",
+        "EventDeadLetterQueueNotEmpty": "ignore",
         "NotificationDeadLetterQueueNotEmpty": "ignore",
         "CanaryUnanswered": "breaching",
     }

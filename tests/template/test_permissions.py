@@ -11,12 +11,17 @@ from resolve import Template, as_list, attribute, of_type, statements
 
 TAKE = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
+TOPIC = "arn:aws:sns:us-east-1:123456789012:given"
 TOPICS = [{"Ref": "SuccessTopic"}, {"Ref": "ErrorTopic"}]
 ENDPOINT = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/${EndpointName}"
 
 
 def grants(resources: dict[str, Any], role: str) -> list[tuple[list[str], list[Any]]]:
     return [(as_list(entry["Action"]), as_list(entry["Resource"])) for entry in statements(resources, role).values()]
+
+
+def allowing(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return [entry for entry in policy["PolicyDocument"]["Statement"] if entry["Effect"] == "Allow"]
 
 
 READ = (["s3:GetObject"], [{"Fn::Sub": "${Bucket.Arn}/output/*"}, {"Fn::Sub": "${Bucket.Arn}/failure/*"}])
@@ -39,6 +44,7 @@ def test_submit_may_take_requests_invoke_read_outputs_and_keep_inputs_records_an
         (["s3:GetObject", "s3:PutObject"], [{"Fn::Sub": "${Bucket.Arn}/idempotency/*"}]),
         LIST,
         (["sqs:SendMessage"], [attribute("RequestDeadLetterQueue")]),
+        (["sqs:SendMessage"], [attribute("EventDeadLetterQueue")]),
         SEND,
     ]
 
@@ -166,26 +172,50 @@ def test_the_bucket_is_private_and_talks_tls(direct: dict[str, Any]) -> None:
     (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     (statement,) = direct["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == [attribute("Bucket"), {"Fn::Sub": "${Bucket.Arn}/*"}]
+    assert statement == only_over_tls("s3:*", [attribute("Bucket"), {"Fn::Sub": "${Bucket.Arn}/*"}])
+
+
+def only_over_tls(action: str, resource: Any) -> dict[str, Any]:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    denied = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
+    return {"Sid": "OnlyOverTls", **denied, "Condition": condition}
+
+
+def test_every_queue_and_every_topic_talks_tls_only(template: Template) -> None:
+    for given in (
+        {},
+        {"NotificationDelivery": "QUEUE", "S3Requests": "true"},
+        {"SuccessTopicArn": TOPIC},
+        {"ErrorTopicArn": TOPIC},
+    ):
+        resources = template.resources(EndpointName="demo", **given)
+        queues = of_type(resources, "AWS::SQS::QueuePolicy").values()
+        topics = of_type(resources, "AWS::SNS::TopicPolicy").values()
+        assert sorted(policy["Queues"][0]["Ref"] for policy in queues) == sorted(of_type(resources, "AWS::SQS::Queue"))
+        assert sorted(policy["Topics"][0]["Ref"] for policy in topics) == sorted(of_type(resources, "AWS::SNS::Topic"))
+        for policy in queues:
+            (queue,) = policy["Queues"]
+            assert only_over_tls("sqs:*", attribute(queue["Ref"])) in policy["PolicyDocument"]["Statement"]
+        for policy in topics:
+            # SNS takes no other action in a topic's policy that publishing is part of.
+            assert only_over_tls("sns:Publish", policy["Topics"][0]) in policy["PolicyDocument"]["Statement"]
 
 
 def test_only_this_account_publishes_to_the_created_topics(direct: dict[str, Any]) -> None:
     policies = of_type(direct, "AWS::SNS::TopicPolicy")
     assert [policy["Topics"] for policy in policies.values()] == [[topic] for topic in TOPICS]
     for policy in policies.values():
-        (statement,) = policy["PolicyDocument"]["Statement"]
+        (statement,) = allowing(policy)
         assert statement["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
         assert (statement["Effect"], statement["Action"]) == ("Allow", "sns:Publish")
 
 
 def test_only_the_two_topics_send_to_the_notification_queues(queued: dict[str, Any]) -> None:
-    policies = of_type(queued, "AWS::SQS::QueuePolicy").values()
+    policies = [policy for policy in of_type(queued, "AWS::SQS::QueuePolicy").values() if allowing(policy)]
     targets = [policy["Queues"][0]["Ref"] for policy in policies]
     assert sorted(targets) == ["NotificationDeadLetterQueue", "NotificationQueue"]
     for policy in policies:
-        (statement,) = policy["PolicyDocument"]["Statement"]
+        (statement,) = allowing(policy)
         assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
         assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": TOPICS}}
         assert statement["Resource"] == attribute(policy["Queues"][0]["Ref"])

@@ -69,9 +69,10 @@ def test_receipts_that_lambda_throttles_do_not_soon_make_a_dead_letter(template:
 
 def test_queues_take_a_mebibyte_encrypted(queued: dict[str, Any]) -> None:
     queues = of_type(queued, QUEUE)
-    assert len(queues) == 5
+    assert len(queues) == 6
     for name, queue in queues.items():
         assert (queue["MaximumMessageSize"], queue["SqsManagedSseEnabled"]) == (1_048_576, True), name
+        assert "KmsMasterKeyId" not in queue, name
 
 
 def test_deleting_the_stack_deletes_no_data(template: Template) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from render import rendered as plain
 from resolve import Template, of_type
 
 from examples.cargo_lambda import without_functions
@@ -71,6 +72,15 @@ def test_a_property_that_may_be_missing_is_an_output_that_may_be_missing(text: s
     assert text.count(TIMEOUT) == 1
     _, stack = rendered(text.replace(TIMEOUT, TIMEOUT + reserved))
     assert stack["Outputs"]["submitReservedConcurrentExecutions"] == {"Condition": "UseCors", "Value": 7}
+
+
+def test_the_vpc_is_an_output_in_the_shorthand_of_the_aws_cli(text: str) -> None:
+    _, stack = rendered(text)
+    for name in ("submit", "collect"):
+        output = stack["Outputs"][f"{name}VpcConfig"]
+        assert output["Condition"] == "InVpc"
+        groups = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1,sg-2"}
+        assert plain(output["Value"], groups) == "SubnetIds=subnet-1,subnet-2,SecurityGroupIds=sg-1,sg-2"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ use crate::invocation::{INPUT_LOCATION, Input, Invocation, Parameter, ParameterS
 use crate::submit::outcome::Origin;
 use crate::submit::{Answer, AnswerForm, Submit};
 
-const BODY: &str = "Body";
+pub(super) const BODY: &str = "Body";
 
 /// Whoever calls Lambda's `Invoke`. A fault is the function's error, under the fault's name, so that `Retry` and `Catch` of a state machine
 /// match it.
@@ -43,13 +43,13 @@ impl Source<Submit> for Direct {
 }
 
 /// An object's fields, and X-Ray's header of the invocation that brought them.
-struct Request<'a> {
-    fields: &'a Fields<'a>,
-    trace_header: Option<&'a str>,
+pub(super) struct Request<'a> {
+    pub(super) fields: &'a Fields<'a>,
+    pub(super) trace_header: Option<&'a str>,
 }
 
 /// The request that an object's fields make.
-fn invocation(request: &Request<'_>, submit: &Submit) -> Result<Invocation, Fault> {
+pub(super) fn invocation(request: &Request<'_>, submit: &Submit) -> Result<Invocation, Fault> {
     let mut parameters = Parameters::read(request, &submit.config)?;
     let fields = request.fields;
     let input = match (given(fields, BODY), parameters.input_location.take()) {
@@ -85,12 +85,12 @@ fn payload(body: &RawValue, fields: &Fields<'_>) -> Result<Vec<u8>, Fault> {
 }
 
 /// As AWS's APIs have it, `null` is a field that is not given: that is what a state machine makes of a value that it has not.
-fn given<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
+pub(super) fn given<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
     fields.json(name).filter(|json| json.get() != "null")
 }
 
 /// A text, or a number in its text.
-fn value<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+pub(super) fn value<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
     let Some(json) = given(fields, name) else { return Ok(None) };
     let is_number = json.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let value = if is_number { Some(Cow::Borrowed(json.get())) } else { batch::text(json) };

@@ -16,15 +16,16 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(in crate::submit) use self::dead_letter::DeadLetterQueue;
-use self::message::Message;
+pub(in crate::submit) use self::message::{Attributes, Message};
 use self::rejection::Rejection;
 use crate::batch;
 use crate::deadline::Deadline;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::Fault;
+use crate::invocation::ParameterSource;
 use crate::submit::idempotency::{Idempotency, Key};
-use crate::submit::invoke::Accepted;
 use crate::submit::outcome::Origin;
+use crate::submit::sources::s3;
 use crate::submit::{Answer, AnswerForm, Submit};
 
 /// SQS, and EventBridge Pipes, which gives the records alone and takes the same answer.
@@ -120,13 +121,23 @@ impl Submit {
         returned
     }
 
-    async fn accept_message(&self, message: &Message, deadline: Deadline) -> Result<Accepted, Fault> {
+    async fn accept_message(&self, message: &Message, deadline: Deadline) -> Result<(), Fault> {
+        if self.config.s3_event_queue_arn.as_ref().is_some_and(|arn| message.is_from_arn(arn.as_str())) {
+            return self.accept_notification(message, deadline).await;
+        }
         let invocation = self.invocation(message);
         let idempotency = self.config.deduplicate.then(|| {
             let is_redelivered = !message.is_first_receipt();
             Idempotency::Remember { key: Key::of_message(message.id()), is_redelivered }
         });
-        self.accept(invocation, Origin::sqs_message(message.id()), idempotency.as_ref(), deadline).await
+        let origin = Origin::sqs_message(message.id());
+        self.accept(invocation, origin, idempotency.as_ref(), deadline).await.map(drop)
+    }
+
+    /// A message that S3 sent. What of it is rejected has its own dead letter; it comes back for anything else.
+    async fn accept_notification(&self, message: &Message, deadline: Deadline) -> Result<(), Fault> {
+        let requests = s3::read(message.body()?, self, message.trace_header())?;
+        self.accept_events(requests, message.is_first_receipt(), deadline).await.map_err(Fault::retryable)
     }
 }
 

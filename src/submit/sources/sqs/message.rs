@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_lambda_events::sqs::SqsMessageAttribute;
-use serde_json::value::RawValue;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::batch::{CONTENT_ENCODING, Record, decode_base64};
 use crate::config::QueueUrl;
@@ -14,8 +15,11 @@ use crate::location::S3Uri;
 use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::submit::Submit;
 
+/// Message attributes by their names, as Lambda hands them over.
+pub(in crate::submit) type Attributes = serde_json::Map<String, serde_json::Value>;
+
 /// One message.
-pub(super) struct Message {
+pub(in crate::submit) struct Message {
     record: Record,
     /// That of the invocation that brought it.
     lambda_trace_header: Option<String>,
@@ -26,7 +30,7 @@ impl Submit {
     ///
     /// # Errors
     /// A [`Fault`] when it is not a valid one.
-    pub(super) fn invocation(&self, message: &Message) -> Result<Invocation, Fault> {
+    pub(in crate::submit) fn invocation(&self, message: &Message) -> Result<Invocation, Fault> {
         let mut parameters = Parameters::read(message, &self.config)?;
         if parameters.inference_id.is_none() {
             // A redelivery keeps the id, so that a consumer of results can tell a repetition.
@@ -74,8 +78,23 @@ impl Message {
         Ok(Self { record: Record::read(record)?, lambda_trace_header })
     }
 
+    /// A request of another source, as a message that asks for the same.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it has no id.
+    pub(in crate::submit) fn of_event(
+        id: &str,
+        body: &str,
+        attributes: &Attributes,
+        lambda_trace_header: Option<&str>,
+    ) -> Result<Self, Fault> {
+        let record = json!({"messageId": id, "body": body, "messageAttributes": attributes});
+        let record = to_raw_value(&record).map_err(|error| Fault::internal(error.to_string()))?;
+        Self::read(&record, lambda_trace_header)
+    }
+
     /// By which it is given back.
-    pub(super) fn id(&self) -> &str {
+    pub(in crate::submit) fn id(&self) -> &str {
         &self.record.id
     }
 
@@ -100,6 +119,11 @@ impl Message {
 
     pub(super) fn is_from_fifo_queue(&self) -> bool {
         self.record.message.event_source_arn.as_ref().is_some_and(|arn| arn.ends_with(".fifo"))
+    }
+
+    /// Whether it came from the queue of this ARN.
+    pub(super) fn is_from_arn(&self, arn: &str) -> bool {
+        self.record.message.event_source_arn.as_deref() == Some(arn)
     }
 
     /// Whether it came from this queue.

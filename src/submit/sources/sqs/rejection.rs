@@ -14,7 +14,8 @@ use crate::submit::{Submit, rejected};
 
 /// What a sender is to be told.
 pub(super) struct Rejection {
-    message_id: String,
+    id: String,
+    is_event: bool,
     is_dead_letter: bool,
     result: ResultMessage,
 }
@@ -25,13 +26,34 @@ impl Submit {
     /// at the first receipt, because the message comes back.
     pub(super) async fn reject(&self, message: &Message, fault: &Fault, batch: &Batch) -> bool {
         let is_dead_letter = match &self.dead_letters {
-            Some(queue) => keep(queue, message, fault, batch.deadline).await,
+            Some(queue) => keep(queue, message, fault, batch.deadline, false).await,
             None => false,
         };
         if is_dead_letter || message.is_first_receipt() {
             self.tell(message, fault, is_dead_letter, batch);
         }
         !is_dead_letter
+    }
+
+    /// Rejects a request of an event that nobody waits for; tells whether it lies in the dead-letter queue. Its sender is told once:
+    /// when it lies there, or if there is no such queue, the first time that the event comes.
+    pub(in crate::submit) async fn reject_event(
+        &self,
+        message: &Message,
+        fault: &Fault,
+        is_first: bool,
+        deadline: Deadline,
+    ) -> bool {
+        let is_dead_letter = match &self.dead_letters {
+            Some(queue) => keep(queue, message, fault, deadline, true).await,
+            None => false,
+        };
+        let is_told = is_dead_letter || (self.dead_letters.is_none() && is_first);
+        if is_told && let Some(result) = rejected::result(message, message.id(), &self.config, fault) {
+            let rejection = Rejection { id: message.id().to_owned(), is_event: true, is_dead_letter, result };
+            self.send_rejections(vec![rejection], deadline).await;
+        }
+        is_dead_letter
     }
 
     /// Tells the sender already now of a message that comes back unsent, if it never can be sent: this receipt is its first one,
@@ -48,7 +70,8 @@ impl Submit {
     fn tell(&self, message: &Message, fault: &Fault, is_dead_letter: bool, batch: &Batch) {
         if let Some(result) = rejected::result(message, message.id(), &self.config, fault) {
             // The other end is there for as long as the batch.
-            let _ = batch.rejections.send(Rejection { message_id: message.id().to_owned(), is_dead_letter, result });
+            let rejection = Rejection { id: message.id().to_owned(), is_event: false, is_dead_letter, result };
+            let _ = batch.rejections.send(rejection);
         }
     }
 
@@ -88,10 +111,10 @@ impl Submit {
     /// nobody waits for any more goes to the results queue.
     async fn send_to(&self, destination: &dyn Destination, told: Vec<Rejection>, deadline: Deadline) {
         let (messages, results): (Vec<_>, Vec<_>) =
-            told.into_iter().map(|told| ((told.message_id, told.is_dead_letter), told.result)).unzip();
+            told.into_iter().map(|told| ((told.id, told.is_event, told.is_dead_letter), told.result)).unzip();
         let at_once = self.config.max_concurrency;
         let answers = destinations::send(destination, results.clone(), at_once, deadline).await;
-        for (((message_id, is_dead_letter), result), answer) in messages.into_iter().zip(results).zip(answers) {
+        for (((id, is_event, is_dead_letter), result), answer) in messages.into_iter().zip(results).zip(answers) {
             let Err(fault) = answer else { continue };
             let fault = match &self.results {
                 Some(queue) if fault.kind() == FaultKind::NotWaiting => {
@@ -103,7 +126,8 @@ impl Submit {
             };
             let lies = if is_dead_letter { "it lies in the dead-letter queue" } else { "it comes back" };
             tracing::error!(
-                sqs.message_id = message_id,
+                sqs.message_id = (!is_event).then_some(&id),
+                event.id = is_event.then_some(&id),
                 destination = destination.name(),
                 error = fault.details(),
                 "sender not told of a rejected message: {lies}"
@@ -113,12 +137,14 @@ impl Submit {
 }
 
 /// Whether the dead-letter queue has confirmed a message. It has as long as leaves time to tell the sender.
-async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadline: Deadline) -> bool {
+async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadline: Deadline, is_event: bool) -> bool {
+    let (message_id, event_id) = ((!is_event).then_some(message.id()), is_event.then_some(message.id()));
     let error_type = fault.kind().error_type();
     match deadline.go_on(Box::pin(queue.put(message, fault))).await {
         Ok(id) => {
             tracing::info!(
-                sqs.message_id = message.id(),
+                sqs.message_id = message_id,
+                event.id = event_id,
                 dead_letter.message_id = id,
                 "error.type" = error_type,
                 "rejected: the message lies in the dead-letter queue"
@@ -127,7 +153,8 @@ async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadlin
         }
         Err(unkept) => {
             tracing::error!(
-                sqs.message_id = message.id(),
+                sqs.message_id = message_id,
+                event.id = event_id,
                 "error.type" = error_type,
                 error = unkept.details(),
                 "the dead-letter queue did not take a rejected message: it comes back"

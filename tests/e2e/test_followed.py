@@ -1,4 +1,4 @@
-"""What is seen while it runs, on the local AWS: alarms, the dashboard, the canary, a trace (docs/metrics.md)."""
+"""Alarms, the dashboard, the canary, and one request followed, on the local AWS (docs/metrics.md)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,204 @@
+//! Objects that are put into S3, each a request by its location: S3's event notifications, by S3 itself or out of a queue.
+//!
+//! Keys are URL-encoded in them, and only in them: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
+
+use aws_lambda_events::s3::S3Entity;
+use futures_util::FutureExt;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::sqs::{Attributes, Message};
+use crate::batch;
+use crate::destinations::hex;
+use crate::event::{Answering, Call, Shape, Source};
+use crate::fault::{Fault, json_problem};
+use crate::invocation::{INFERENCE_ID, INPUT_LOCATION};
+use crate::location::S3Uri;
+use crate::submit::events::EventRequest;
+use crate::submit::{Answer, AnswerForm, Submit};
+
+/// S3, which invokes the function asynchronously.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html>
+pub(super) struct S3;
+
+/// The fields of a record that matter. The crate's own type refuses one for a time or an identity that nobody reads.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    event_name: String,
+    s3: S3Entity,
+}
+
+/// An object that was put into S3, as an event tells of it, its key raw.
+pub(super) struct PutObject<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) key: &'a str,
+    pub(super) version: Option<&'a str>,
+    /// Grows with each write to the key.
+    pub(super) sequencer: Option<&'a str>,
+    pub(super) size: Option<i64>,
+}
+
+impl Source<Submit> for S3 {
+    fn shape(&self) -> &'static str {
+        "an event notification of S3 (`Records` with `s3`)"
+    }
+
+    fn recognises(&self, shape: &Shape<'_>) -> bool {
+        shape.has_records_with("s3") || is_test(shape)
+    }
+
+    fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
+        let requests = requests(shape, submit, call.trace_header.as_deref())?;
+        let answer = async move {
+            submit.accept_events(requests, true, call.deadline).await?;
+            Ok(Answer(AnswerForm::Nothing(())))
+        };
+        Ok(answer.boxed())
+    }
+}
+
+/// The requests of a notification that lies in a queue.
+///
+/// # Errors
+/// A [`Fault`] when it is none.
+pub(super) fn read(
+    notification: &str,
+    submit: &Submit,
+    trace_header: Option<&str>,
+) -> Result<Vec<EventRequest>, Fault> {
+    let bad =
+        |error| Fault::validation(format!("the message is no event notification of S3: {}", json_problem(&error)));
+    let notification: &RawValue = serde_json::from_str(notification).map_err(bad)?;
+    let shape = Shape::read(notification).map_err(bad)?;
+    if !S3.recognises(&shape) {
+        return Err(Fault::validation("the message is no event notification of S3: it has no `Records` with `s3`"));
+    }
+    requests(shape, submit, trace_header)
+}
+
+/// S3 sends one when notifications are set up.
+fn is_test(shape: &Shape<'_>) -> bool {
+    shape.fields().json("Event").and_then(batch::text).is_some_and(|event| event == "s3:TestEvent")
+}
+
+fn requests(shape: Shape<'_>, submit: &Submit, trace_header: Option<&str>) -> Result<Vec<EventRequest>, Fault> {
+    if is_test(&shape) {
+        tracing::info!("test event of S3 acknowledged");
+        return Ok(Vec::new());
+    }
+    shape.into_records().into_iter().filter_map(|record| request(record, submit, trace_header).transpose()).collect()
+}
+
+/// The request of a record; `None` where it tells of none.
+fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Result<Option<EventRequest>, Fault> {
+    let bad = |error| Fault::validation(format!("a record of the event is none of S3: {}", json_problem(&error)));
+    let read = serde_json::from_str::<Record>(record.get()).map_err(bad).and_then(|record| {
+        let name = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
+        if !name.starts_with("ObjectCreated:") {
+            return Err(Fault::validation("the event must be one of `s3:ObjectCreated:*`: no other is a request"));
+        }
+        let key = decoded(record.s3.object.key.as_deref().unwrap_or_default())?;
+        Ok((record.s3, key))
+    });
+    let (entity, key) = match read {
+        Ok(read) => read,
+        Err(fault) => return refused(record, fault, trace_header).map(Some),
+    };
+    let object = PutObject {
+        bucket: entity.bucket.name.as_deref().unwrap_or_default(),
+        key: &key,
+        version: entity.object.version_id.as_deref(),
+        sequencer: entity.object.sequencer.as_deref(),
+        size: entity.object.size,
+    };
+    object.request(record, submit, trace_header)
+}
+
+/// A plus is a space, as in a form.
+fn decoded(key: &str) -> Result<String, Fault> {
+    let key = key.replace('+', " ");
+    let key = percent_decode_str(&key).decode_utf8();
+    key.map(Into::into).map_err(|_| Fault::validation("the object's key must be UTF-8, URL-encoded"))
+}
+
+/// What is no request: its dead letter is the event alone.
+pub(super) fn refused(event: &RawValue, fault: Fault, trace_header: Option<&str>) -> Result<EventRequest, Fault> {
+    let message = Message::of_event(&hash_of(&[event.get()]), event.get(), &Attributes::new(), trace_header)?;
+    Ok(EventRequest { message, invocation: Err(fault), is_object: false })
+}
+
+impl PutObject<'_> {
+    /// The request for it; `None` for a folder, which the console makes as an empty object.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-folders.html>
+    pub(super) fn request(
+        &self,
+        event: &RawValue,
+        submit: &Submit,
+        trace_header: Option<&str>,
+    ) -> Result<Option<EventRequest>, Fault> {
+        if self.key.ends_with('/') && self.size == Some(0) {
+            tracing::info!("folder acknowledged: it is no request");
+            return Ok(None);
+        }
+        let location = match S3Uri::new(self.bucket, self.key) {
+            Ok(location) => location,
+            Err(error) => {
+                return refused(event, Fault::validation(format!("the object's location {error}")), trace_header)
+                    .map(Some);
+            }
+        };
+        // The same event has the same id, however often it comes and whichever way.
+        let id =
+            hash_of(&[self.bucket, self.key, self.version.unwrap_or_default(), self.sequencer.unwrap_or_default()]);
+        let text = |value: &str| json!({"dataType": "String", "stringValue": value});
+        let attributes = Attributes::from_iter([
+            (INPUT_LOCATION.name.to_owned(), text(&location.to_string())),
+            (INFERENCE_ID.name.to_owned(), text(&id)),
+        ]);
+        let message = Message::of_event(&id, event.get(), &attributes, trace_header)?;
+        let invocation = submit.invocation(&message);
+        Ok(Some(EventRequest { message, invocation, is_object: true }))
+    }
+}
+
+/// 32 characters, of texts of which none can be taken for a part of its neighbour.
+fn hash_of(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.len().to_be_bytes());
+        hash.update(text);
+    }
+    let hash = hash.finalize();
+    hex(hash.first_chunk::<16>().map_or(&hash[..], |half| half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_decoded_once() {
+        let keys = [
+            ("in/a+b%2Bc.wav", Some("in/a b+c.wav")),
+            ("in/r%C3%A9union", Some("in/réunion")),
+            ("in/100%2525", Some("in/100%25")),
+            ("in/%zz%", Some("in/%zz%")),
+            ("in/%2e%2e/x", Some("in/../x")),
+            ("in/%FF", None),
+        ];
+        for (key, expected) in keys {
+            assert_eq!(decoded(key).ok().as_deref(), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_hash_can_be_taken_for_its_neighbours() {
+        assert_eq!(hash_of(&["a", "b"]), hash_of(&["a", "b"]));
+        assert_ne!(hash_of(&["a", "b"]), hash_of(&["ab", ""]));
+        assert_eq!(hash_of(&["a"]).len(), 32);
+    }
+}
