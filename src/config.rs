@@ -204,7 +204,9 @@ impl SubmitConfig {
         let pending_location = variables.optional(PENDING_LOCATION, S3Prefix::from_str);
         let answer_grace_seconds = variables.number(ANSWER_GRACE, 60..=86_400);
         if dead_letter_queue_url.is_some() && dead_letter_queue_url == results_queue_url {
-            variables.problems.push(format!("{DEAD_LETTER_QUEUE_URL}: must be another queue than {RESULTS_QUEUE_URL}"));
+            variables
+                .problems
+                .push(format!("{DEAD_LETTER_QUEUE_URL}: must not be the same queue as {RESULTS_QUEUE_URL}"));
         }
 
         let (Some(endpoint_name), Some(input_location)) = (endpoint_name, input_location) else {
@@ -224,7 +226,7 @@ impl SubmitConfig {
         let idempotency_location = match idempotency_location {
             Some(location) if is_apart(&location) => Some(location),
             Some(location) => {
-                let problem = "must have nothing in common with the locations of inputs and outputs";
+                let problem = "must not overlap the locations of inputs and outputs";
                 variables.problems.push(format!("{IDEMPOTENCY_LOCATION}: {problem}; it is `{location}`"));
                 None
             }
@@ -237,7 +239,7 @@ impl SubmitConfig {
             .as_ref()
             .is_none_or(|other| pending_location.as_ref().is_none_or(|location| !other.overlaps(location)));
         if let Some(location) = pending_location.as_ref().filter(|location| !is_apart(location) || !no_records_of) {
-            let problem = "must have nothing in common with the locations of inputs, outputs and idempotency keys";
+            let problem = "must not overlap the locations of inputs, outputs and idempotency keys";
             variables.problems.push(format!("{PENDING_LOCATION}: {problem}; it is `{location}`"));
         }
         variables.finish(Self {

@@ -194,7 +194,7 @@ impl Fault {
     /// The function's time is used up.
     #[must_use]
     pub fn deadline() -> Self {
-        Self::unavailable("the function's deadline came before the request was ended: try again")
+        Self::unavailable("the function ran out of time before the request was complete: try again")
     }
 
     /// What kind of fault it is.
@@ -235,8 +235,8 @@ impl From<Fault> for Diagnostic {
 #[must_use]
 pub fn json_problem(error: &serde_json::Error) -> String {
     let problem = match error.classify() {
-        Category::Data => "it is JSON of another shape",
-        Category::Eof => "its JSON breaks off",
+        Category::Data => "the JSON has a different structure",
+        Category::Eof => "the JSON is incomplete",
         Category::Syntax | Category::Io => "it is no JSON",
     };
     format!("{problem} (line {}, column {})", error.line(), error.column())

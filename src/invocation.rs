@@ -82,7 +82,7 @@ checked_text!(
     |text| {
         (1..=MAX_INFERENCE_ID_CHARS).contains(&text.len()) && is_printable_ascii(text) && !text.starts_with(' ')
     },
-    "1 to 64 printable ASCII characters, the first no space"
+    "1 to 64 printable ASCII characters, not starting with a space"
 );
 
 checked_text!(
@@ -318,13 +318,13 @@ pub fn allowed_input(location: S3Uri, allowed: &[S3Prefix]) -> Result<S3Uri, Fau
     let text = location.to_string();
     let is_carried = !text.chars().any(char::is_control) && !text.ends_with(' ');
     if text.chars().count() > MAX_INPUT_LOCATION_CHARS || !is_carried {
-        let problem = "InputLocation must be at most 1024 characters without control characters, the last no space";
+        let problem = "InputLocation must have at most 1024 characters, no control characters and no space at the end";
         return Err(Fault::validation(problem));
     }
     if allowed.iter().any(|prefix| prefix.contains(&location)) {
         return Ok(location);
     }
-    Err(Fault::access_denied("InputLocation does not lie under a prefix that this bridge may use"))
+    Err(Fault::access_denied("InputLocation is not under a prefix that this bridge may use"))
 }
 
 #[cfg(test)]

@@ -72,13 +72,13 @@ impl Notification {
     /// A [`Fault`] when it is no JSON object with an `invocationStatus`.
     pub(crate) fn parse(message: &str) -> Result<Option<Self>, Fault> {
         let mut fields: Object = serde_json::from_str(message).map_err(|error| {
-            Fault::validation(format!("the message is no notification of SageMaker: {}", json_problem(&error)))
+            Fault::validation(format!("the message is not a SageMaker notification: {}", json_problem(&error)))
         })?;
         let Some(status) = text(&fields, "invocationStatus") else {
             if is_test(&fields) {
                 return Ok(None);
             }
-            let problem = "the message is no notification of SageMaker: it has no invocationStatus";
+            let problem = "the message is not a SageMaker notification: it has no invocationStatus";
             return Err(Fault::validation(problem));
         };
         let mut request = object(&fields, REQUEST_PARAMETERS);

@@ -50,7 +50,8 @@ impl Object {
         match s3.get_object().bucket(location.bucket()).key(location.key()).send().await {
             Ok(inner) => {
                 let length = inner.content_length().and_then(|length| u64::try_from(length).ok());
-                let length = length.ok_or_else(|| Fault::unavailable("GetObject did not tell the object's length"))?;
+                let length =
+                    length.ok_or_else(|| Fault::unavailable("GetObject did not return the object's length"))?;
                 Ok(Some(Self { length, inner }))
             }
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
@@ -82,6 +83,6 @@ impl Object {
     pub(crate) async fn read(self) -> Result<Vec<u8>, Fault> {
         let body = self.inner.body.collect().await;
         // Not `to_vec`, which copies byte by byte.
-        Ok(body.map_err(|error| Fault::unavailable(format!("GetObject broke off: {error}")))?.into_bytes().into())
+        Ok(body.map_err(|error| Fault::unavailable(format!("GetObject was interrupted: {error}")))?.into_bytes().into())
     }
 }

@@ -83,7 +83,7 @@ impl PendingRequest {
     /// # Errors
     /// A [`Fault`] when it is none.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let none = |error| Fault::validation(format!("the object is no record of a request: {}", json_problem(&error)));
+        let none = |error| Fault::validation(format!("the object is not a request record: {}", json_problem(&error)));
         serde_json::from_slice(bytes).map_err(none)
     }
 

@@ -34,7 +34,9 @@ pub(crate) fn read(body: &str) -> Result<S3Uri, Fault> {
     let (class, pointer): (String, Pointer) = serde_json::from_str(body).map_err(|error| {
         let names = SIZE_ATTRIBUTES.join(" or ");
         let problem = json_problem(&error);
-        Fault::validation(format!("the body is no extended-client pointer, as the attribute {names} says: {problem}"))
+        Fault::validation(format!(
+            "the body is not an extended-client pointer, although the message has the attribute {names}: {problem}"
+        ))
     })?;
     if class != CLASS && class != OLDER_CLASS {
         return Err(Fault::validation(format!(

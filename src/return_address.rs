@@ -88,7 +88,8 @@ impl ReturnAddress {
     pub fn append_to(self, custom_attributes: Option<HeaderText>) -> Result<Option<HeaderText>, Fault> {
         let callers = custom_attributes.as_ref().map_or("", HeaderText::as_str);
         if pair::is_in(callers) {
-            let problem = "CustomAttributes must have no pair `bridge=`: the return address travels under that name";
+            let problem =
+                "CustomAttributes must not have a pair `bridge=`: the bridge uses that name for the return address";
             return Err(Fault::validation(problem));
         }
         let length = |pair: &str| callers.len() + usize::from(!callers.is_empty()) + pair.len();

@@ -73,7 +73,7 @@ def without_result(stack: Stack, request: Request, results: Mailbox, waited: flo
 
 
 def of_rejected(stack: Stack, request: Request, results: Mailbox, waited: float) -> Finding:
-    """The request that must be rejected: its sender is told, and it lies in the dead-letter queue."""
+    """The request that must be rejected: its sender is told, and the message is in the dead-letter queue."""
     if request.status not in (None, "Rejected"):
         return wrong(request.subject, f"it was not: {request.status}", *log_commands(stack, "SubmitFunction"))
     told = None if request.result_after is None else f"Rejected after {request.result_after:.2f} s"

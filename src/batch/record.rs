@@ -47,7 +47,7 @@ impl Record {
     /// A [`Fault`] when it is no text.
     pub(crate) fn body(&self) -> Result<&str, Fault> {
         if self.lacks.body {
-            return Err(Fault::validation("the message's body must be a text"));
+            return Err(Fault::validation("the message body must be a string"));
         }
         Ok(self.message.body.as_deref().unwrap_or_default())
     }
@@ -58,14 +58,14 @@ impl Record {
     /// A [`Fault`] when they are no object.
     pub(crate) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
         if self.lacks.attributes {
-            return Err(Fault::validation("messageAttributes must be names with message attributes"));
+            return Err(Fault::validation("messageAttributes must be an object"));
         }
         Ok(&self.message.message_attributes)
     }
 }
 
 fn no_id() -> Fault {
-    Fault::validation("a record has no messageId: it is none of SQS's")
+    Fault::validation("a record has no messageId, so it did not come from SQS")
 }
 
 /// What there is to read; `None` when it is not even an object.

@@ -74,7 +74,7 @@ impl Collect {
             tracing::warn!(
                 pending.key = key.as_str(),
                 error = fault.details(),
-                "an answered request is still remembered: when it is overdue, its result is sent once more"
+                "could not delete the record of an answered request: its result is sent again when the record is overdue"
             );
         }
     }

@@ -64,7 +64,7 @@ impl Collect {
             _ if says_only_why(notification, &left_out) => {
                 Ok(about(notification, &left_out, reason(notification), identity))
             }
-            _ => Err(Fault::validation("the notification has no response that could be the message's body")),
+            _ => Err(Fault::validation("the notification has no response to use as the message body")),
         };
         Ok((message?, Room::default()))
     }
@@ -104,7 +104,7 @@ fn completed(
     if fits(destination, &bare) {
         Ok(bare)
     } else {
-        Err(Fault::payload_too_large(format!("the notification by itself is larger than {} takes", destination.name())))
+        Err(Fault::payload_too_large(format!("the notification alone is larger than {} takes", destination.name())))
     }
 }
 

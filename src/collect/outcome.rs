@@ -92,7 +92,7 @@ impl<'a> Outcome<'a> {
             message_id,
             destination = self.destination,
             error = fault.details(),
-            "nobody waits for the result any more: it goes to the results queue"
+            "the task or callback no longer waits: the result goes to the results queue"
         );
     }
 

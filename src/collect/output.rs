@@ -61,7 +61,7 @@ impl Collect {
         let uri = parse(location)?;
         match &self.config.pending_location {
             Some(pending) if pending.is_of(&uri) => {
-                Err(Fault::validation("the notification's location lies where pending requests are remembered"))
+                Err(Fault::validation("the notification's location is under BRIDGE_PENDING_LOCATION"))
             }
             _ => Ok(uri),
         }
@@ -81,7 +81,7 @@ impl Collect {
 }
 
 fn slow_body() -> String {
-    format!("GetObject did not bring the object within {} s", BODY_TIMEOUT.as_secs())
+    format!("GetObject did not return the whole object within {} s", BODY_TIMEOUT.as_secs())
 }
 
 /// The location that a notification gives.

@@ -80,7 +80,7 @@ impl Collect {
                 endpoint.name = notification.endpoint_name,
                 invocation.status = notification.status,
                 message_id,
-                "no result: its request has ReplyTo none"
+                "no result sent: the request has ReplyTo none"
             );
         }
         Ok(notification.and_then(|notification| notification.return_address.pending))

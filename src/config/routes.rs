@@ -61,14 +61,12 @@ impl Variables<'_> {
         for (index, route) in routes.iter().enumerate() {
             let name = route.name.as_str();
             if name == NOBODY {
-                self.problems.push(format!(
-                    "{variable}: `{NOBODY}` means that nobody gets the result: a route needs another name"
-                ));
+                self.problems
+                    .push(format!("{variable}: `{NOBODY}` is reserved for `no result`: a route needs another name"));
             }
             if routes.iter().take(index).any(|other| other.name == route.name) {
-                self.problems.push(format!(
-                    "{variable}: `{name}` is the name of two of them: a request could not tell them apart"
-                ));
+                self.problems
+                    .push(format!("{variable}: `{name}` is the name of two of them: each needs a name of its own"));
             }
             if let Some(region) = region.as_ref().filter(|region| **region != route.region) {
                 self.problems.push(format!(

@@ -70,7 +70,7 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
         (&[(MAX_CONCURRENCY, "0")], "BRIDGE_MAX_CONCURRENCY: must be a whole number from 1 to 1000"),
         (&[(MAX_WAIT, "29")], "BRIDGE_MAX_WAIT_SECONDS: must be a whole number from 0 to 28"),
         (&[(OUTPUT_LOCATIONS, "/out")], "BRIDGE_OUTPUT_LOCATIONS: `/out` must be s3://"),
-        (&[(OUTPUT_LOCATIONS, ", ,")], "BRIDGE_OUTPUT_LOCATIONS: must name something"),
+        (&[(OUTPUT_LOCATIONS, ", ,")], "BRIDGE_OUTPUT_LOCATIONS: must name at least one item"),
         (&[(INPUT_LOCATION, "s3://bucket/a/../b")], "BRIDGE_INPUT_LOCATION: must have no `.` or `..` segment"),
         (&[(API_URL, "api.example.com")], "BRIDGE_API_URL: must be a URL"),
         (&[(API_URL, "https://api.example.com/?stage=x")], "BRIDGE_API_URL: must be a URL without query"),
@@ -79,17 +79,14 @@ fn a_bad_value_is_refused_by_name_with_what_is_allowed() {
         (&[(DEAD_LETTER_QUEUE_URL, "dead-letters")], "BRIDGE_DEAD_LETTER_QUEUE_URL: must be the URL"),
         (
             &[(DEAD_LETTER_QUEUE_URL, "https://x/1/q"), (RESULTS_QUEUE_URL, "https://x/1/q")],
-            "BRIDGE_DEAD_LETTER_QUEUE_URL: must be another queue than BRIDGE_RESULTS_QUEUE_URL",
+            "BRIDGE_DEAD_LETTER_QUEUE_URL: must not be the same queue as BRIDGE_RESULTS_QUEUE_URL",
         ),
         (&[(INPUT_LOCATION, "s3://bucket/")], ""),
         (
             &[(OUTPUT_LOCATIONS, "s3://bucket/"), (DEDUPLICATE, "true")],
             "BRIDGE_DEDUPLICATE: needs BRIDGE_IDEMPOTENCY_LOCATION",
         ),
-        (
-            &[(IDEMPOTENCY_LOCATION, "s3://bucket/input/records/")],
-            "BRIDGE_IDEMPOTENCY_LOCATION: must have nothing in common",
-        ),
+        (&[(IDEMPOTENCY_LOCATION, "s3://bucket/input/records/")], "BRIDGE_IDEMPOTENCY_LOCATION: must not overlap"),
         (&[(IDEMPOTENCY_LOCATION, "s3://other/records")], ""),
     ];
     for (more, expected) in cases {

@@ -58,7 +58,7 @@ impl<'a> Variables<'a> {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             let items = items.map(parse_item).collect::<Result<Vec<T>, _>>()?;
             // A list that was meant to allow something must not silently become the default.
-            if items.is_empty() { Err("must name something between its commas".to_owned()) } else { Ok(items) }
+            if items.is_empty() { Err("must name at least one item".to_owned()) } else { Ok(items) }
         })
     }
 

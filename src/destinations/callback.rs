@@ -65,7 +65,7 @@ impl Callbacks {
     async fn end(&self, message: ResultMessage) -> Result<(), Fault> {
         let ResultMessage { body, return_address, error, .. } = message;
         let ReplyTo::Callback(id) = return_address.to else {
-            return Err(Fault::internal("the result's return address is no callback"));
+            return Err(Fault::internal("the result's return address is not a callback"));
         };
         let id = id.as_str();
         let ended = match error {

@@ -60,7 +60,7 @@ impl Tasks {
     async fn end(&self, message: ResultMessage) -> Result<(), Fault> {
         let ResultMessage { body, return_address, error, .. } = message;
         let ReplyTo::Task(token) = return_address.to else {
-            return Err(Fault::internal("the result's return address is no task"));
+            return Err(Fault::internal("the result's return address is not a task"));
         };
         let token = token.as_str();
         let ended = match error {

@@ -23,7 +23,7 @@ impl Fault {
         let is_refusal = fault.kind == FaultKind::Validation;
         match words::endpoint_problem(&fault.message).filter(|_| is_refusal) {
             Some(problem) => {
-                let message = format!("{problem}: its operator has to fix that, then send the request again");
+                let message = format!("{problem}: its operator has to fix that; then send the request again");
                 Self { kind: FaultKind::ServiceUnavailable, message, ..fault }
             }
             None => fault,

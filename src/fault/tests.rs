@@ -100,7 +100,7 @@ fn a_validation_error_that_speaks_of_the_endpoint_is_retried_and_says_who_has_to
         (
             "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress \
              (if configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API.",
-            "scaled down to nothing",
+            "no instances",
         ),
         (
             "Inference Component Name header is required for endpoints to which you plan to deploy inference \

@@ -13,7 +13,7 @@ const ENDPOINT_WORDS: [(&str, &str); 4] = [
     // <https://github.com/strands-agents/harness-sdk/issues/1969>, of a synchronous call to an asynchronous endpoint
     ("Endpoint * does not support this inference type.", "the endpoint is not asynchronous"),
     // <https://aws.amazon.com/blogs/machine-learning/unlock-cost-savings-with-the-new-scale-down-to-zero-feature-in-amazon-sagemaker-inference/>
-    ("Inference Component has no capacity to process this request. …", "the endpoint is scaled down to nothing"),
+    ("Inference Component has no capacity to process this request. …", "the endpoint has no instances"),
     // <https://github.com/aws-samples/amazon-kendra-langchain-extensions/issues/64>
     (
         "Inference Component Name header is required for …",

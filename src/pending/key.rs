@@ -24,7 +24,7 @@ pub struct PendingKey(String);
 
 /// Why a text is no key. It never repeats the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a minute like 20261126T0912Z, a hyphen and 32 hexadecimals")]
+#[error("must be a minute such as 20261126T0912Z, a hyphen and 32 hexadecimal digits")]
 pub struct InvalidKey;
 
 impl PendingKey {
@@ -36,7 +36,7 @@ impl PendingKey {
     pub(crate) fn new(last_moment: u64) -> Result<Self, Fault> {
         let mut random = [0; RANDOM_BYTES];
         getrandom::getrandom(&mut random)
-            .map_err(|error| Fault::internal(format!("the operating system gives no random numbers: {error}")))?;
+            .map_err(|error| Fault::internal(format!("the operating system returned no random numbers: {error}")))?;
         let minute = minute_of(last_moment.saturating_add(SECONDS_PER_MINUTE - 1));
         Ok(Self(format!("{minute}-{}", hex(&random))))
     }

@@ -208,7 +208,7 @@ impl RequestRecords<'_> {
         let write = self.deadline.finish(Box::pin(self.write_ending(&location, &record, claim)));
         let written = tokio::time::timeout(SETTLE_TIMEOUT, write).await.unwrap_or_else(|_| Err(Fault::deadline()));
         if let Err(fault) = written {
-            tracing::warn!(error = fault.details(), "not recorded whether the request was accepted");
+            tracing::warn!(error = fault.details(), "could not record whether the request was accepted");
         }
         match outcome {
             Ok(accepted) => Ok(Accepted { accepted_at, ..accepted }),
@@ -276,7 +276,7 @@ impl RequestRecords<'_> {
         };
         match call.send().await {
             Ok(written) => {
-                let etag = written.e_tag.ok_or_else(|| Fault::internal("PutObject did not tell the object's ETag"));
+                let etag = written.e_tag.ok_or_else(|| Fault::internal("PutObject did not return the object's ETag"));
                 etag.map(Some)
             }
             // 412: the condition does not hold. 409: another write to the object is under way. 404: there is none to match.
@@ -291,8 +291,9 @@ impl RequestRecords<'_> {
 
     async fn read(&self, location: &S3Uri) -> Result<Option<(RequestRecord, String)>, Fault> {
         let Some(object) = Object::get(self.s3, location).await? else { return Ok(None) };
-        let none =
-            |problem: &str| Fault::internal(format!("the object at {location} is no record of this bridge: {problem}"));
+        let none = |problem: &str| {
+            Fault::internal(format!("the object at {location} is not a record of this bridge: {problem}"))
+        };
         if object.length > RECORD_LIMIT_BYTES {
             return Err(none("it is too large"));
         }

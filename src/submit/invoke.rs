@@ -178,9 +178,9 @@ impl Submit {
             return Ok(());
         }
         match Object::get(&self.s3, location).await? {
-            None => Err(Fault::validation("InputLocation names an upload that was not put there")),
+            None => Err(Fault::validation("InputLocation names an upload that does not exist")),
             Some(object) if object.length > INPUT_LIMIT_BYTES => Err(Fault::payload_too_large(format!(
-                "the upload has {} bytes, SageMaker takes at most {INPUT_LIMIT_BYTES}",
+                "the upload has {} bytes; SageMaker takes at most {INPUT_LIMIT_BYTES}",
                 object.length
             ))),
             Some(_) => Ok(()),

@@ -42,7 +42,7 @@ def test_a_rejected_message_is_a_dead_letter_with_every_attribute_and_its_reason
     assert (result["invocationStatus"], letter["Body"]) == ("Rejected", "line\r\nline \N{SNOWMAN}")
     reason = letter["MessageAttributes"].pop("FailureReason")
     assert reason["StringValue"] == result["failureReason"]
-    assert result["failureReason"] == "ValidationError: ContentEncoding must be `base64`, or not be given"
+    assert result["failureReason"] == "ValidationError: ContentEncoding must be `base64` or absent"
     assert letter["MessageAttributes"] == attributes
     assert letter["Attributes"]["ApproximateReceiveCount"] == "1"
     assert_acknowledged(stack, stack.outputs["RequestQueueUrl"])
@@ -65,7 +65,7 @@ def test_the_log_says_where_a_rejected_message_lies(stack: LocalStack) -> None:
 
     def lines() -> list[str]:
         events = stack.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{stack.name}-submit")["events"]
-        lies = '"rejected: the message lies in the dead-letter queue"'
+        lies = '"message rejected: it is in the dead-letter queue"'
         return [event["message"] for event in events if lies in event["message"] and message_id in event["message"]]
 
     wait_for(lines, TIMEOUT_SECONDS, "the line of the rejection")

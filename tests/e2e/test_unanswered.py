@@ -137,7 +137,7 @@ def test_the_log_says_what_a_sweep_found(stack: Watching) -> None:
     stack.sweep()
     group = f"/aws/lambda/{stack.name}-collect"
     events = stack.client("logs").filter_log_events(logGroupName=group)["events"]
-    lines = [event["message"] for event in events if "looked for what was never answered" in event["message"]]
+    lines = [event["message"] for event in events if "sweep for unanswered requests done" in event["message"]]
     counted = [json.loads(line)["fields"] if "fields" in json.loads(line) else json.loads(line) for line in lines]
     assert sum(line["overdue.unanswered"] for line in counted) >= 4
     assert sum(line["overdue.unreadable"] for line in counted) == 0

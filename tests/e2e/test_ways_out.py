@@ -266,7 +266,7 @@ def assert_once(stack: LocalStack, results: Callable[[], list[dict[str, Any]]], 
 
     wait_for(is_empty, TIMEOUT_SECONDS, "an empty notification queue")
     assert [result["responseBody"]["content"] for result in results()] == [output]
-    reason = "nobody waits for the result any more: it goes to the results queue"
+    reason = "the task or callback no longer waits: the result goes to the results queue"
     events = stack.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{stack.name}-collect")["events"]
     lines = [json.loads(event["message"]) for event in events if reason in event["message"]]
     assert [line["destination"] for line in lines].count(destination) == 1

@@ -40,7 +40,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The request was not sent to the model and never will be; it lies in the dead-letter queue."""
+    """The request was not sent to the model and never will be; the message is in the dead-letter queue."""
 
     inference_id: str
     endpoint_name: str | None

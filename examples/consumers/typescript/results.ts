@@ -21,7 +21,7 @@ export interface Failed extends About {
   failureOutput: Uint8Array | undefined;
 }
 
-/** The request was not sent to the model and never will be; it lies in the dead-letter queue. */
+/** The request was not sent to the model and never will be; the message is in the dead-letter queue. */
 export interface Rejected extends About {
   result: "Rejected";
   reason: string;

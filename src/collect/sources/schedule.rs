@@ -24,7 +24,9 @@ impl Source<Collect> for Schedule {
 
     fn read<'f>(&self, collect: &'f Collect, _: Shape<'_>, call: Call) -> Result<Answering<'f, Collect>, Fault> {
         let Some(location) = &collect.config.pending_location else {
-            return Err(Fault::validation("the schedule has nothing to look at: BRIDGE_PENDING_LOCATION is not set"));
+            return Err(Fault::validation(
+                "BRIDGE_PENDING_LOCATION is not set, so a scheduled event has nothing to do",
+            ));
         };
         let answer = async move {
             // The next schedule goes on with what is left, whatever went wrong: a failed event would come again, and in the end lie in

@@ -38,7 +38,7 @@ impl Source<Collect> for Sns {
     fn read<'f>(&self, collect: &'f Collect, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Collect>, Fault> {
         let deliveries = shape.into_records().into_iter().map(|record| {
             let Record { sns } = serde_json::from_str(record.get()).map_err(|error| {
-                Fault::validation(format!("a record of the event is none of SNS: {}", json_problem(&error)))
+                Fault::validation(format!("a record of the event is not an SNS record: {}", json_problem(&error)))
             })?;
             Ok(Delivery::new(sns.message_id.unwrap_or_default(), sns.message))
         });

@@ -84,7 +84,7 @@ impl Collect {
             return Ok(Examined::Answered);
         };
         if record.length > RECORD_LIMIT_BYTES {
-            return Err(Fault::validation("the object is no record of a request: it is too large"));
+            return Err(Fault::validation("the object is not a request record: it is too large"));
         }
         let request = PendingRequest::parse(&record.read().await?)?;
         if !self.serves(Some(&request.request_parameters.endpoint_name)) {
@@ -136,7 +136,7 @@ impl Collect {
             tracing::warn!(
                 pending.key = key.as_str(),
                 error = fault.details(),
-                "not written down that a request was given up: to whoever asks by HTTP it still runs"
+                "could not record that a request is unanswered: GET /invocations still answers 202 for it"
             );
         }
     }
@@ -173,9 +173,7 @@ impl End {
         let locations: Vec<&str> = locations.into_iter().filter_map(Option::as_deref).collect();
         match self {
             Self::Completed(_) => None,
-            Self::Failed(_) => {
-                Some("no notification came; what the model said lies at the failure location".to_owned())
-            }
+            Self::Failed(_) => Some("no notification came; the model's error is at the failure location".to_owned()),
             Self::Unanswered => Some(format!(
                 "SageMaker accepted the request at {}, no notification had come by {}, and there is no object at {}",
                 timestamp(request.accepted_at),

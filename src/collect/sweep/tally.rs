@@ -52,7 +52,7 @@ impl Tally {
         tracing::error!(
             pending.key = key.map(PendingKey::as_str),
             error = fault.details(),
-            "overdue requests not looked at: the next sweep does"
+            "sweep stopped early: the next one goes on"
         );
     }
 
@@ -69,7 +69,7 @@ impl Tally {
             overdue.others = self.others,
             overdue.not_sent = self.not_sent,
             duration_ms = telemetry::milliseconds_since(start),
-            "looked for what was never answered"
+            "sweep for unanswered requests done"
         );
     }
 }

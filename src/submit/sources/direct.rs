@@ -69,14 +69,17 @@ pub(super) fn invocation(request: &Request<'_>, submit: &Submit) -> Result<Invoc
 fn payload(body: &RawValue, fields: &Fields<'_>) -> Result<Vec<u8>, Fault> {
     let encoding = value(fields, CONTENT_ENCODING)?;
     let text = body.get().starts_with('"').then(|| {
-        batch::text(body).ok_or_else(|| Fault::validation("Body has half of a surrogate pair, which is no character"))
+        batch::text(body)
+            .ok_or_else(|| Fault::validation("Body has an unpaired surrogate, which is not a valid character"))
     });
     let payload = match (text.transpose()?, encoding.as_deref()) {
         (Some(text), None) => text.into_owned().into_bytes(),
         (Some(text), Some("base64")) => decode_base64(&text)?,
         (None, None) => body.get().as_bytes().to_vec(),
-        (None, Some("base64")) => return Err(Fault::validation("Body must be a text if ContentEncoding is `base64`")),
-        (_, Some(_)) => return Err(Fault::validation("ContentEncoding must be `base64`, or not be given")),
+        (None, Some("base64")) => {
+            return Err(Fault::validation("Body must be a string if ContentEncoding is `base64`"));
+        }
+        (_, Some(_)) => return Err(Fault::validation("ContentEncoding must be `base64` or absent")),
     };
     if payload.is_empty() {
         return Err(Fault::validation("Body is empty: give a payload or an InputLocation"));
@@ -94,7 +97,7 @@ pub(super) fn value<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<Cow<'a
     let Some(json) = given(fields, name) else { return Ok(None) };
     let is_number = json.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let value = if is_number { Some(Cow::Borrowed(json.get())) } else { batch::text(json) };
-    value.ok_or_else(|| Fault::validation(format!("{name} must be a text or a number"))).map(Some)
+    value.ok_or_else(|| Fault::validation(format!("{name} must be a string or a number"))).map(Some)
 }
 
 impl ParameterSource for Request<'_> {

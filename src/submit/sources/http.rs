@@ -49,7 +49,7 @@ impl Source<Submit> for Http {
     }
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
-        let bad = |error| Fault::validation(format!("the event is no HTTP request: {}", json_problem(&error)));
+        let bad = |error| Fault::validation(format!("the event is not an HTTP request: {}", json_problem(&error)));
         let request: Request = serde_json::from_str(shape.whole().get()).map_err(bad)?;
         let answer = async move { Ok(Answer(AnswerForm::Http(submit.answer_request(request, &call).await))) };
         Ok(answer.boxed())
@@ -235,7 +235,7 @@ fn inference_id_of(key: &str) -> Cow<'_, str> {
 fn random_filename() -> Result<Filename, Fault> {
     let mut bytes = [0; 14];
     getrandom::getrandom(&mut bytes)
-        .map_err(|error| Fault::internal(format!("the operating system gives no random numbers: {error}")))?;
+        .map_err(|error| Fault::internal(format!("the operating system returned no random numbers: {error}")))?;
     let name = format!("{}.out", hex(&bytes));
     name.parse().map_err(|error| Fault::internal(format!("the random Filename {error}")))
 }

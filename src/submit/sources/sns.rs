@@ -59,7 +59,7 @@ fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Re
     let Published { message_id, message, message_attributes } = match serde_json::from_str::<Record>(record.get()) {
         Ok(Record { sns }) => sns,
         Err(error) => {
-            let problem = format!("a record of the event is none of SNS: {}", json_problem(&error));
+            let problem = format!("a record of the event is not an SNS record: {}", json_problem(&error));
             return s3::refused(record, Fault::validation(problem), trace_header);
         }
     };

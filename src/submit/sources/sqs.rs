@@ -101,7 +101,10 @@ impl Submit {
         let (mut returned, mut flight) = (Vec::new(), Some(flight));
         for message in group {
             if !returned.is_empty() {
-                tracing::warn!(sqs.message_id = message.id(), "returned: a message before it in its group failed");
+                tracing::warn!(
+                    sqs.message_id = message.id(),
+                    "message returned: an earlier message of its group failed"
+                );
                 self.return_unsent(&message, batch);
                 returned.push(message.id().to_owned());
                 continue;

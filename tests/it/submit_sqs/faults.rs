@@ -163,8 +163,8 @@ async fn what_is_odd_in_one_message_never_touches_its_neighbours() {
         (json!({"messageAttributes": {"Accept": null}}), "Accept must be a message"),
         (json!({"messageAttributes": [1]}), "messageAttributes must be"),
         (json!({"messageAttributes": "x"}), "messageAttributes must be"),
-        (json!({"body": {"prompt": "x"}}), "the message's body must be a text"),
-        (json!({"body": 5}), "the message's body must be a text"),
+        (json!({"body": {"prompt": "x"}}), "the message body must be a string"),
+        (json!({"body": 5}), "the message body must be a string"),
         (json!({"body": null}), "the payload is empty"),
     ];
     for (odd, expected) in cases {

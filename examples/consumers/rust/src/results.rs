@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
     Completed { output: Vec<u8> },
     /// The model failed, or the request expired. `status` is SageMaker's word for it, `Failed` as a rule.
     Failed { status: String, reason: String, failure_output: Option<Vec<u8>> },
-    /// The request was not sent to the model and never will be; it lies in the dead-letter queue.
+    /// The request was not sent to the model and never will be; the message is in the dead-letter queue.
     Rejected { reason: String },
     /// The answer is overdue. It may still come, as one more result.
     Unanswered { reason: String },

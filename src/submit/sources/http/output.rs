@@ -198,7 +198,7 @@ async fn failed(location: &S3Uri, object: Object) -> Result<Response, Fault> {
     let message = if object.length <= MESSAGE_LIMIT_BYTES {
         String::from_utf8_lossy(&object.read().await?).into_owned()
     } else {
-        format!("the model failed; its failure output of {} bytes lies at {location}", object.length)
+        format!("the model failed; its failure output ({} bytes) is at {location}", object.length)
     };
     Ok(Response::error(424, "ModelError", &message))
 }

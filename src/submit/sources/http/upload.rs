@@ -41,7 +41,7 @@ impl Submit {
     pub(super) async fn answer_upload(&self, request: &Request, name: &str) -> Result<Response, Fault> {
         if request.has_body() {
             return Err(Fault::validation(
-                "POST /uploads takes no body: send the payload by PUT to the UploadUrl that it answers",
+                "POST /uploads takes no body: PUT the payload to the UploadUrl in its response",
             ));
         }
         let content_type = request.header(CONTENT_TYPE.header).map(HeaderText::from_str).transpose();
@@ -72,7 +72,7 @@ impl Submit {
 fn length(text: &str) -> Result<i64, Fault> {
     match text.parse::<i64>() {
         Ok(length) if length.unsigned_abs() > INPUT_LIMIT_BYTES && length > 0 => Err(Fault::payload_too_large(
-            format!("the announced payload has {length} bytes, SageMaker takes at most {INPUT_LIMIT_BYTES}"),
+            format!("the payload has {length} bytes; SageMaker takes at most {INPUT_LIMIT_BYTES}"),
         )),
         Ok(length) if length > 0 => Ok(length),
         _ => Err(Fault::validation(format!(

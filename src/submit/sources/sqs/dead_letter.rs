@@ -44,7 +44,7 @@ impl DeadLetterQueue {
     /// What SQS said, or what keeps the message from being put there whole: then it is none that SQS delivered.
     pub(super) async fn put(&self, message: &Message, fault: &Fault) -> Result<Option<String>, Fault> {
         if message.is_from(&self.url) {
-            let problem = "BRIDGE_DEAD_LETTER_QUEUE_URL is the queue that the message came from";
+            let problem = "BRIDGE_DEAD_LETTER_QUEUE_URL names the queue that the message came from";
             return Err(Fault::internal(problem));
         }
         let _call = self.calls.acquire().await;
@@ -68,7 +68,7 @@ impl DeadLetterQueue {
 fn attributes(message: &Message) -> Result<Attributes, Fault> {
     let value = |(name, given): (&String, &SqsMessageAttribute)| {
         let value = attribute(given)
-            .ok_or_else(|| Fault::internal(format!("the message attribute {name} is none that SQS delivers")))?;
+            .ok_or_else(|| Fault::internal(format!("the message attribute {name} is not one that SQS can deliver")))?;
         Ok((name.clone(), value))
     };
     message.attributes()?.iter().map(value).collect()

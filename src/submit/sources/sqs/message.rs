@@ -150,7 +150,7 @@ impl Message {
     fn pointed_to(&self, is_base64: bool) -> Result<S3Uri, Fault> {
         if is_base64 {
             return Err(Fault::validation(
-                "ContentEncoding cannot be undone for a payload that lies in S3: put the payload there as it is",
+                "ContentEncoding does not apply to a payload in S3: store the payload unencoded",
             ));
         }
         pointer::read(self.body()?)
@@ -169,7 +169,7 @@ impl Message {
         match self.attribute(CONTENT_ENCODING)? {
             None => Ok(false),
             Some("base64") => Ok(true),
-            Some(_) => Err(Fault::validation("ContentEncoding must be `base64`, or not be given")),
+            Some(_) => Err(Fault::validation("ContentEncoding must be `base64` or absent")),
         }
     }
 }

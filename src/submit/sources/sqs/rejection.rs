@@ -35,7 +35,7 @@ impl Submit {
         !is_dead_letter
     }
 
-    /// Rejects a request of an event that nobody waits for; tells whether it lies in the dead-letter queue. Its sender is told once:
+    /// Rejects a request of an event that nobody waits for; tells whether the message is in the dead-letter queue. Its sender is told once:
     /// when it lies there, or if there is no such queue, the first time that the event comes.
     pub(in crate::submit) async fn reject_event(
         &self,
@@ -124,13 +124,13 @@ impl Submit {
                 }
                 _ => fault,
             };
-            let lies = if is_dead_letter { "it lies in the dead-letter queue" } else { "it comes back" };
+            let lies = if is_dead_letter { "the message is in the dead-letter queue" } else { "it comes back" };
             tracing::error!(
                 sqs.message_id = (!is_event).then_some(&id),
                 event.id = is_event.then_some(&id),
                 destination = destination.name(),
                 error = fault.details(),
-                "sender not told of a rejected message: {lies}"
+                "could not send the Rejected result: {lies}"
             );
         }
     }
@@ -147,7 +147,7 @@ async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadlin
                 event.id = event_id,
                 dead_letter.message_id = id,
                 "error.type" = error_type,
-                "rejected: the message lies in the dead-letter queue"
+                "message rejected: it is in the dead-letter queue"
             );
             true
         }
@@ -157,7 +157,7 @@ async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadlin
                 event.id = event_id,
                 "error.type" = error_type,
                 error = unkept.details(),
-                "the dead-letter queue did not take a rejected message: it comes back"
+                "could not send a rejected message to the dead-letter queue: SQS delivers it again"
             );
             false
         }
