@@ -15,6 +15,8 @@ RATE ?= 50
 MINUTES ?= 10
 LOAD ?= 20
 BACKLOG ?= 20000
+# Of make sweep.
+RECORDS ?= 100000
 # Of make simulate, whose RATE counts only where it is given: a TOML file, and TABLE.NAME=VALUE for what it should have instead.
 PARAMETERS ?= examples/simulation.toml
 SET ?=
@@ -82,7 +84,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
+.PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
 	dashboard debug-binaries
 
 help: ## this list
@@ -127,6 +129,9 @@ chaos: $(LOCAL)/.stamp debug-binaries ## thousands of requests under all faults,
 
 load: $(LOCAL)/.stamp debug-binaries ## a sustained run and a backlog, functions' memory sampled: MINUTES=10 LOAD=20 BACKLOG=20000
 	@$(LOCAL)/bin/python -m chaos.load --minutes $(MINUTES) --rate $(LOAD) --backlog $(BACKLOG)
+
+sweep: $(LOCAL)/.stamp debug-binaries ## requests that nobody has answered, swept; time, memory and calls: RECORDS=100000
+	@$(LOCAL)/bin/python -m chaos.overdue --records $(RECORDS)
 
 simulate: $(SIMULATE)/.stamp ## a day of traffic through the pipeline in seconds, with a plot: RATE=5 SET="endpoint.max_instances=8"
 	@$(SIMULATE)/bin/python -m simulate '$(PARAMETERS)' $(if $(filter-out file,$(origin RATE)),--set traffic.rate=$(RATE)) \

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chaos.evidence import ENDINGS, INVOKE, KEEP, PUBLISH, SENDS
+from chaos.evidence import ENDINGS, FORGET, INVOKE, KEEP, PUBLISH, REMEMBER, SENDS
 from chaos.faults import DELAYED, DROPPED_AFTER
 from chaos.ledger import ASKING_AGAIN, Call, DeadLetter, Ledger, Request, Result
 
@@ -28,6 +28,9 @@ SENT_AFTER_KILL = "sent again: the notification came back, a function had been k
 SENT_AFTER_LOST_ANSWER = "sent again: the notification came back, the destination's answer had been lost"
 SENT_TO_QUEUE_TOO = "sent to the results queue too: that its task or callback had ended was not told"
 SENT_AFTER_TIMEOUT = "sent again: the notification came back, the function's time had run out"
+NOTIFIED_LATE = "swept and notified: the notification came after the sweep"
+SWEPT_STILL_REMEMBERED = "swept and notified: the answered request was not forgotten"
+SWEPT_AGAIN = "swept again: the request was not forgotten"
 REJECTED_NOT_KEPT = "rejected again: the message came back, the dead-letter queue had not taken it"
 REJECTED_AFTER_KILL = "rejected again: the message came back, a function had been killed"
 REJECTED_AFTER_TIMEOUT = "rejected again: the message came back, the function's time had run out"
@@ -48,13 +51,19 @@ class Evidence:
     sends: dict[Subject, list[Call]]
     keeps: dict[str, list[Call]]
     """Dead letters of `submit`'s, by a request's digest."""
+    swept: dict[Subject, list[Call]]
+    """As `sends`, those of the sweep."""
+    records: dict[str, set[str]]
+    """The keys of a request's records, by its inference id: each time that it was accepted it has another one."""
+    memory: dict[str, list[tuple[float, bool]]]
+    """By key, in order of time: when a record was written or deleted, and whether it was there from then on."""
     kills: list[tuple[float, str]]
     timeouts: list[tuple[float, str]]
 
     @classmethod
     def of(cls, ledger: Ledger) -> Evidence:
         """Sorted out of a ledger."""
-        evidence = cls(defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list), [], [])
+        evidence = cls(*(defaultdict(list) for _ in range(5)), defaultdict(set), defaultdict(list), [], [])
         evidence.timeouts = sorted((timeout.at, timeout.function) for timeout in ledger.timeouts)
         evidence.kills = sorted((kill.at, kill.function) for kill in ledger.kills)
         for call in sorted(ledger.calls, key=lambda call: call.at):
@@ -66,15 +75,38 @@ class Evidence:
                 if call.operation == PUBLISH and call.status == 200:
                     evidence.publishes[(inference_id or "", location)].append(call)
                 elif call.operation in SENDS and call.status == 200:
-                    evidence.sends[(inference_id or "", location)].append(call)
+                    (evidence.swept if call.swept else evidence.sends)[(inference_id or "", location)].append(call)
                 elif call.operation == KEEP and call.status == 200:
                     evidence.keeps[location or ""].append(call)
+        evidence.add_memory(ledger)
         return evidence
 
-    def was_accepted_but_not_notified(self, inference_id: str) -> bool:
-        """Whether SageMaker accepted a request and SNS took no notification of it."""
-        accepted = any(call.status == 202 for call in self.invocations.get(inference_id, []))
-        return accepted and not self.was_notified(inference_id)
+    def add_memory(self, ledger: Ledger) -> None:
+        """Sorts out when which record was there; a deletion counts unless its effect came nobody knows when."""
+        owners: dict[str, str] = {}
+        for call in ledger.calls:
+            for inference_id, key in call.subjects:
+                if call.operation == REMEMBER and call.forwarded and key:
+                    owners[key] = inference_id or ""
+                    self.memory[key].append((call.at, True))
+                elif call.operation == FORGET and call.status in (200, 204) and call.fault != DELAYED and key:
+                    self.memory[key].append((call.at, False))
+        for hurried in ledger.hurried:
+            owners[hurried.to] = owners.get(hurried.key, "")
+            self.memory[hurried.key].append((hurried.at, False))
+            self.memory[hurried.to].append((hurried.at, True))
+        for key, inference_id in owners.items():
+            self.records[inference_id].add(key)
+        for changes in self.memory.values():
+            changes.sort()
+
+    def was_remembered(self, inference_id: str, at: float) -> bool:
+        """Whether a record of a request was there at this time, so that a sweep could find it."""
+        for key in self.records.get(inference_id, ()):
+            before = [is_there for changed, is_there in self.memory[key] if changed <= at]
+            if before and before[-1]:
+                return True
+        return False
 
     def was_notified(self, inference_id: str) -> bool:
         """Whether SNS took a notification of a request."""
@@ -94,8 +126,17 @@ def causes_of(request: Request, results: list[Result], evidence: Evidence) -> tu
     """The causes of all results beyond the first, and how many have none."""
     causes: Counter[str] = Counter()
     unexplained = 0
-    by_location = Counter(result.location for result in results)
+    by_location = Counter(result.location for result in results if not result.swept)
     invocations = [name_of(location) for location in by_location if location is not None]
+    for location, count in Counter(result.location or "" for result in results if result.swept).items():
+        further = again_swept((request.id, location), count, evidence)
+        is_further = is_one_of(name_of(location), invocations, request, evidence)
+        if is_further:
+            further += beside_a_notification((request.id, location), evidence)
+        else:
+            invocations.append(name_of(location))
+        causes.update(further)
+        unexplained += count - 1 + is_further - len(further)
     again = again_invoked(request, invocations, evidence)
     causes.update(again)
     # A rejection is no invocation: it may stand beside one only by a mistake, which is reported as such.
@@ -163,6 +204,43 @@ def again_sent(subject: Subject, count: int, invoked: list[str], evidence: Evide
             causes.append(SENT_AFTER_KILL)
         else:
             causes.append(SENT_AFTER_LOST_ANSWER if not_answered(before) else SENT_AFTER_TIMEOUT)
+    return causes
+
+
+def is_one_of(name: str, names: list[str], request: Request, evidence: Evidence) -> bool:
+    """Whether an output of this name is that of an invocation whose output or failure output has one of the names."""
+    calls = [call for call in evidence.invocations.get(request.id, []) if name in promised(call)]
+    return name in names or any(other in promised(call) for call in calls for other in names)
+
+
+def beside_a_notification(subject: Subject, evidence: Evidence) -> list[str]:
+    """Why the sweep has a result of an invocation that has one by its notification too."""
+    inference_id, location = subject
+    name = name_of(location or "")
+    swept = evidence.swept.get(subject, [])
+    if not swept or not evidence.was_remembered(inference_id, swept[0].at):
+        return []
+    calls = [call for call in evidence.invocations.get(inference_id, []) if name in promised(call)]
+    outputs = {name, *(output for call in calls for output in promised(call))}
+    told = [
+        call.at
+        for (owner, at), sends in evidence.sends.items()
+        if owner == inference_id and at and name_of(at) in outputs
+        for call in sends
+    ]
+    return [NOTIFIED_LATE if told and min(told) > swept[0].at else SWEPT_STILL_REMEMBERED]
+
+
+def again_swept(subject: Subject, count: int, evidence: Evidence) -> list[str]:
+    """A cause for each result beyond the first that the sweep sent of one invocation."""
+    causes = []
+    for before, call in pairs(evidence.swept.get(subject, [])[:count]):
+        if before.sdkCall == call.sdkCall:
+            causes.append(SENT_BY_SDK)
+        elif before.operation in ENDINGS and not_answered(before):
+            causes.append(SENT_TO_QUEUE_TOO)
+        elif evidence.was_remembered(subject[0], call.at):
+            causes.append(SWEPT_AGAIN)
     return causes
 
 

@@ -1,7 +1,7 @@
 """Accounts for every single request of a ledger: a pure function, so that ledgers made up by tests go through it too.
 
-The promise: every accepted request ends in at least one result, or lies whole in a dead-letter queue. One that is
-rejected lies there, and is not answered otherwise.
+The promise: every accepted request ends in at least one result, or lies whole in a dead-letter queue, even where
+SageMaker never tells what became of it. One that is rejected lies there, and is not answered otherwise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ Entry = TypeVar("Entry", Result, DeadLetter)
 ANSWERED = "answered by a result"
 IN_REQUEST_QUEUE = "whole in the request dead-letter queue"
 IN_NOTIFICATION_QUEUE = "its notification whole in the notification dead-letter queue"
-NOT_NOTIFIED = "accepted by SageMaker, which could not notify: SageMaker's loss"
 NOT_THERE = "accepted by SageMaker, which left out the output that was polled for: SageMaker's loss"
 NOT_ACCEPTED = "turned down, the caller knows"
 UNKNOWN_TO_CALLER = "connection broke, the caller knows that it does not know"
@@ -30,7 +29,6 @@ ENDS = (
     ANSWERED,
     IN_REQUEST_QUEUE,
     IN_NOTIFICATION_QUEUE,
-    NOT_NOTIFIED,
     NOT_THERE,
     NOT_ACCEPTED,
     UNKNOWN_TO_CALLER,
@@ -74,14 +72,19 @@ def check(ledger: Ledger) -> Verdict:
         verdict.broken.append("two requests of the ledger have the same id: it proves nothing")
     for stray in sorted({*results, *requests_dead, *notifications_dead} - known):
         verdict.broken.append(f"{stray!r}: an answer or a dead letter to a request that nobody made")
+    for key in ledger.remembered:
+        verdict.broken.append(f"{key}: is remembered still, though everything has been swept")
     for request in ledger.requests:
         own = results.get(request.id, [])
         letters = requests_dead.get(request.id, [])
-        end = end_of(request, own, letters, notifications_dead.get(request.id, []), evidence)
+        notifications = notifications_dead.get(request.id, [])
+        end = end_of(request, own, letters, notifications, evidence)
         verdict.ends[end] += 1
         if end == LOST:
             verdict.lost.append(f"{request.id}: {request.way}, {request.kind}")
         verdict.broken += problems(request, own, letters)
+        if own and all(result.swept for result in own) and evidence.was_notified(request.id) and not notifications:
+            verdict.broken.append(f"{request.id}: SNS took its notification, and nobody but the sweep answered it")
         note(verdict, request, own, letters)
         causes, unexplained = causes_of(request, own, evidence)
         verdict.duplicates.update(causes)
@@ -130,7 +133,6 @@ def end_of(
         (NOT_ACCEPTED, request.sent == TURNED_DOWN),
         (UNKNOWN_TO_CALLER, request.sent != ACCEPTED),
         (NOT_THERE, request.to == NOBODY and evidence.was_notified(request.id)),
-        (NOT_NOTIFIED, evidence.was_accepted_but_not_notified(request.id)),
     )
     return next((end for end, is_there in looked_for if is_there), LOST)
 
@@ -201,3 +203,13 @@ def note(verdict: Verdict, request: Request, results: list[Result], letters: lis
         verdict.notes[f"whose {request.to} timed out meanwhile, on the results queue"] += 1
     if len(results) > 1:
         verdict.notes["requests with more than one result"] += 1
+    note_unanswered(verdict, results)
+
+
+def note_unanswered(verdict: Verdict, results: list[Result]) -> None:
+    """Counts what its model or SageMaker's notification did not answer."""
+    if results and all(result.swept for result in results):
+        for status in sorted({result.status for result in results}):
+            verdict.notes[f"answered by the sweep alone: {status}"] += 1
+    if any(result.status == "Expired" for result in results):
+        verdict.notes["whose model took too long: Expired"] += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaos.evidence import of_notification
+from chaos.evidence import SWEPT_EVENTS, of_notification
 from chaos.ledger import REASON, DeadLetter, Request, Result, digest, whole
 from chaos.stack import ChaosStack, exchange
 from local.cases import decoded, read_location
@@ -30,6 +30,7 @@ class Collector:
         self.results: dict[str, Result] = {}
         self._end = threading.Event()
         self._error: Exception | None = None
+        self._given_up: list[str] | None = None
         self._threads = [threading.Thread(target=self._run, args=(way,)) for way in INBOXES]
         for thread in self._threads:
             thread.start()
@@ -92,9 +93,21 @@ class Collector:
         """The output that a sender finds by its name."""
         key = f"output/{request.token}"
         if not self.stack.s3.list_objects_v2(Bucket=self.stack.bucket, Prefix=key)["KeyCount"]:
-            return []
+            return self.given_up(request)
         location = f"s3://{self.stack.bucket}/{key}"
         return [Result(request.id, "Completed", location, self.stored(location), NOBODY)]
+
+    def given_up(self, request: Request) -> list[Result]:
+        """What `GET /invocations/{token}` tells a sender of a request that the sweep has given up."""
+        if self._given_up is None:
+            pages = self.stack.s3.get_paginator("list_objects_v2")
+            listed = pages.paginate(Bucket=self.stack.bucket, Prefix="pending/unanswered/")
+            keys = [entry["Key"] for page in listed for entry in page.get("Contents", [])]
+            objects = (self.stack.s3.get_object(Bucket=self.stack.bucket, Key=key) for key in keys)
+            self._given_up = [entry["Body"].read().decode() for entry in objects]
+        location = f"s3://{self.stack.bucket}/output/{request.token}"
+        is_given_up = any(location in reason for reason in self._given_up)
+        return [Result(request.id, "Unanswered", location, None, NOBODY, swept=True)] if is_given_up else []
 
     def stop(self) -> None:
         """Takes no more results."""
@@ -129,7 +142,8 @@ def result_of(body: Mapping[str, Any], way: str, token: str = "") -> Result:
     inference_id, location = of_notification(body)
     response = body.get("responseBody")
     output = digest(decoded(response)) if response else None
-    return Result(inference_id, body["invocationStatus"], location, output, way, token)
+    swept = body.get("eventName") in SWEPT_EVENTS
+    return Result(inference_id, body["invocationStatus"], location, output, way, token, swept)
 
 
 def dead_request(message: Mapping[str, Any]) -> DeadLetter:

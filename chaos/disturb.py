@@ -31,6 +31,7 @@ EMULATOR_FAULTS = {
     "latency-max-seconds": 3.0,
     "missing-output": 0.005,
     "duplicate-notification": 0.02,
+    "lost-notification": 0.05,
     "delayed-notification": 0.03,
     "delay-seconds": 2.0,
     "reordered-notification": 0.03,

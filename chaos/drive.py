@@ -154,9 +154,7 @@ class Driver:
         """The status of the answer, 0 for none, and after how many seconds to ask again."""
         path = "/invocations" if sending.endpoint == ECHO else f"/endpoints/{sending.endpoint}/async-invocations"
         headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-Inference-Id": sending.record.id}
-        if "RequestTTLSeconds" in sending.attributes:
-            headers["X-Amzn-SageMaker-RequestTTLSeconds"] = str(sending.attributes["RequestTTLSeconds"])
-        for name in ("ReplyTo", "Filename"):
+        for name in ("ReplyTo", "Filename", "RequestTTLSeconds", "InvocationTimeoutSeconds"):
             if name in sending.attributes:
                 headers[HEADERS[name]] = str(sending.attributes[name])
         if with_key:

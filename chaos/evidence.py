@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,17 +22,27 @@ PUBLISH_RESULTS, PUT, END_TASK, END_CALLBACK = "PublishBatch", "PutEvents", "Sen
 ENDINGS = (END_TASK, END_CALLBACK)
 # By which results are sent.
 SENDS = (SEND, PUBLISH_RESULTS, PUT, *ENDINGS)
+# Of the record of a request that waits for its answer.
+REMEMBER, FORGET = "remember", "forget"
+RECORDED = {("PUT", "s3"): REMEMBER, ("DELETE", "s3"): FORGET}
+RECORD_PATH = re.compile(r"/pending/(\d{8}T\d{4}Z-[0-9a-f]{32})(?:\?|$)")
+# `eventName` of results that no notification brought.
+SWEPT_EVENTS = ("InferenceRecovered", "InferenceUnanswered")
 
 
 def subjects(
-    service: str, method: str, headers: Mapping[str, str], body: bytes
+    service: str, method: str, headers: Mapping[str, str], body: bytes, path: str = ""
 ) -> tuple[str, list[tuple[str, str | None]]]:
     """A call's operation, and the requests in it: inference id, and the location that tells invocations apart; for a
-    dead letter the digest by which a request is recognised.
+    dead letter the digest by which a request is recognised; for a record its key, whose deletion names no request.
     """
-    try:
+    # A call that is none of these is passed on all the same.
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
         if service == "sagemaker":
             return INVOKE, [(headers.get(INFERENCE_ID_HEADER, ""), None)]
+        if (method, service) in RECORDED and (record := RECORD_PATH.search(path)):
+            inference_id = json.loads(body)["inferenceId"] if method == "PUT" else ""
+            return RECORDED[method, service], [(inference_id, record[1])]
         if service == "sns":
             message = parse_qs(body.decode())["Message"][0]
             return PUBLISH, [of_notification(json.loads(message))]
@@ -39,10 +51,12 @@ def subjects(
         if service in RESULTS_IN:
             operation, results_in = RESULTS_IN[service]
             return operation, [of_notification(json.loads(result)) for result in results_in(body)]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        # A call that is none of these is passed on all the same.
-        return f"{service} {method}", []
     return f"{service} {method}", []
+
+
+def is_swept(body: bytes) -> bool:
+    """Whether a call sends results of the sweep, which shares no call with notifications' results."""
+    return any(name.encode() in body for name in SWEPT_EVENTS)
 
 
 def sent(body: bytes) -> list[str]:

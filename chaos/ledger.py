@@ -63,6 +63,8 @@ class Result:
     way: str = RESULTS
     token: str = ""
     """Name of the task or callback that it ended."""
+    swept: bool = False
+    """Whether no notification brought it: the sweep found the request."""
 
 
 @dataclass
@@ -92,6 +94,17 @@ class Call:
     fault: str | None
     forwarded: bool
     status: int | None
+    swept: bool = False
+    """Of a call that sends results: whether they are the sweep's."""
+
+
+@dataclass
+class Hurried:
+    """A record whose time was made to pass: it was moved to a key of long ago."""
+
+    at: float
+    key: str
+    to: str
 
 
 @dataclass
@@ -123,6 +136,9 @@ class Ledger:
     calls: list[Call] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     timeouts: list[Timeout] = field(default_factory=list)
+    hurried: list[Hurried] = field(default_factory=list)
+    remembered: list[str] = field(default_factory=list)
+    """Keys of the records that are left at the end, when everything has been swept."""
     injected: dict[str, int] = field(default_factory=dict)
     """How often each fault happened."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -144,6 +160,7 @@ def load(path: Path) -> Ledger:
         "calls": Call,
         "kills": Kill,
         "timeouts": Timeout,
+        "hurried": Hurried,
     }
     for name, kind in kinds.items():
         document[name] = [kind(**entry) for entry in document[name]]

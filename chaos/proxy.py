@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from chaos.evidence import LOCATION_HEADERS, SDK_CALL_HEADER, subjects
+from chaos.evidence import LOCATION_HEADERS, SDK_CALL_HEADER, SENDS, is_swept, subjects
 from chaos.faults import DELAYED, DROPPED_AFTER, DROPPED_BEFORE, REFUSALS, check_plan, lot, refusal
 
 DEFAULT_DELAY_SECONDS = 2.0
@@ -142,7 +142,8 @@ async def pass_on(
 async def answer_to(state: State, service: str, address: str, request: Message) -> bytes | None:
     """What the client gets, after its call has met its fault; None: its connection is closed."""
     fault = state.draw(service)
-    operation, ids = subjects(service, request.first.split(" ", 1)[0], request.headers, request.body)
+    method, path, _version = request.first.split(" ", 2)
+    operation, ids = subjects(service, method, request.headers, request.body, path)
     call = {
         "at": time.time(),
         "service": service,
@@ -150,6 +151,7 @@ async def answer_to(state: State, service: str, address: str, request: Message) 
         "sdkCall": request.headers.get(SDK_CALL_HEADER, ""),
         "subjects": ids,
         "fault": fault,
+        "swept": operation in SENDS and is_swept(request.body),
     }
     if fault in REFUSALS:
         status, headers, body = refusal(service, fault)

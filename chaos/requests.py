@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from chaos.faults import fraction
 from chaos.ledger import DIRECT, FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request, digest, whole
-from chaos.stack import ECHO, FORBIDDEN
+from chaos.stack import DOOMED, ECHO, FORBIDDEN, SLOW
 from chaos.stack import FAILING as FAILING_ENDPOINT
 from local.cases import POINTER_CLASS
 from local.destinations import BUS, CALLBACK, FIFO_QUEUE, NOBODY, QUEUE, RESULTS, TASK, TOPIC
@@ -32,6 +32,10 @@ HASTY = 0.15
 OVER_INLINE, OVER_RESULT = 128_001, 262_145
 # Of requests by SQS that name no inference id: the message's id becomes it.
 NAMELESS = 0.1
+# Of small requests: those whose model takes too long; and those of the run's first quarter to the endpoint that is
+# deleted when half of all have been sent, so that it has accepted most of them by then.
+EXPIRING, ENDING = 0.03, 0.1
+SMALL, EXPIRES, DELETED = "small", "expires", "its endpoint is deleted"
 
 
 Choices = tuple[tuple[str, float], ...]
@@ -101,31 +105,49 @@ KINDS: Mapping[bool, tuple[Kind, ...]] = {
         Kind("bad attribute", 0.01, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5)),
         Kind("forbidden endpoint", 0.01, validity=REFUSED, shape=to_endpoint(FORBIDDEN)),
         Kind("forbidden location", 0.01, validity=REFUSED, shape=attribute("InputLocation", "s3://foreign/input/x")),
-        Kind("small", 1.0),
+        Kind(SMALL, 1.0),
     ),
     False: (
         Kind("over 128,000 bytes", 0.12, (OVER_INLINE, 250_000)),
         Kind("failing endpoint", 0.05, validity=FAILING, shape=to_endpoint(FAILING_ENDPOINT)),
         Kind("bad attribute", 0.03, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5)),
         Kind("forbidden endpoint", 0.03, validity=REFUSED, shape=to_endpoint(FORBIDDEN)),
-        Kind("small", 1.0),
+        Kind(SMALL, 1.0),
     ),
 }
 
 
-def sendings(seed: int, count: int, prefix: str = "r", to: Choices = TO) -> Iterator[Sending]:
-    """The run's requests: the same ones for the same seed. `to`: where results are wanted, with each its share."""
+def sendings(
+    seed: int, count: int, prefix: str = "r", to: Choices = TO, *, unanswerable: bool = False
+) -> Iterator[Sending]:
+    """The run's requests: the same ones for the same seed. `to`: where results are wanted, with each its share.
+
+    `unanswerable`: some of them expire, and some are to an endpoint that does not live to answer them.
+    """
     for number in range(count):
         sending = sending_of(seed, number, f"{prefix}-{seed}-{number}")
+        if unanswerable and sending.record.kind == SMALL:
+            make_unanswerable(sending, fraction(seed, "end", number), is_early=number < count // 4)
         sending.record.to = destination_of(sending.record, pick(to, fraction(seed, "to", number)))
         sending.is_hasty = fraction(seed, "hasty", number) < HASTY
         yield sending
 
 
+def make_unanswerable(sending: Sending, at: float, *, is_early: bool) -> None:
+    """Turns a few requests into such as their model never answers."""
+    if at < EXPIRING:
+        sending.record.kind = EXPIRES
+        sending.attributes["InvocationTimeoutSeconds"] = 1
+        to_endpoint(SLOW)(sending, b"")
+    elif is_early and at < EXPIRING + ENDING:
+        sending.record.kind = DELETED
+        to_endpoint(DOOMED)(sending, b"")
+
+
 def destination_of(record: Request, way: str) -> str:
     """Where a result is wanted: by HTTP no task or callback can be named; nobody can poll for an unknown failure."""
     by_http = record.way in (HTTP, HTTP_KEY) and way in (TASK, CALLBACK)
-    cannot_poll = way == NOBODY and record.validity == FAILING
+    cannot_poll = way == NOBODY and (record.validity == FAILING or record.kind in (EXPIRES, DELETED))
     return RESULTS if by_http or cannot_poll else way
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chaos.checker import Verdict, check
@@ -20,8 +20,9 @@ from chaos.disturb import Disturber
 from chaos.drive import Driver
 from chaos.ledger import Ledger, read_calls, read_timeouts
 from chaos.report import as_json, as_text
-from chaos.requests import sendings
+from chaos.requests import Sending, sendings
 from chaos.stack import ChaosStack
+from chaos.sweep import Sweeper
 from local.destinations import Destinations
 from local.signals import run_to_its_end
 from local.stack import ROOT
@@ -51,28 +52,51 @@ def chaos(
         destinations = Destinations(running)
         disturber = None if prepare else Disturber(running, seed).start()
         collector = Collector(running, destinations)
+        sweeper = Sweeper(running, seed)
+        if disturber:
+            sweeper.start()
         try:
-            sent = Driver(running, destinations, seed, rate).run(sendings(seed, requests))
+            sent = Driver(running, destinations, seed, rate).run(ending_an_endpoint(running, seed, requests))
             ledger.seconds["driven"] = time.monotonic() - begun
+            sweeper.end()
             if disturber:
                 ledger.injected = disturber.end()
                 ledger.kills = disturber.kills
             mended = time.monotonic()
-            if not collector.wait_until_quiet(QUIET_TIMEOUT_SECONDS):
-                raise TimeoutError(f"seed {seed}: {collector.under_way()} messages under way, too soon for an account")
+            quiet(collector, seed)
             ledger.seconds["drained"] = time.monotonic() - mended
+            quiet_since = time.monotonic()
+            ledger.remembered = sweeper.sweep_all()
+            ledger.hurried = sweeper.hurried
+            quiet(collector, seed)
+            ledger.seconds["swept"] = time.monotonic() - quiet_since
             ledger.requests = [sending.record for sending in sent]
             ended = collector.end(ledger.requests)
             ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = ended
         except BaseException:
             # No wait for what nobody wants to know any more.
             collector.stop()
+            sweeper.end()
             if disturber:
                 disturber.stop()
             raise
         ledger.calls = read_calls(running.proxy_log)
         ledger.timeouts = read_timeouts(running.ministack_log)
     return ledger
+
+
+def ending_an_endpoint(stack: ChaosStack, seed: int, count: int) -> Iterator[Sending]:
+    """The run's requests; when half of them have been sent, an endpoint is deleted with what is in its queue."""
+    for number, sending in enumerate(sendings(seed, count, unanswerable=True)):
+        if number == count // 2:
+            stack.delete_doomed()
+        yield sending
+
+
+def quiet(collector: Collector, seed: int) -> None:
+    """Waits until nothing is under way."""
+    if not collector.wait_until_quiet(QUIET_TIMEOUT_SECONDS):
+        raise TimeoutError(f"seed {seed}: {collector.under_way()} messages under way, too soon for an account")
 
 
 def main() -> int:

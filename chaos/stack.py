@@ -12,16 +12,21 @@ from typing import Any
 import psutil
 
 from chaos.faults import SERVICES
+from local.bridge import aws_client
 from local.destinations import PARAMETERS
 from local.processes import Process, ReservedPort
 from local.stack import READY_TIMEOUT_SECONDS, ROOT, LocalStack
 
 ECHO, FAILING, FORBIDDEN = "echo", "failing", "someone-elses"
+# One works longer than its requests may take; the other is deleted with requests in its queue.
+SLOW, DOOMED = "slow", "doomed"
+SLOW_SECONDS, NEVER_SECONDS = 30, 3_600
 
 # Template: 30 s and 60 s, with visibility timeouts of 180 s and 361 s. Here a redelivery has to come within a run's
-# time, and calls have to outlast the function, so that batches end at the deadline too.
+# time, and calls have to outlast the function, so that batches end at the deadline too. On a busy machine the local AWS
+# was seen to take three seconds from a function's answer to the deletion of its messages.
 FUNCTION_TIMEOUT_SECONDS = 6
-VISIBILITY_TIMEOUT_SECONDS = 8
+VISIBILITY_TIMEOUT_SECONDS = 12
 
 # As the SDKs call the services of the functions' calls, by the proxy's ways.
 ENDPOINT_VARIABLES = {
@@ -52,10 +57,12 @@ class ChaosStack(LocalStack):
         self._ports = {way: ReservedPort() for way in ("control", *SERVICES)}
         self.function_timeout_seconds = function_timeout_seconds
         super().__init__(
-            {ECHO: "echo", FAILING: "fail"},
+            {ECHO: "echo", FAILING: "fail", SLOW: f"sleep:{SLOW_SECONDS}"},
             parameters={
                 "NotificationDelivery": "QUEUE",
                 "HttpAuth": "NONE",
+                "WatchUnanswered": "true",
+                "AllowedEndpointNames": ",".join((FAILING, SLOW, DOOMED)),
                 **PARAMETERS,
                 "SageMakerRuntimeEndpointUrl": self.proxied("sagemaker"),
                 **(parameters or {}),
@@ -102,6 +109,31 @@ class ChaosStack(LocalStack):
         ministack = next(process for process in self._processes if process.name == "ministack")
         return psutil.Process(ministack.pid).children(recursive=True)
 
+    # ---- an endpoint that ends ----
+
+    def create_doomed(self) -> None:
+        """An endpoint that works at one request for as long as it exists: all others are in its queue."""
+        sagemaker = aws_client("sagemaker", self.emulator_url)
+        variant = {"VariantName": "AllTraffic", "ModelName": DOOMED, "InitialInstanceCount": 1}
+        topics = {"SuccessTopic": self.outputs["SuccessTopicArn"], "ErrorTopic": self.outputs["ErrorTopicArn"]}
+        places = {"S3OutputPath": f"s3://{self.bucket}/output/", "S3FailurePath": f"s3://{self.bucket}/failure/"}
+        role = "arn:aws:iam::000000000000:role/model"
+        image = {"Image": f"sleep:{NEVER_SECONDS}"}
+        sagemaker.create_model(ModelName=DOOMED, PrimaryContainer=image, ExecutionRoleArn=role)
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=DOOMED,
+            ProductionVariants=[variant | {"InstanceType": "ml.m5.large"}],
+            AsyncInferenceConfig={
+                "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 1},
+                "OutputConfig": places | {"NotificationConfig": topics},
+            },
+        )
+        sagemaker.create_endpoint(EndpointName=DOOMED, EndpointConfigName=DOOMED)
+
+    def delete_doomed(self) -> None:
+        """Nobody will ever answer what is in its queue."""
+        aws_client("sagemaker", self.emulator_url).delete_endpoint(EndpointName=DOOMED)
+
     # ---- bringing it up ----
 
     def _start_ministack(self) -> None:
@@ -121,6 +153,10 @@ class ChaosStack(LocalStack):
         ways = {f"AWS_ENDPOINT_URL_{name}": self.proxied(way) for way, name in ENDPOINT_VARIABLES.items()}
         for function in ("SubmitFunction", "CollectFunction"):
             self.configure(function, ways, Timeout=self.function_timeout_seconds)
+
+    def _start_emulator(self) -> None:
+        super()._start_emulator()
+        self.create_doomed()
 
     def _emulator_environment(self) -> dict[str, str]:
         ways = {"AWS_ENDPOINT_URL_SNS": self.proxied("sns"), "AWS_MAX_ATTEMPTS": str(EMULATOR_MAX_ATTEMPTS)}

@@ -21,6 +21,7 @@ HEADERS = {
     "InferenceId": "X-Amzn-SageMaker-Inference-Id",
     "Filename": "X-Amzn-SageMaker-Filename",
     "RequestTTLSeconds": "X-Amzn-SageMaker-RequestTTLSeconds",
+    "InvocationTimeoutSeconds": "X-Amzn-SageMaker-InvocationTimeoutSeconds",
     "ReplyTo": "X-Bridge-Reply-To",
 }
 

@@ -170,7 +170,7 @@ class LocalStack(Bridge):
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        command = [sys.executable, str(ROOT / "local" / "retrying.py")]
+        command = [sys.executable, str(ROOT / "local" / "services.py")]
         ministack = Process("ministack", command, environment, self.ministack_log)
         self._processes.append(ministack)
         ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)

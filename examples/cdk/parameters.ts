@@ -151,12 +151,12 @@ export interface Parameters {
    * Comma-separated ids of up to 16 subnets of a VPC in which the functions run. They need a way to AWS from there,
    * see docs/security.md. Empty - outside of a VPC of yours.
    */
-  readonly subnetIds?: string;
+  readonly vpcSubnetIds?: string;
   /**
-   * Comma-separated ids of up to 5 security groups of the functions in SubnetIds. They must let HTTPS out, and need
-   * to let nothing in.
+   * Comma-separated ids of up to 5 security groups of the functions in VpcSubnetIds. They must let HTTPS out, and
+   * need to let nothing in.
    */
-  readonly securityGroupIds?: string;
+  readonly vpcSecurityGroupIds?: string;
   /**
    * Policy that bounds the permissions of the roles that the stack makes. Empty - none does.
    */
@@ -254,8 +254,8 @@ export const constraints: Readonly<Record<keyof Parameters, Constraint>> = {
   stateMachineArns: {"parameter": "StateMachineArns", "pattern": "^$|^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[a-zA-Z0-9_-]{1,80}(,arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[a-zA-Z0-9_-]{1,80})*$", "maxLength": 1024, "admits": "ARNs of state machines, separated by commas, without blanks."},
   durableFunctionArns: {"parameter": "DurableFunctionArns", "pattern": "^$|^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,64}(,arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[a-zA-Z0-9_-]{1,64})*$", "maxLength": 1024, "admits": "ARNs of functions without a version or an alias, separated by commas, without blanks."},
   kmsKeyArn: {"parameter": "KmsKeyArn", "pattern": "^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+$", "admits": "The ARN of a KMS key."},
-  subnetIds: {"parameter": "SubnetIds", "pattern": "^$|^subnet-[0-9a-f]{8,17}(,subnet-[0-9a-f]{8,17}){0,15}$", "admits": "At most 16 ids of subnets, separated by commas, without blanks."},
-  securityGroupIds: {"parameter": "SecurityGroupIds", "pattern": "^$|^sg-[0-9a-f]{8,17}(,sg-[0-9a-f]{8,17}){0,4}$", "admits": "At most 5 ids of security groups, separated by commas, without blanks."},
+  vpcSubnetIds: {"parameter": "VpcSubnetIds", "pattern": "^$|^subnet-[0-9a-f]{8,17}(,subnet-[0-9a-f]{8,17}){0,15}$", "admits": "At most 16 ids of subnets, separated by commas, without blanks."},
+  vpcSecurityGroupIds: {"parameter": "VpcSecurityGroupIds", "pattern": "^$|^sg-[0-9a-f]{8,17}(,sg-[0-9a-f]{8,17}){0,4}$", "admits": "At most 5 ids of security groups, separated by commas, without blanks."},
   permissionsBoundaryArn: {"parameter": "PermissionsBoundaryArn", "pattern": "^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]+$", "admits": "The ARN of an IAM policy."},
   memorySize: {"parameter": "MemorySize", "min": 128, "max": 10240, "admits": "128 to 10240."},
   reservedConcurrency: {"parameter": "ReservedConcurrency", "pattern": "^$|^[1-9][0-9]{0,4}$", "admits": "Empty, or 1 to 99999."},

@@ -173,14 +173,14 @@ variable "kms_key_arn" {
   default     = null
 }
 
-variable "subnet_ids" {
+variable "vpc_subnet_ids" {
   description = "Comma-separated ids of up to 16 subnets of a VPC in which the functions run. They need a way to AWS from there, see docs/security.md. Empty - outside of a VPC of yours."
   type        = string
   default     = null
 }
 
-variable "security_group_ids" {
-  description = "Comma-separated ids of up to 5 security groups of the functions in SubnetIds. They must let HTTPS out, and need to let nothing in."
+variable "vpc_security_group_ids" {
+  description = "Comma-separated ids of up to 5 security groups of the functions in VpcSubnetIds. They must let HTTPS out, and need to let nothing in."
   type        = string
   default     = null
 }
@@ -282,8 +282,8 @@ locals {
     StateMachineArns            = var.state_machine_arns
     DurableFunctionArns         = var.durable_function_arns
     KmsKeyArn                   = var.kms_key_arn
-    SubnetIds                   = var.subnet_ids
-    SecurityGroupIds            = var.security_group_ids
+    VpcSubnetIds                = var.vpc_subnet_ids
+    VpcSecurityGroupIds         = var.vpc_security_group_ids
     PermissionsBoundaryArn      = var.permissions_boundary_arn
     MemorySize                  = var.memory_size
     ReservedConcurrency         = var.reserved_concurrency

@@ -10,7 +10,20 @@ import pytest
 
 from chaos import causes, checker
 from chaos.checker import check
-from chaos.evidence import END_CALLBACK, END_TASK, INVOKE, KEEP, PUBLISH, PUBLISH_RESULTS, PUT, SEND, subjects
+from chaos.evidence import (
+    END_CALLBACK,
+    END_TASK,
+    FORGET,
+    INVOKE,
+    KEEP,
+    PUBLISH,
+    PUBLISH_RESULTS,
+    PUT,
+    REMEMBER,
+    SEND,
+    is_swept,
+    subjects,
+)
 from chaos.faults import DELAYED, DROPPED_AFTER
 from chaos.ledger import (
     FAILING,
@@ -23,6 +36,7 @@ from chaos.ledger import (
     VALID,
     Call,
     DeadLetter,
+    Hurried,
     Kill,
     Ledger,
     Request,
@@ -71,7 +85,6 @@ def test_a_request_with_its_result_is_accounted_for() -> None:
     [
         ({"request_dead_letters": [DeadLetter("r", "w")]}, checker.IN_REQUEST_QUEUE),
         ({"notification_dead_letters": [DeadLetter("r", "whole", AT)]}, checker.IN_NOTIFICATION_QUEUE),
-        ({"calls": [call(INVOKE, 1, "i")]}, checker.NOT_NOTIFIED),
     ],
 )
 def test_a_request_without_a_result_is_accounted_for_where_it_lies(letters: dict, end: str) -> None:
@@ -98,6 +111,8 @@ def test_what_http_did_not_accept_is_not_lost(more: dict, end: str) -> None:
         Ledger(requests=[request(way=HTTP, status=202)]),
         # An ignored batch failure: SageMaker throttled, and the message did not come back.
         Ledger(requests=[request()], calls=[call(INVOKE, 1, "i", None, status=400)]),
+        # A lost notification: SageMaker took the request, and nobody swept.
+        Ledger(requests=[request()], calls=path()[:1]),
         # A dropped notification: SNS took it, and nothing came of it.
         Ledger(requests=[request()], calls=path()[:2]),
         # What lies in a dead-letter queue is somebody else's.
@@ -472,3 +487,169 @@ def test_two_invocations_that_share_an_output_and_fail_are_told_apart_by_their_f
     verdict = check(ledger)
     assert verdict.is_kept, as_text(ledger, verdict)
     assert verdict.duplicates == {causes.INVOKED_BY_SDK: 1}
+
+
+KEY, LONG_AGO = "20261126T0912Z-" + "4f" * 16, "20200101T0000Z-" + "4f" * 16
+
+
+def by_sweep(location: str | None = AT, status: str = "Completed", output: str | None = "o", **more) -> Result:
+    return Result("r", status, location, output, swept=True, **more)
+
+
+def swept(at: float, sdk: str = "sweep", location: str | None = AT, **more) -> Call:
+    """A call by which the sweep sent the request's result."""
+    return call(SEND, at, sdk, location, swept=True, **more)
+
+
+def remembered(at: float, key: str = KEY) -> Call:
+    return Call(at, "s3", REMEMBER, f"put {at}", [["r", key]], None, forwarded=True, status=200)
+
+
+def forgotten(at: float, key: str = KEY, **more) -> Call:
+    given = {"fault": None, "forwarded": True, "status": 204} | more
+    return Call(at, "s3", FORGET, f"delete {at}", [["", key]], **given)
+
+
+@pytest.mark.parametrize("status", ["Completed", "Failed", "Unanswered"])
+def test_a_request_that_sagemaker_did_not_notify_is_answered_by_the_sweep_or_lost(status: str) -> None:
+    ledger = Ledger(requests=[request()], calls=[path()[0], remembered(1.5)])
+    assert check(ledger).lost == ["r: SQS, small"]
+    ledger.results = [by_sweep(status=status)]
+    ledger.calls += [swept(9), forgotten(10)]
+    verdict = check(ledger)
+    assert verdict.is_kept, verdict
+    assert verdict.ends == {checker.ANSWERED: 1}
+    assert not verdict.duplicates
+    assert verdict.notes[f"answered by the sweep alone: {status}"] == 1
+
+
+def test_the_sweep_hides_no_notification_that_collect_has_dropped() -> None:
+    calls = [*path()[:2], remembered(1.5), swept(9)]
+    ledger = Ledger(requests=[request()], results=[by_sweep()], calls=calls)
+    assert check(ledger).broken == ["r: SNS took its notification, and nobody but the sweep answered it"]
+    ledger.notification_dead_letters = [DeadLetter("r", "whole", AT)]
+    assert check(ledger).is_kept
+
+
+def test_what_is_remembered_still_when_everything_has_been_swept_is_said() -> None:
+    ledger = Ledger(requests=[request()], results=[result()], calls=path(), remembered=[KEY])
+    assert check(ledger).broken == [f"{KEY}: is remembered still, though everything has been swept"]
+
+
+def test_the_sweep_does_not_answer_by_another_way_than_was_asked_for() -> None:
+    ledger = Ledger(requests=[request(to=TOPIC)], results=[by_sweep()], calls=[path()[0], remembered(1.5), swept(9)])
+    assert check(ledger).broken == [f"r: wanted its result by {TOPIC}, and has one by {RESULTS}"]
+    ledger.requests[0].to = RESULTS
+    ledger.results = [by_sweep(output="another")]
+    assert check(ledger).broken == ["r: has a result with another output than its own"]
+
+
+NOTIFIED = path()
+SWEPT_AND_NOTIFIED = {
+    # SageMaker or SNS is late, or time was made to pass for the request.
+    causes.NOTIFIED_LATE: [NOTIFIED[0], remembered(1.5), swept(1.8), *NOTIFIED[1:], forgotten(4)],
+    # The DELETE never came to S3.
+    causes.SWEPT_STILL_REMEMBERED: [*NOTIFIED, remembered(1.5), swept(9)],
+}
+
+
+@pytest.mark.parametrize("status", ["Completed", "Unanswered"])
+@pytest.mark.parametrize("cause", SWEPT_AND_NOTIFIED)
+def test_a_request_that_is_swept_and_notified_has_two_results_with_a_cause(cause: str, status: str) -> None:
+    ledger = Ledger(requests=[request()], results=[result(), by_sweep(status=status)], calls=SWEPT_AND_NOTIFIED[cause])
+    verdict = check(ledger)
+    assert verdict.duplicates == {cause: 1}
+    assert verdict.is_kept, verdict
+    ledger.results.append(by_sweep(status=status))
+    assert check(ledger).unexplained == ["r: 1 of 3 results"]
+
+
+@pytest.mark.parametrize(
+    ("memory", "is_explained"),
+    [
+        ([remembered(1.5)], True),
+        ([remembered(1.5), forgotten(4, fault="unavailable", forwarded=False, status=500)], True),
+        # It came into effect when the function waited no more.
+        ([remembered(1.5), forgotten(4, fault=DELAYED)], True),
+        # A try of PUT whose answer was lost is made again when the request is answered and forgotten already.
+        ([remembered(1.5), forgotten(4), remembered(5)], True),
+        ([remembered(1.5), forgotten(4)], False),
+        ([remembered(1.5), forgotten(4, fault=DROPPED_AFTER)], False),
+        # Nothing has ever been remembered.
+        ([], False),
+        ([remembered(10)], False),
+    ],
+)
+def test_a_request_that_was_forgotten_is_not_swept(memory: list[Call], is_explained: bool) -> None:
+    ledger = Ledger(requests=[request()], results=[result(), by_sweep()], calls=[*path(), *memory, swept(9)])
+    verdict = check(ledger)
+    assert verdict.unexplained == ([] if is_explained else ["r: 1 of 2 results"])
+
+
+def test_a_record_that_was_moved_to_long_ago_is_not_forgotten_by_its_old_key() -> None:
+    calls = [*path(), remembered(1.5), forgotten(4), swept(9), forgotten(10, LONG_AGO)]
+    ledger = Ledger(requests=[request()], results=[result(), by_sweep()], calls=calls)
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+    ledger.hurried = [Hurried(2, KEY, LONG_AGO)]
+    assert check(ledger).duplicates == {causes.SWEPT_STILL_REMEMBERED: 1}
+    ledger.calls = [*path(), remembered(1.5), forgotten(4), forgotten(5, LONG_AGO), swept(9)]
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+
+
+def test_two_sweeps_send_the_result_of_a_request_that_is_remembered_still() -> None:
+    calls = [path()[0], remembered(1.5), swept(5, "first"), swept(9, "second"), forgotten(10)]
+    ledger = Ledger(requests=[request()], results=[by_sweep(), by_sweep()], calls=calls)
+    assert check(ledger).duplicates == {causes.SWEPT_AGAIN: 1}
+    assert check(ledger).is_kept
+    ledger.calls.append(forgotten(6))
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+    ledger.calls = [path()[0], remembered(1.5), swept(5, "same", fault=DROPPED_AFTER), swept(5.5, "same"), forgotten(6)]
+    assert check(ledger).duplicates == {causes.SENT_BY_SDK: 1}
+
+
+def test_one_invocation_may_be_notified_and_another_one_of_the_same_request_swept() -> None:
+    again = call(INVOKE, 9, "again", AGAIN)
+    other = "20261126T0913Z-" + "5e" * 16
+    calls = [*path(), remembered(1.5), forgotten(4), again, remembered(9.5, other), swept(20, location=AGAIN)]
+    ledger = Ledger(requests=[request()], results=[result(), by_sweep(AGAIN)], calls=calls)
+    ledger.kills = [Kill(5, "submit", "SIGKILL")]
+    verdict = check(ledger)
+    assert verdict.duplicates == {causes.INVOKED_AFTER_KILL: 1}
+    assert verdict.is_kept, verdict
+    ledger.calls.remove(again)
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+
+
+def test_a_request_that_failed_and_was_given_up_before_was_invoked_once() -> None:
+    invocation = call(INVOKE, 1, "i")
+    failure = "s3://bucket/failure/x-error.out"
+    invocation.subjects.append(["r", failure])
+    calls = [invocation, remembered(1.5), swept(2), call(PUBLISH, 3, "p", failure), call(SEND, 4, "s", failure)]
+    results = [by_sweep(status="Unanswered", output=None), result(failure, "Failed", None)]
+    verdict = check(Ledger(requests=[request(validity=FAILING)], results=results, calls=calls))
+    assert verdict.duplicates == {causes.NOTIFIED_LATE: 1}
+    assert verdict.is_kept, verdict
+
+
+def test_who_polls_for_a_request_that_was_given_up_is_told() -> None:
+    ledger = Ledger(requests=[request(to=NOBODY)], calls=[path()[0], remembered(1.5)])
+    assert check(ledger).lost
+    ledger.results = [by_sweep(status="Unanswered", output=None, way=NOBODY)]
+    assert check(ledger).is_kept
+
+
+def test_the_calls_that_remember_and_forget_a_request_are_known_by_its_key() -> None:
+    body = json.dumps({"inferenceId": "r", "outputLocation": AT}).encode()
+    path_of_record = f"/bucket/pending/{KEY}?x-id="
+    assert subjects("s3", "PUT", {}, body, f"{path_of_record}PutObject") == (REMEMBER, [("r", KEY)])
+    assert subjects("s3", "DELETE", {}, b"", f"{path_of_record}DeleteObject") == (FORGET, [("", KEY)])
+    assert subjects("s3", "GET", {}, b"", path_of_record) == ("s3 GET", [])
+    given_up = f"/bucket/pending/unanswered/{KEY}"
+    assert subjects("s3", "PUT", {}, b"there is no object", given_up) == ("s3 PUT", [])
+
+
+@pytest.mark.parametrize("name", ["InferenceRecovered", "InferenceUnanswered"])
+def test_a_result_of_the_sweep_is_told_from_a_notifications(name: str) -> None:
+    for form in ({"Entries": [{"MessageBody": json.dumps({"eventName": name})}]}, {"eventName": name}):
+        assert is_swept(json.dumps(form).encode())
+    assert not is_swept(json.dumps({"eventName": "InferenceResult"}).encode())

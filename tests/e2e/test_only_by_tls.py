@@ -16,7 +16,7 @@ from local.bridge import as_by_tls, body_json
 from local.stack import LocalStack
 
 DENIED = ("AccessDenied", "AuthorizationError")
-VPC = {"SubnetIds": "subnet-00000001,subnet-00000002", "SecurityGroupIds": "sg-00000001"}
+VPC = {"VpcSubnetIds": "subnet-00000001,subnet-00000002", "VpcSecurityGroupIds": "sg-00000001"}
 
 
 class OnlyByTls(LocalStack):

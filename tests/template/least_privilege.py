@@ -96,6 +96,11 @@ class Remembered:
         """Those that it has turned out to depend on."""
         return {name for names in self._known for name in names}
 
+    @property
+    def services(self) -> set[str]:
+        """Those of which it has turned out to have rights."""
+        return {right.service for found in self._known.values() for rights in found.values() for right in rights}
+
 
 class Check:
     """The roles of a translated template against the calls of the sources."""
@@ -123,33 +128,44 @@ class Check:
     def run(self, combinations: Iterable[Mapping[str, str]] | None = None) -> list[str]:
         """What is wrong, for these values of parameters or for every combination of them."""
         found = dict.fromkeys(self.problems)
-        deciding = self.deciding()
-        for given in self.combinations() if combinations is None else combinations:
+        for role, service, given in self._everything() if combinations is None else self._these(combinations):
             values = self.template.values(EndpointName=ENDPOINT, **given)
-            for role in self.roles:
-                for problem in self._compared(role, values):
-                    found.setdefault(problem, f"{problem} (with {described(given)})")
-        if late := {name for unit in self._units() for name in unit.parameters} - deciding:
-            raise ValueError(f"not every combination was tried: {', '.join(sorted(late))} decide about rights too")
+            for problem in self._compared(role, service, values):
+                found.setdefault(problem, f"{problem} (with {described(given)})")
         return [line or problem for problem, line in found.items()]
 
-    def combinations(self) -> list[dict[str, str]]:
-        """Every combination of the values of every parameter that decides about rights."""
-        deciding = self.deciding() - {"EndpointName"}
-        pairs = [[(name, self.template.values()[name]), (name, OTHER_VALUES[name])] for name in sorted(deciding)]
-        return [dict(chosen) for chosen in itertools.product(*pairs)]
-
     def deciding(self) -> set[str]:
-        """Parameters that decide about rights: those asked for with their defaults, and with all others."""
-        names: set[str] = set()
-        for given in ({}, OTHER_VALUES):
-            values = self.template.values(EndpointName=ENDPOINT, **given)
-            for unit in self._units():
-                unit(values)
-                names |= unit.parameters
+        """Parameters that decide about rights: each unit is worked out for every combination of those it asks for."""
+        for unit in self._units():
+            tried = None
+            while tried != unit.parameters:
+                tried = unit.parameters
+                for given in self._combinations(tried):
+                    unit(self.template.values(EndpointName=ENDPOINT, **given))
+        return {name for unit in self._units() for name in unit.parameters} - {"EndpointName"}
+
+    def _everything(self) -> Iterable[tuple[str, str, dict[str, str]]]:
+        """Each role and service with every combination of the parameters that decide about its rights of that service.
+
+        No right covers one of another service, so that is every combination of all parameters.
+        """
+        self.deciding()
+        for role in self.roles:
+            units = [*self.granted[role], *self.needed[role].values()]
+            for service in sorted({service for unit in units for service in unit.services}):
+                names = {name for unit in units if service in unit.services for name in unit.parameters}
+                yield from ((role, service, given) for given in self._combinations(names))
+
+    def _these(self, combinations: Iterable[Mapping[str, str]]) -> Iterable[tuple[str, None, Mapping[str, str]]]:
+        return ((role, None, given) for given in combinations for role in self.roles)
+
+    def _combinations(self, names: set[str]) -> Iterable[dict[str, str]]:
+        """Every combination of the values of these parameters."""
         if unknown := names - OTHER_VALUES.keys() - {"EndpointName"}:
             raise ValueError(f"needed.py: OTHER_VALUES has no value for {', '.join(sorted(unknown))}")
-        return names
+        defaults = self.template.values()
+        pairs = [[(name, defaults[name]), (name, OTHER_VALUES[name])] for name in sorted(names - {"EndpointName"})]
+        return (dict(chosen) for chosen in itertools.product(*pairs))
 
     def _units(self) -> Iterable[Remembered]:
         return itertools.chain(*self.granted.values(), *(units.values() for units in self.needed.values()))
@@ -235,11 +251,16 @@ class Check:
                 for fulfilled in conditions_of(statement):
                     yield Right(action, resource, fulfilled)
 
-    def _compared(self, role: str, values: Mapping[str, Any]) -> Iterable[str]:
-        granted = frozenset().union(*(unit(values) for unit in self.granted[role]))
+    def _compared(self, role: str, service: str | None, values: Mapping[str, Any]) -> Iterable[str]:
+        """What is wrong with a role's rights of a service, or of all."""
+
+        def rights_of(unit: Remembered) -> set[Right]:
+            return {right for right in unit(values) if service in (None, right.service)}
+
+        granted: set[Right] = set().union(*map(rights_of, self.granted[role]))
         needed: set[Right] = set()
         for why, unit in self.needed[role].items():
-            rights = unit(values)
+            rights = rights_of(unit)
             needed |= rights
             for right in rights - granted:
                 if not any(covers(wider, right) for wider in granted):
@@ -281,7 +302,6 @@ def described(given: Mapping[str, str]) -> str:
 
 if __name__ == "__main__":
     check = Check(translated((ROOT / "template.yaml").read_text(encoding="utf-8")), of_the_project())
-    combinations = check.combinations()
-    problems = check.run(combinations)
-    print("\n".join(problems) or f"the roles are least in {len(combinations)} combinations of parameters")
+    problems = check.run()
+    print("\n".join(problems) or f"the roles are least in every combination of {len(check.deciding())} parameters")
     sys.exit(bool(problems))

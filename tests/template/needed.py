@@ -45,6 +45,10 @@ class Right(NamedTuple):
     resource: str
     condition: tuple[str, ...] = ()
 
+    @property
+    def service(self) -> str:
+        return self.action.partition(":")[0]
+
     def __str__(self) -> str:
         return f"{self.action} on {self.resource}{f' if {self.condition}' if self.condition else ''}"
 
@@ -223,14 +227,6 @@ def invoke(function: Function) -> Rights:
         yield Right(action, arn)
 
 
-def describe_requests(function: Function) -> Rights:
-    """Objects of which the bucket's queue tells: where requests are put, besides inputs."""
-    if function.variable("BRIDGE_S3_EVENT_QUEUE_ARN"):
-        inputs = function.location("BRIDGE_INPUT_LOCATION")
-        allowed = function.variable("BRIDGE_ALLOWED_INPUT_LOCATIONS")
-        yield from read(function, [location for location in allowed if location not in inputs])
-
-
 # Each call that a file under src/ makes, and the rights that it takes.
 CALLS: dict[tuple[str, str], Callable[[Function], Rights]] = {
     # Primes the process with a client that sends nothing.
@@ -251,7 +247,6 @@ CALLS: dict[tuple[str, str], Callable[[Function], Rights]] = {
     ("submit/sources/http/output.rs", "HeadObject"): read_outputs,
     ("submit/idempotency.rs", "GetObject"): lambda f: read(f, f.location("BRIDGE_IDEMPOTENCY_LOCATION")),
     ("submit/idempotency.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_IDEMPOTENCY_LOCATION")),
-    ("submit/events.rs", "HeadObject"): describe_requests,
     ("submit/remember.rs", "PutObject"): lambda f: write(f, f.location("BRIDGE_PENDING_LOCATION")),
     ("submit/sources/sqs/dead_letter.rs", "SendMessage"): lambda f: send(
         f, arns(f.variable("BRIDGE_DEAD_LETTER_QUEUE_URL"))
@@ -367,10 +362,9 @@ OTHER_VALUES: dict[str, str] = {
     "arn:aws:states:us-east-1:123456789012:stateMachine:b",
     "DurableFunctionArns": "arn:aws:lambda:us-east-1:123456789012:function:a",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack",
-    "SubnetIds": "subnet-00000001,subnet-00000002",
-    "SecurityGroupIds": "sg-00000001",
+    "VpcSubnetIds": "subnet-00000001,subnet-00000002",
+    "VpcSecurityGroupIds": "sg-00000001",
     "Tracing": "true",
-    "S3Requests": "true",
 }
 
 

@@ -56,8 +56,8 @@ DEFAULTS = {
     "StateMachineArns": "",
     "DurableFunctionArns": "",
     "KmsKeyArn": "",
-    "SubnetIds": "",
-    "SecurityGroupIds": "",
+    "VpcSubnetIds": "",
+    "VpcSecurityGroupIds": "",
     "PermissionsBoundaryArn": "",
     "Architecture": "arm64",
     "MemorySize": 256,
@@ -162,12 +162,12 @@ VALUES = [
         ["alias/aws/sqs", "arn:aws:kms:eu-west-1:123456789012:alias/stack", "1234abcd"],
     ),
     (
-        "SubnetIds",
+        "VpcSubnetIds",
         ["", "subnet-0123abcd", ",".join(["subnet-0123456789abcdef0"] * 16)],
         ["vpc-0123abcd", "subnet-0123abcd, subnet-0123abce", ",".join(["subnet-0123abcd"] * 17)],
     ),
     (
-        "SecurityGroupIds",
+        "VpcSecurityGroupIds",
         ["", "sg-0123abcd", ",".join(["sg-0123456789abcdef0"] * 5)],
         ["default", "sg-0123abcd,", ",".join(["sg-0123abcd"] * 6)],
     ),
@@ -226,8 +226,8 @@ def test_jwt_without_issuer_or_audience_is_refused(template: Template) -> None:
 @pytest.mark.parametrize(
     ("rule", "given", "needed"),
     [
-        ("SubnetsNeedSecurityGroups", "SubnetIds", "SecurityGroupIds"),
-        ("SecurityGroupsNeedSubnets", "SecurityGroupIds", "SubnetIds"),
+        ("SubnetsNeedSecurityGroups", "VpcSubnetIds", "VpcSecurityGroupIds"),
+        ("SecurityGroupsNeedSubnets", "VpcSecurityGroupIds", "VpcSubnetIds"),
     ],
 )
 def test_subnets_and_security_groups_are_given_together_or_not_at_all(

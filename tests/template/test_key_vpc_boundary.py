@@ -15,7 +15,7 @@ KEY_PROPERTIES = {
     "AWS::SNS::Topic": "KmsMasterKeyId",
     "AWS::Logs::LogGroup": "KmsKeyId",
 }
-VPC = {"SubnetIds": "subnet-00000001,subnet-00000002", "SecurityGroupIds": "sg-00000001"}
+VPC = {"VpcSubnetIds": "subnet-00000001,subnet-00000002", "VpcSecurityGroupIds": "sg-00000001"}
 NAMED = {
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/stack",
     "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/bound",
@@ -65,7 +65,7 @@ def test_only_sqs_and_s3_use_the_key_in_the_roles_names(named: dict[str, Any]) -
 
 def test_every_function_is_in_the_vpc_by_a_role_that_may_be(named: dict[str, Any]) -> None:
     functions = of_type(named, "AWS::Serverless::Function").values()
-    split = {name: {"Fn::Split": [",", {"Ref": name}]} for name in VPC}
+    split = {name.removeprefix("Vpc"): {"Fn::Split": [",", {"Ref": name}]} for name in VPC}
     assert [function["VpcConfig"] for function in functions] == [split, split]
     for function in functions:
         role = function["Role"]["Fn::GetAtt"][0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from least_privilege import Check, described, translated
+from least_privilege import Check, translated
 from needed import CALLS, OTHER_VALUES
 from resolve import as_list
 from sdk_calls import Sources, leaves, of_the_project
@@ -54,10 +54,22 @@ def statements(template: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_roles_are_least_in_every_combination_of_parameters(stack: dict[str, Any], sources: Sources) -> None:
     check = Check(stack, sources)
-    combinations = check.combinations()
-    assert {described(given) for given in combinations} >= {"defaults", "NotificationDelivery=QUEUE, ResultFormat=raw"}
-    assert len(combinations) == 2 ** len(check.deciding() - {"EndpointName"})
-    assert check.run(combinations) == []
+    assert check.run() == []
+    assert check.deciding() == OTHER_VALUES.keys()
+
+
+def test_what_is_wrong_in_one_combination_alone_is_found(stack: dict[str, Any], sources: Sources) -> None:
+    mutated = copy.deepcopy(stack)
+    # Both with raw results and with requests that are watched, but not with one of them.
+    conditions = mutated["Conditions"]
+    conditions["Both"] = {"Fn::And": [{"Condition": "RawResults"}, {"Condition": "WatchesUnanswered"}]}
+    copies = next(entry for name, entry in statements(mutated) if name == "CollectRole CopyLargeResults")
+    more = {"Fn::If": ["Both", {**copies, "Action": "s3:DeleteObject"}, {"Ref": "AWS::NoValue"}]}
+    mutated["Resources"]["CollectRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].append(more)
+    (problem,) = Check(mutated, sources).run()
+    assert problem.startswith("template.yaml: CollectRole is allowed s3:DeleteObject on <Bucket.Arn>/results/*")
+    assert "ResultFormat=raw" in problem
+    assert "WatchUnanswered=true" in problem
 
 
 def test_an_action_that_is_taken_away_is_missed(stack: dict[str, Any], sources: Sources) -> None:

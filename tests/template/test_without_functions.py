@@ -79,7 +79,7 @@ def test_the_vpc_is_an_output_in_the_shorthand_of_the_aws_cli(text: str) -> None
     for name in ("submit", "collect"):
         output = stack["Outputs"][f"{name}VpcConfig"]
         assert output["Condition"] == "InVpc"
-        groups = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1,sg-2"}
+        groups = {"VpcSubnetIds": "subnet-1,subnet-2", "VpcSecurityGroupIds": "sg-1,sg-2"}
         assert plain(output["Value"], groups) == "SubnetIds=subnet-1,subnet-2,SecurityGroupIds=sg-1,sg-2"
 
 
