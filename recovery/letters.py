@@ -56,6 +56,7 @@ class Tally:
     oldest_ms: int | None = None
     taken: int = 0
     problems: list[str] = field(default_factory=list)
+    looked_at: int = 0
 
     @property
     def chosen(self) -> int:
@@ -83,6 +84,7 @@ def go_through(batches: Iterable[Sequence[Letter]], choice: Choice, steps: Steps
     steps.begin(name)
     with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
         for batch in batches:
+            tally.looked_at += len(batch)
             left = None if choice.limit is None else choice.limit - tally.chosen
             chosen = [letter for letter in batch if choice.takes(letter)][:left]
             tally.count(chosen)
@@ -96,7 +98,8 @@ def go_through(batches: Iterable[Sequence[Letter]], choice: Choice, steps: Steps
                 steps.say(name, in_short(tally, choice))
             if tally.chosen == choice.limit:
                 break
-    steps.say(name, in_short(tally, choice))
+    if tally.looked_at:
+        steps.say(name, in_short(tally, choice))
     steps.end(name)
     return tally
 
@@ -123,7 +126,7 @@ def tried(letter: Letter) -> str | None:
 def in_short(tally: Tally, choice: Choice) -> str:
     """How far it is."""
     if not choice.send:
-        return f"{tally.chosen} looked at"
+        return f"{tally.looked_at} looked at"
     return f"{tally.taken} handed over" + (f", {len(tally.problems)} stay" if tally.problems else "")
 
 

@@ -93,7 +93,7 @@ def test_without_send_it_counts_by_reason_and_changes_nothing(stack: LocalStack,
     assert sum("FailureReason" in message.get("MessageAttributes", {}) for message in left) == 12
     assert len(in_queue(stack, NOTIFICATION_DLQ)) == 1
     stack.poll_results()
-    assert stack.results == {}
+    assert stack.results == {}, stack.results
 
 
 def test_a_limit_and_a_reason_choose_and_the_rest_stays(stack: LocalStack, run: Any) -> None:
@@ -250,7 +250,7 @@ def test_an_event_becomes_a_request_whichever_way_it_came(stack: LocalStack, run
     for body in (record(by_bus), record(canary), json.dumps({"Records": [first]}), SECRET):
         put(stack, EVENT_DLQ, body)
     code, written = run(redrive.main, stack.name, "--send")
-    assert (code, "EventDeadLetterQueue: 3 handed over, 1 stay" in written) == (1, True)
+    assert (code, "EventDeadLetterQueue: 3 handed over, 1 stay" in written) == (1, True), written
     assert SECRET not in written
     contents = {"by bus", "by schedule", "by S3"}
 
