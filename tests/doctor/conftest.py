@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
-from moving import moving_messages
 from patient import Patient
 
 from local.signals import interruptible
@@ -25,8 +24,8 @@ def well(endpoints: Mapping[str, str], delivery: str) -> Iterator[Patient]:
     """A stack without a fault. What it may take is below what ministack says of the smallest machine's concurrency."""
     parameters = {"ThrottlingRateLimit": "1", "ThrottlingBurstLimit": "1", "NotificationDelivery": delivery}
     name = f"doctor-{delivery.lower()}"
-    with LocalStack(endpoints, parameters=parameters, name=name) as stack, moving_messages(stack) as sqs_url:
-        patient = Patient(stack, sqs_url)
+    with LocalStack(endpoints, parameters=parameters, name=name) as stack:
+        patient = Patient(stack)
         with pytest.MonkeyPatch.context() as patch:
             patient.enter(patch).make_whole()
         yield patient
@@ -61,4 +60,4 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
     """A model that takes nothing, behind an API for everybody."""
     parameters = {"HttpAuth": "NONE", "ResultFormat": "raw"}
     with LocalStack({"refusing": "fail"}, parameters=parameters, name="doctor-refusing") as stack:
-        yield Patient(stack, stack.url).enter(monkeypatch)
+        yield Patient(stack).enter(monkeypatch)

@@ -44,11 +44,10 @@ def silent_report() -> Report:
 class Patient:
     """A stack whose every fault the doctor is to name."""
 
-    def __init__(self, local: LocalStack, sqs_url: str) -> None:
+    def __init__(self, local: LocalStack) -> None:
         self.local = local
         self.environment = {
             "AWS_ENDPOINT_URL": local.url,
-            "AWS_ENDPOINT_URL_SQS": sqs_url,
             "AWS_ENDPOINT_URL_SAGEMAKER": local.emulator_url,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": ROOT_KEY,

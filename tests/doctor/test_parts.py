@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canned import ACCOUNT, NOTIFICATION_QUEUE, OUTPUTS, PREFIX, QUEUES, REGION, Answers, only, stack_of
+from canned import ACCOUNT, OUTPUTS, PREFIX, QUEUES, REGION, Answers, only, stack_of
 
 from doctor.checks import alarms, concurrency, dead_letters, functions, mappings, subscriptions, whole
 from doctor.finding import State
+from doctor.queue_commands import DEAD_LETTER_QUEUES
 
 NOW = datetime.datetime(2025, 8, 3, tzinfo=datetime.UTC)
 COLLECT = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:bridge-collect"
@@ -256,13 +257,9 @@ def test_dead_letters_that_may_not_be_received_are_counted_all_the_same() -> Non
     assert row.state is State.WRONG
 
 
-def test_notifications_are_moved_where_sqs_can_and_replayed_where_it_cannot() -> None:
-    by_queue = dead_letter_rows(messages({}), **NOTIFICATION_QUEUE)[1]
-    assert by_queue.commands[1].startswith("aws sqs start-message-move-task")
-    assert f"--destination-arn arn:aws:sqs:{REGION}:{ACCOUNT}:bridge-notification" in by_queue.commands[1]
-    _, direct, events = dead_letter_rows(messages({}))
-    assert direct.commands[1].endswith(" -m doctor.replay bridge NotificationDeadLetterQueue")
-    assert events.commands[1].endswith(" -m doctor.replay bridge EventDeadLetterQueue")
+def test_dead_letters_are_redriven_each_queue_by_itself() -> None:
+    for row, queue in zip(dead_letter_rows(messages({})), DEAD_LETTER_QUEUES.values(), strict=True):
+        assert row.commands[1] == f"make redrive STACK=bridge QUEUE={queue} SEND=1"
 
 
 # ---- concurrency ----

@@ -1,0 +1,73 @@
+"""A deployed bridge whose dead letters are tried again."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from rich.console import Console
+
+from doctor.report import PLAIN_WIDTH, Report
+from local.bridge import REGION, ROOT_KEY
+from local.signals import interruptible
+from local.stack import LocalStack
+
+# Queues that a test gives its dead letters and looks into, and that have to be empty before and after.
+QUEUES = ("RequestDeadLetterQueue", "EventDeadLetterQueue", "NotificationDeadLetterQueue", "ResultsQueue")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ended_by_signals() -> Iterator[None]:
+    """A terminated run brings its stacks down too."""
+    with interruptible():
+        yield
+
+
+@pytest.fixture(scope="session")
+def recovering() -> Iterator[LocalStack]:
+    parameters = {"S3Requests": "true", "WatchUnanswered": "true"}
+    with LocalStack({"summarizer": "echo", "failing": "fail"}, parameters=parameters, name="recovery") as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(recovering: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalStack]:
+    """With empty queues, and as the AWS of the environment."""
+    for name in QUEUES:
+        recovering.sqs.purge_queue(QueueUrl=recovering.resource(name))
+    recovering.results.clear()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment(recovering).items():
+        monkeypatch.setenv(name, value)
+    return recovering
+
+
+def environment(stack: LocalStack) -> dict[str, str]:
+    """What leads the tools to a stack's AWS, and to nothing of the machine's own."""
+    return {
+        "AWS_ENDPOINT_URL": stack.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER": stack.emulator_url,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+Tool = Callable[[list[str], Report], int]
+
+
+@pytest.fixture
+def run() -> Callable[..., tuple[int, str]]:
+    """Runs one of the tools: its exit code, and what it writes."""
+
+    def run(main: Tool, *arguments: str) -> tuple[int, str]:
+        written = io.StringIO()
+        code = main(list(arguments), Report(Console(file=written, width=PLAIN_WIDTH, highlight=False)))
+        return code, written.getvalue()
+
+    return run
