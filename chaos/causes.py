@@ -250,14 +250,14 @@ def again_swept(subject: Subject, count: int, evidence: Evidence) -> list[str]:
     """A cause for each result beyond the first that the sweep sent of one invocation."""
     causes = []
     sends = evidence.swept.get(subject, [])[:count]
-    for sweep, (before, call) in enumerate(pairs(sends), 2):
+    for further, (before, call) in enumerate(pairs(sends), 2):
         if before.sdkCall == call.sdkCall:
             causes.append(SENT_BY_SDK)
         elif before.operation in ENDINGS and not_answered(before):
             causes.append(SENT_TO_QUEUE_TOO)
         elif evidence.was_remembered(subject[0], call.at):
             causes.append(SWEPT_AGAIN)
-        elif evidence.times_found(subject[0], call.at) >= sweep:
+        elif evidence.times_found(subject[0], call.at) >= len({send.sdkCall for send in sends[:further]}):
             causes.append(SWEPT_AT_ONCE)
     return causes
 

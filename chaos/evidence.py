@@ -34,7 +34,8 @@ def subjects(
     service: str, method: str, headers: Mapping[str, str], body: bytes, path: str = ""
 ) -> tuple[str, list[tuple[str, str | None]]]:
     """A call's operation, and the requests in it: inference id, and the location that tells invocations apart; for a
-    dead letter the digest by which a request is recognised; for a record its key. Only the call that writes it names the request.
+    dead letter the digest by which a request is recognised; for a record its key. Only the call that writes it names
+    the request.
     """
     # A call that is none of these is passed on all the same.
     with suppress(ValueError, KeyError, TypeError, AttributeError):
