@@ -555,6 +555,8 @@ SWEPT_AND_NOTIFIED = {
     causes.NOTIFIED_LATE: [NOTIFIED[0], remembered(1.5), swept(1.8), *NOTIFIED[1:], forgotten(4)],
     # The DELETE never came to S3.
     causes.SWEPT_STILL_REMEMBERED: [*NOTIFIED, remembered(1.5), swept(9)],
+    # The model was faster than the PUT, whose first tries were refused.
+    causes.REMEMBERED_LATE: [*NOTIFIED, forgotten(4), remembered(5), swept(9)],
 }
 
 
