@@ -10,9 +10,10 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from chaos.evidence import ENDINGS, FORGET, INVOKE, KEEP, PUBLISH, REMEMBER, SENDS
+from chaos.evidence import ENDINGS, FORGET, INVOKE, KEEP, LOOK, PUBLISH, REMEMBER, SENDS
 from chaos.faults import DELAYED, DROPPED_AFTER
 from chaos.ledger import ASKING_AGAIN, Call, DeadLetter, Ledger, Request, Result
 
@@ -30,7 +31,9 @@ SENT_TO_QUEUE_TOO = "sent to the results queue too: that its task or callback ha
 SENT_AFTER_TIMEOUT = "sent again: the notification came back, the function's time had run out"
 NOTIFIED_LATE = "swept and notified: the notification came after the sweep"
 SWEPT_STILL_REMEMBERED = "swept and notified: the answered request was not forgotten"
+REMEMBERED_LATE = "swept and notified: the request was answered before it was remembered"
 SWEPT_AGAIN = "swept again: the request was not forgotten"
+SWEPT_AT_ONCE = "swept again: two sweeps looked at the request before either had answered it"
 REJECTED_NOT_KEPT = "rejected again: the message came back, the dead-letter queue had not taken it"
 REJECTED_AFTER_KILL = "rejected again: the message came back, a function had been killed"
 REJECTED_AFTER_TIMEOUT = "rejected again: the message came back, the function's time had run out"
@@ -42,28 +45,37 @@ KEPT_AFTER_TIMEOUT = "dead letter again: the message came back, the function's t
 Subject = tuple[str, str | None]
 
 
+def lists() -> defaultdict[Any, list[Any]]:
+    """A list for each key."""
+    return defaultdict(list)
+
+
 @dataclass
 class Evidence:
     """Calls that may have had an effect, by what they were about, in order of time."""
 
-    invocations: dict[str, list[Call]]
-    publishes: dict[Subject, list[Call]]
-    sends: dict[Subject, list[Call]]
-    keeps: dict[str, list[Call]]
+    invocations: dict[str, list[Call]] = field(default_factory=lists)
+    publishes: dict[Subject, list[Call]] = field(default_factory=lists)
+    sends: dict[Subject, list[Call]] = field(default_factory=lists)
+    keeps: dict[str, list[Call]] = field(default_factory=lists)
     """Dead letters of `submit`'s, by a request's digest."""
-    swept: dict[Subject, list[Call]]
+    swept: dict[Subject, list[Call]] = field(default_factory=lists)
     """As `sends`, those of the sweep."""
-    records: dict[str, set[str]]
+    records: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """The keys of a request's records, by its inference id: each time that it was accepted it has another one."""
-    memory: dict[str, list[tuple[float, bool]]]
+    memory: dict[str, list[tuple[float, bool]]] = field(default_factory=lists)
     """By key, in order of time: when a record was written or deleted, and whether it was there from then on."""
-    kills: list[tuple[float, str]]
-    timeouts: list[tuple[float, str]]
+    written: dict[str, list[float]] = field(default_factory=lists)
+    """When these were written, by inference id."""
+    looks: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    """By key: when a sweep found a record, by the call."""
+    kills: list[tuple[float, str]] = field(default_factory=list)
+    timeouts: list[tuple[float, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, ledger: Ledger) -> Evidence:
         """Sorted out of a ledger."""
-        evidence = cls(*(defaultdict(list) for _ in range(5)), defaultdict(set), defaultdict(list), [], [])
+        evidence = cls()
         evidence.timeouts = sorted((timeout.at, timeout.function) for timeout in ledger.timeouts)
         evidence.kills = sorted((kill.at, kill.function) for kill in ledger.kills)
         for call in sorted(ledger.calls, key=lambda call: call.at):
@@ -89,8 +101,11 @@ class Evidence:
                 if call.operation == REMEMBER and call.forwarded and key:
                     owners[key] = inference_id or ""
                     self.memory[key].append((call.at, True))
+                    self.written[inference_id or ""].append(call.at)
                 elif call.operation == FORGET and call.status in (200, 204) and call.fault != DELAYED and key:
                     self.memory[key].append((call.at, False))
+                elif call.operation == LOOK and call.status == 200 and call.forwarded and key:
+                    self.looks[key][call.sdkCall] = call.at
         for hurried in ledger.hurried:
             owners[hurried.to] = owners.get(hurried.key, "")
             self.memory[hurried.key].append((hurried.at, False))
@@ -99,6 +114,15 @@ class Evidence:
             self.records[inference_id].add(key)
         for changes in self.memory.values():
             changes.sort()
+
+    def times_found(self, inference_id: str, at: float) -> int:
+        """How often sweeps had found a record of a request by then."""
+        keys = self.records.get(inference_id, ())
+        return sum(found <= at for key in keys for found in self.looks[key].values())
+
+    def was_written_after(self, inference_id: str, at: float) -> bool:
+        """Whether a record of a request was written later than that."""
+        return any(written > at for written in self.written.get(inference_id, []))
 
     def was_remembered(self, inference_id: str, at: float) -> bool:
         """Whether a record of a request was there at this time, so that a sweep could find it."""
@@ -218,7 +242,10 @@ def beside_a_notification(subject: Subject, evidence: Evidence) -> list[str]:
     inference_id, location = subject
     name = name_of(location or "")
     swept = evidence.swept.get(subject, [])
-    if not swept or not evidence.was_remembered(inference_id, swept[0].at):
+    if not swept:
+        return []
+    # It may have been found before its result was sent and it was forgotten.
+    if not evidence.was_remembered(inference_id, swept[0].at) and not evidence.times_found(inference_id, swept[0].at):
         return []
     calls = [call for call in evidence.invocations.get(inference_id, []) if name in promised(call)]
     outputs = {name, *(output for call in calls for output in promised(call))}
@@ -228,19 +255,25 @@ def beside_a_notification(subject: Subject, evidence: Evidence) -> list[str]:
         if owner == inference_id and at and name_of(at) in outputs
         for call in sends
     ]
-    return [NOTIFIED_LATE if told and min(told) > swept[0].at else SWEPT_STILL_REMEMBERED]
+    if told and min(told) > swept[0].at:
+        return [NOTIFIED_LATE]
+    is_late = told and evidence.was_written_after(inference_id, min(told))
+    return [REMEMBERED_LATE if is_late else SWEPT_STILL_REMEMBERED]
 
 
 def again_swept(subject: Subject, count: int, evidence: Evidence) -> list[str]:
     """A cause for each result beyond the first that the sweep sent of one invocation."""
     causes = []
-    for before, call in pairs(evidence.swept.get(subject, [])[:count]):
+    sends = evidence.swept.get(subject, [])[:count]
+    for further, (before, call) in enumerate(pairs(sends), 2):
         if before.sdkCall == call.sdkCall:
             causes.append(SENT_BY_SDK)
         elif before.operation in ENDINGS and not_answered(before):
             causes.append(SENT_TO_QUEUE_TOO)
         elif evidence.was_remembered(subject[0], call.at):
             causes.append(SWEPT_AGAIN)
+        elif evidence.times_found(subject[0], call.at) >= len({send.sdkCall for send in sends[:further]}):
+            causes.append(SWEPT_AT_ONCE)
     return causes
 
 

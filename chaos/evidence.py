@@ -23,8 +23,8 @@ ENDINGS = (END_TASK, END_CALLBACK)
 # By which results are sent.
 SENDS = (SEND, PUBLISH_RESULTS, PUT, *ENDINGS)
 # Of the record of a request that waits for its answer.
-REMEMBER, FORGET = "remember", "forget"
-RECORDED = {("PUT", "s3"): REMEMBER, ("DELETE", "s3"): FORGET}
+REMEMBER, LOOK, FORGET = "remember", "look", "forget"
+RECORDED = {("PUT", "s3"): REMEMBER, ("GET", "s3"): LOOK, ("DELETE", "s3"): FORGET}
 RECORD_PATH = re.compile(r"/pending/(\d{8}T\d{4}Z-[0-9a-f]{32})(?:\?|$)")
 # `eventName` of results that no notification brought.
 SWEPT_EVENTS = ("InferenceRecovered", "InferenceUnanswered")
@@ -34,7 +34,8 @@ def subjects(
     service: str, method: str, headers: Mapping[str, str], body: bytes, path: str = ""
 ) -> tuple[str, list[tuple[str, str | None]]]:
     """A call's operation, and the requests in it: inference id, and the location that tells invocations apart; for a
-    dead letter the digest by which a request is recognised; for a record its key, whose deletion names no request.
+    dead letter the digest by which a request is recognised; for a record its key. Only the call that writes it names
+    the request.
     """
     # A call that is none of these is passed on all the same.
     with suppress(ValueError, KeyError, TypeError, AttributeError):

@@ -63,6 +63,8 @@ class Overdue:
         patient = Config(read_timeout=2 * FUNCTION_TIMEOUT_SECONDS, retries={"max_attempts": 0})
         self._lambda = aws_client("lambda", stack.url, config=patient)
         self._function = stack.resource("CollectFunction")
+        # The local AWS has schedules too: two sweeps at once would do the same work twice.
+        stack.client("events").disable_rule(Name=stack.resource("SweepSchedule"))
 
     def fill(self) -> float:
         """Writes the records; tells how long that took."""

@@ -16,6 +16,7 @@ from chaos.evidence import (
     FORGET,
     INVOKE,
     KEEP,
+    LOOK,
     PUBLISH,
     PUBLISH_RESULTS,
     PUT,
@@ -505,6 +506,10 @@ def remembered(at: float, key: str = KEY) -> Call:
     return Call(at, "s3", REMEMBER, f"put {at}", [["r", key]], None, forwarded=True, status=200)
 
 
+def looked_at(at: float, key: str = KEY, status: int = 200) -> Call:
+    return Call(at, "s3", LOOK, f"get {at}", [["", key]], None, forwarded=True, status=status)
+
+
 def forgotten(at: float, key: str = KEY, **more) -> Call:
     given = {"fault": None, "forwarded": True, "status": 204} | more
     return Call(at, "s3", FORGET, f"delete {at}", [["", key]], **given)
@@ -550,6 +555,8 @@ SWEPT_AND_NOTIFIED = {
     causes.NOTIFIED_LATE: [NOTIFIED[0], remembered(1.5), swept(1.8), *NOTIFIED[1:], forgotten(4)],
     # The DELETE never came to S3.
     causes.SWEPT_STILL_REMEMBERED: [*NOTIFIED, remembered(1.5), swept(9)],
+    # The model was faster than the PUT, whose first tries were refused.
+    causes.REMEMBERED_LATE: [*NOTIFIED, forgotten(4), remembered(5), swept(9)],
 }
 
 
@@ -607,6 +614,24 @@ def test_two_sweeps_send_the_result_of_a_request_that_is_remembered_still() -> N
     assert check(ledger).duplicates == {causes.SENT_BY_SDK: 1}
 
 
+def test_two_sweeps_at_once_send_the_result_of_a_request_that_both_have_found() -> None:
+    calls = [path()[0], remembered(1.5), looked_at(4), swept(5, "first"), forgotten(6), swept(9, "second")]
+    ledger = Ledger(requests=[request()], results=[by_sweep(), by_sweep()], calls=calls)
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+    ledger.calls.append(looked_at(6.5, status=404))
+    assert check(ledger).unexplained == ["r: 1 of 2 results"]
+    ledger.calls.append(looked_at(4.5))
+    assert check(ledger).duplicates == {causes.SWEPT_AT_ONCE: 1}
+    assert check(ledger).is_kept
+
+
+def test_a_sweep_may_find_a_request_whose_notification_is_being_passed_on() -> None:
+    calls = [*path(), remembered(1.5), looked_at(2.9), forgotten(4), swept(5)]
+    ledger = Ledger(requests=[request()], results=[result(), by_sweep()], calls=calls)
+    assert check(ledger).duplicates == {causes.SWEPT_STILL_REMEMBERED: 1}
+    assert check(ledger).is_kept
+
+
 def test_one_invocation_may_be_notified_and_another_one_of_the_same_request_swept() -> None:
     again = call(INVOKE, 9, "again", AGAIN)
     other = "20261126T0913Z-" + "5e" * 16
@@ -643,7 +668,8 @@ def test_the_calls_that_remember_and_forget_a_request_are_known_by_its_key() -> 
     path_of_record = f"/bucket/pending/{KEY}?x-id="
     assert subjects("s3", "PUT", {}, body, f"{path_of_record}PutObject") == (REMEMBER, [("r", KEY)])
     assert subjects("s3", "DELETE", {}, b"", f"{path_of_record}DeleteObject") == (FORGET, [("", KEY)])
-    assert subjects("s3", "GET", {}, b"", path_of_record) == ("s3 GET", [])
+    assert subjects("s3", "GET", {}, b"", f"{path_of_record}GetObject") == (LOOK, [("", KEY)])
+    assert subjects("s3", "HEAD", {}, b"", path_of_record) == ("s3 HEAD", [])
     given_up = f"/bucket/pending/unanswered/{KEY}"
     assert subjects("s3", "PUT", {}, b"there is no object", given_up) == ("s3 PUT", [])
 
