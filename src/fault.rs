@@ -237,7 +237,7 @@ pub fn json_problem(error: &serde_json::Error) -> String {
     let problem = match error.classify() {
         Category::Data => "the JSON has a different structure",
         Category::Eof => "the JSON is incomplete",
-        Category::Syntax | Category::Io => "it is no JSON",
+        Category::Syntax | Category::Io => "it is not JSON",
     };
     format!("{problem} (line {}, column {})", error.line(), error.column())
 }

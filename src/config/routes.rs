@@ -61,8 +61,9 @@ impl Variables<'_> {
         for (index, route) in routes.iter().enumerate() {
             let name = route.name.as_str();
             if name == NOBODY {
-                self.problems
-                    .push(format!("{variable}: `{NOBODY}` is reserved for `no result`: a route needs another name"));
+                self.problems.push(format!(
+                    "{variable}: `{NOBODY}` is reserved: it means that no result is sent, so a route needs another name"
+                ));
             }
             if routes.iter().take(index).any(|other| other.name == route.name) {
                 self.problems

@@ -177,7 +177,7 @@ fn a_route_has_its_resources_name() {
 fn routes_that_a_request_could_not_tell_apart_or_that_are_none_are_refused() {
     for (arns, problem) in [
         ("arn:aws:sqs:eu-west-1:1:a,arn:aws:sqs:eu-west-1:2:a", "`a` is the name of two of them"),
-        ("arn:aws:sqs:eu-west-1:1:none", "`none` means that nobody gets the result"),
+        ("arn:aws:sqs:eu-west-1:1:none", "`none` is reserved"),
         ("arn:aws:sqs:us-east-1:1:a", "`a` must be in this function's region, eu-west-1; it is in us-east-1"),
         ("arn:aws:sqs:eu-west-1:1:", "must be the ARN of"),
         ("arn:aws:sqs::1:a", "must be the ARN of"),

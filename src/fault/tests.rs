@@ -160,7 +160,8 @@ fn details_name_every_cause_and_hold_no_raw_response() {
 
 #[test]
 fn a_json_problem_repeats_nothing_of_the_text() {
-    for (text, expected) in [(r#""secret""#, "another shape"), (r#"{"a":"secret"#, "breaks off"), ("secret", "no JSON")]
+    for (text, expected) in
+        [(r#""secret""#, "different structure"), (r#"{"a":"secret"#, "incomplete"), ("secret", "not JSON")]
     {
         let error = serde_json::from_str::<std::collections::HashMap<String, String>>(text).unwrap_err();
         let problem = json_problem(&error);

@@ -32,7 +32,7 @@ impl PendingKey {
     /// by then.
     ///
     /// # Errors
-    /// A [`Fault`] when the operating system gives no random numbers.
+    /// A [`Fault`] when the operating system returned no random numbers.
     pub(crate) fn new(last_moment: u64) -> Result<Self, Fault> {
         let mut random = [0; RANDOM_BYTES];
         getrandom::getrandom(&mut random)

@@ -79,7 +79,7 @@ impl Submit {
     async fn described(&self, mut invocation: Invocation) -> Result<Invocation, Fault> {
         let Input::Location(location) = &invocation.input else { return Ok(invocation) };
         let Some(head) = Head::of(&self.s3, location).await? else {
-            return Err(Fault::validation("the object is not there any more"));
+            return Err(Fault::validation("the object no longer exists"));
         };
         match head.length {
             Some(0) => return Err(Fault::validation("the object is empty: put one with a payload")),

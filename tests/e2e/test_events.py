@@ -137,7 +137,7 @@ def test_an_event_of_s3_about_a_foreign_bucket_is_refused_and_kept(stack: LocalS
     stack.s3.put_object(Bucket=FOREIGN_BUCKET, Key="by-s3/x", Body=b"somebody else's")
     (result,) = results_of(stack, f"s3://{FOREIGN_BUCKET}/by-s3/x", 1)
     assert result["invocationStatus"] == "Rejected"
-    assert result["failureReason"].startswith("AccessDeniedException: InputLocation does not lie under")
+    assert result["failureReason"].startswith("AccessDeniedException: InputLocation is not under")
     assert letter_of(stack, f"{FOREIGN_BUCKET}/by-s3/x")
     assert FOREIGN_BUCKET not in stack.emulator_log.read_text(encoding="utf-8")
 

@@ -34,7 +34,7 @@ async fn an_upload_is_presigned_for_one_new_object_and_can_then_be_invoked() {
 async fn an_upload_that_is_not_there_or_too_large_is_not_invoked() {
     let location = "s3://models-bucket/input/uploads/x";
     for (bucket, status, message) in [
-        (Bucket::default(), 400, "an upload that was not put there"),
+        (Bucket::default(), 400, "an upload that does not exist"),
         (Bucket::default().with_unreadable(location, 1_073_741_825), 413, "the upload has 1073741825 bytes"),
         (Bucket::default().with_unreadable(location, 1_073_741_824), 202, ""),
     ] {
@@ -81,7 +81,7 @@ async fn a_payload_sent_to_uploads_is_told_where_to_go() {
     request["body"] = json!("RIFF");
     let refused = answer(&submit, &request).await;
     assert_eq!(refused["statusCode"], 400);
-    assert!(body(&refused)["Message"].as_str().unwrap().contains("by PUT to the UploadUrl"), "{refused}");
+    assert!(body(&refused)["Message"].as_str().unwrap().contains("PUT the payload to the UploadUrl"), "{refused}");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn a_fault_is_the_functions_error_under_its_own_name() {
         (json!({"Body": "throttle"}), "ThrottlingException", "InvokeEndpointAsync answered ThrottlingException"),
         (json!({"Body": "refuse"}), "ValidationError", REFUSAL),
         (json!({"Body": "x", "EndpointName": "someone-elses"}), "AccessDeniedException", "EndpointName someone-elses"),
-        (json!({"InputLocation": "s3://other/x"}), "AccessDeniedException", "InputLocation does not lie under"),
+        (json!({"InputLocation": "s3://other/x"}), "AccessDeniedException", "InputLocation is not under"),
         (json!({"InputLocation": "s3://models-bucket/input/uploads/x"}), "ValidationError", "was not put there"),
         (json!({"Body": ""}), "ValidationError", "Body is empty"),
         (json!({"Body": null}), "ValidationError", "neither a Body nor an InputLocation"),
@@ -103,7 +103,7 @@ async fn a_fault_is_the_functions_error_under_its_own_name() {
             "ValidationError",
             "RequestTTLSeconds must be a whole number",
         ),
-        (json!({"Body": "x", "RequestTTLSeconds": true}), "ValidationError", "RequestTTLSeconds must be a text or a"),
+        (json!({"Body": "x", "RequestTTLSeconds": true}), "ValidationError", "RequestTTLSeconds must be a string or a"),
     ];
     for (payload, name, words) in cases {
         let aws = Aws::default();
@@ -129,7 +129,7 @@ async fn half_of_a_surrogate_pair_is_refused_as_a_text_and_sent_on_as_json() {
     let submit = handler(&aws, &[]);
     let answer = |text: &str| submit.handle(event_of(serde_json::from_str(text).unwrap()));
     let fault = answer(r#"{"Body": "\ud800"}"#).await.expect_err("no text");
-    assert!(fault.to_string().starts_with("ValidationError: Body has half of a surrogate pair"), "{fault}");
+    assert!(fault.to_string().starts_with("ValidationError: Body has an unpaired surrogate"), "{fault}");
     answer(r#"{"Body": ["\ud800"]}"#).await.unwrap();
     assert_eq!(aws.invoked()[0].body().unwrap().as_ref(), br#"["\ud800"]"#);
 }

@@ -94,13 +94,13 @@ async fn a_test_event_and_a_folder_are_acknowledged() {
 async fn what_is_no_request_is_a_dead_letter_and_a_rejected_result() {
     let cases = [
         (sample("submit/s3-removed.json"), "ValidationError: the event must be one of `s3:ObjectCreated:*`", 0),
-        (put("input/gone"), "ValidationError: the object is not there any more", 1),
+        (put("input/gone"), "ValidationError: the object no longer exists", 1),
         (put("input/empty"), "ValidationError: the object is empty", 1),
         (put("input/huge"), "PayloadTooLarge: the object has 1073741825 bytes", 1),
         (put("input/%FF"), "ValidationError: the object's key must be UTF-8", 0),
-        (put("secret/x"), "AccessDeniedException: InputLocation does not lie under", 0),
-        (put("input/../secret"), "AccessDeniedException: InputLocation does not lie under", 0),
-        (json!({"Records": [{"s3": 5}]}), "ValidationError: a record of the event is none of S3", 0),
+        (put("secret/x"), "AccessDeniedException: InputLocation is not under", 0),
+        (put("input/../secret"), "AccessDeniedException: InputLocation is not under", 0),
+        (json!({"Records": [{"s3": 5}]}), "ValidationError: a record of the event is not an S3 record", 0),
     ];
     for (payload, words, asked) in cases {
         for by_queue in [false, true] {

@@ -95,7 +95,7 @@ fn requests(shape: Shape<'_>, submit: &Submit, trace_header: Option<&str>) -> Re
 
 /// The request of a record; `None` where it tells of none.
 fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Result<Option<EventRequest>, Fault> {
-    let bad = |error| Fault::validation(format!("a record of the event is none of S3: {}", json_problem(&error)));
+    let bad = |error| Fault::validation(format!("a record of the event is not an S3 record: {}", json_problem(&error)));
     let read = serde_json::from_str::<Record>(record.get()).map_err(bad).and_then(|record| {
         let name = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
         if !name.starts_with("ObjectCreated:") {

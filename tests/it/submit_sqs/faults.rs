@@ -123,10 +123,10 @@ async fn each_bad_message_says_what_is_wrong_and_reaches_no_service() {
         (
             "x",
             json!({"InputLocation": string("s3://other/input/x")}),
-            "AccessDeniedException: InputLocation does not lie",
+            "AccessDeniedException: InputLocation is not under",
         ),
         ("x", json!({"InputLocation": string("s3://models-bucket/inputs/x")}), "AccessDeniedException"),
-        ("x", size.clone(), "the body is no extended-client pointer"),
+        ("x", size.clone(), "the body is not an extended-client pointer"),
         (
             r#"["java.lang.Runtime",{"s3BucketName":"models-bucket","s3Key":"input/x"}]"#,
             size.clone(),
@@ -134,9 +134,9 @@ async fn each_bad_message_says_what_is_wrong_and_reaches_no_service() {
         ),
         (&pointer("other-bucket", "input/x"), size.clone(), "AccessDeniedException"),
         (&pointer("models-bucket", "input/../output/x"), size.clone(), "AccessDeniedException"),
-        (&pointer("models-bucket", "input/a\nb"), size.clone(), "InputLocation must be at most 1024"),
+        (&pointer("models-bucket", "input/a\nb"), size.clone(), "InputLocation must have at most 1024"),
         (&pointer("models-bucket", ""), size, "must name an object"),
-        (&pointer("models-bucket", "input/x"), encoded, "ContentEncoding cannot be undone"),
+        (&pointer("models-bucket", "input/x"), encoded, "ContentEncoding does not apply"),
     ];
     for (body, attributes, expected) in cases {
         let aws = Aws::default();
