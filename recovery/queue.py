@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -17,6 +18,8 @@ HandOver = Callable[[dict[str, Any]], str | None]
 
 # Longer than a batch takes: eight at once, ten in all, and a run of `collect` may take a minute.
 HIDDEN_SECONDS = 900
+# What AWS tells the time in.
+CLOCK_SECONDS = 1
 # The most that SQS gives, and takes, at once.
 BATCH = 10
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
@@ -34,9 +37,9 @@ class Queue:
         self.aws, self.url = aws, url
         answer = aws.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=list(COUNTS))
         self.count = sum(int(answer["Attributes"].get(name, "0")) for name in COUNTS)
-        # In whole seconds.
+        # In whole seconds: what comes a second later came after it.
         began = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        self._until_ms = (began.timestamp() + 1) * 1000
+        self._until_ms = (began.timestamp() + CLOCK_SECONDS) * 1000
         self._hidden: dict[str, str] = {}
 
     def __enter__(self) -> Queue:
@@ -54,7 +57,11 @@ class Queue:
 
     def batches(self) -> Iterator[list[dict[str, Any]]]:
         """The messages that lie there from the beginning on. What comes back while others are sent is left alone."""
+        is_first = True
         while messages := self._received():
+            if is_first:
+                is_first = False
+                time.sleep(CLOCK_SECONDS)
             known = self._hidden.keys() & {message["MessageId"] for message in messages}
             self._hidden |= {message["MessageId"]: message["ReceiptHandle"] for message in messages}
             if len(known) == len(messages):

@@ -50,6 +50,7 @@ def environment(stack: LocalStack) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": stack.url,
         "AWS_ENDPOINT_URL_SAGEMAKER": stack.emulator_url,
+        "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": stack.emulator_url,
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ROOT_KEY,
         "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
