@@ -85,7 +85,7 @@ async fn a_fault_is_the_functions_error_under_its_own_name() {
         (json!({"Body": "refuse"}), "ValidationError", REFUSAL),
         (json!({"Body": "x", "EndpointName": "someone-elses"}), "AccessDeniedException", "EndpointName someone-elses"),
         (json!({"InputLocation": "s3://other/x"}), "AccessDeniedException", "InputLocation is not under"),
-        (json!({"InputLocation": "s3://models-bucket/input/uploads/x"}), "ValidationError", "was not put there"),
+        (json!({"InputLocation": "s3://models-bucket/input/uploads/x"}), "ValidationError", "does not exist"),
         (json!({"Body": ""}), "ValidationError", "Body is empty"),
         (json!({"Body": null}), "ValidationError", "neither a Body nor an InputLocation"),
         (
