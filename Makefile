@@ -46,11 +46,12 @@ DOCTOR_OPTIONS = $(if $(SEND),--send) $(if $(WAIT),--wait $(WAIT)) $(if $(SKIP),
 	$(if $(ACCEPT),--accept '$(ACCEPT)') $(if $(CUSTOM_ATTRIBUTES),--custom-attributes '$(CUSTOM_ATTRIBUTES)')
 
 # Of make redrive and make replay; SEND=1 sends. QUEUE: one or more of the stack's dead-letter queues, for make replay the URL
-# of a queue of results; FROM and TO: queues of your own (docs/redrive.md).
+# of a queue of results; FROM and TO: queues of your own; REPLY_TO: of make replay's requests (docs/redrive.md).
 QUEUE ?=
 FROM ?=
 TO ?=
 RESULTS ?=
+REPLY_TO ?=
 REASON ?=
 LIMIT ?=
 REDRIVE_OPTIONS = $(if $(SEND),--send) $(if $(REASON),--reason '$(REASON)') $(if $(LIMIT),--limit '$(LIMIT)')
@@ -215,7 +216,7 @@ redrive: $(DOCTOR)/.stamp ## what lies in the dead-letter queues, and with SEND=
 
 replay: $(DOCTOR)/.stamp ## failed inferences once more from their inputs, with SEND=1: STACK=name RESULTS=file or QUEUE=url
 	@$(DOCTOR)/bin/python -m recovery.replay '$(STACK)' $(REDRIVE_OPTIONS) $(if $(RESULTS),--results '$(RESULTS)') \
-		$(if $(QUEUE),--queue '$(QUEUE)')
+		$(if $(QUEUE),--queue '$(QUEUE)') $(if $(REPLY_TO),--reply-to '$(REPLY_TO)')
 
 debug-binaries:
 	@echo "building the bridge and the emulator (minutes the first time, else a second)"

@@ -39,10 +39,22 @@ def recorded_event(body: str) -> dict[str, Any] | None:
 
 
 def notification_event(message: dict[str, Any]) -> dict[str, Any]:
-    """The event of a notification: what a function failed at, or a message of SQS.
+    """The event of a notification: what a function failed at, or what SNS would have invoked it with.
 
-    SNS puts into a subscription's dead-letter queue what it could not deliver, in its envelope or raw: `collect` reads
-    both, as from a queue.
+    SNS puts into a subscription's dead-letter queue what it could not deliver, in its envelope or raw.
     """
-    record = {"eventSource": "aws:sqs", "messageId": message["MessageId"], "body": message["Body"]}
-    return recorded_event(message["Body"]) or {"Records": [record]}
+    sns = {"MessageId": message["MessageId"], "Message": unwrapped(message["Body"])}
+    return recorded_event(message["Body"]) or {"Records": [{"EventSource": "aws:sns", "Sns": sns}]}
+
+
+def unwrapped(body: str) -> str:
+    """A notification without SNS's envelope.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+    """
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return body
+    is_envelope = isinstance(content, dict) and content.get("Type") == "Notification"
+    return content["Message"] if is_envelope and isinstance(content.get("Message"), str) else body

@@ -1,7 +1,7 @@
 """`python -m recovery.redrive STACK`: what lies in the dead-letter queues, and with `--send` its next try.
 
-Requests go to the request queue. Events and notifications go to their function, which is invoked and answers for each:
-so that what fails again stays, and its reason is seen at once.
+Requests go to the request queue, notifications that are delivered by QUEUE to theirs. Others, and events, go to their
+function, which is invoked and answers for each: what fails again stays, and its reason is seen at once.
 """
 
 from __future__ import annotations
@@ -123,7 +123,15 @@ def to_submit(stack: Stack, aws: Aws, message: dict[str, Any]) -> str | None:
 
 
 def to_collect(stack: Stack, aws: Aws, message: dict[str, Any]) -> str | None:
-    """Invokes `collect` with a notification."""
+    """Hands a notification to `collect`: through its queue where there is one, else by an invocation.
+
+    Lambda's record of an invocation is none that the queue could take: it is from before a change of
+    NotificationDelivery.
+    """
+    if stack.is_by_queue and events.recorded_event(message["Body"]) is None:
+        url = stack.resources["NotificationQueue"]
+        stack.aws.call("sqs", "send_message", QueueUrl=url, **requests.message_of(message))
+        return None
     return events.invoke(aws, stack.resources["CollectFunction"], events.notification_event(message))
 
 

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
     try:
         stack = Stack.find(given.stack, Aws())
         name = given.queue.rsplit("/", 1)[-1] if given.queue else given.results
-        replay = Replay(stack)
+        replay = Replay(stack, given.reply_to or "")
         tally = (
             replay.of_queue(given.queue, choice, report)
             if given.queue
@@ -60,6 +60,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--queue", metavar="URL", help="a queue of results; those that are sent again are deleted there"
     )
+    parser.add_argument("--reply-to", metavar="NAME", help="where the answers go; default the results queue")
     parser.add_argument("--reason", metavar="TEXT", help="only what has this in its status or reason, in any case")
     parser.add_argument("--limit", metavar="COUNT", type=positive, help="at most so many")
     given = parser.parse_args(arguments)
@@ -73,8 +74,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 class Replay:
     """One run. It asks once for a result that came twice."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, reply_to: str = "") -> None:
+        """`reply_to`: ReplyTo of the requests. A result does not tell where it was sent."""
         self.stack = stack
+        self.reply_to = reply_to
         self.passed_over: Counter[str] = Counter()
         self._seen: set[tuple[Any, ...]] = set()
 
@@ -123,7 +126,7 @@ class Replay:
         if not result.is_failed:
             self.passed_over[f"are {result.status}"] += 1
             return None
-        request = result.request()
+        request = result.request(self.reply_to)
         if request is None:
             self.passed_over[f"are {result.status}, and do not name their input"] += 1
             return None

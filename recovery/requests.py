@@ -1,4 +1,4 @@
-"""Requests on their way to a request queue once more."""
+"""Messages on their way to their queue once more."""
 
 from __future__ import annotations
 
@@ -17,44 +17,46 @@ MESSAGE_LIMIT_BYTES = 1_048_576
 
 def send(aws: Aws, queue_url: str, message: dict[str, Any]) -> None:
     """Sends a dead letter to a queue as the request that it was."""
-    aws.call("sqs", "send_message", QueueUrl=queue_url, **request_of(message, is_fifo=queue_url.endswith(".fifo")))
+    request = message_of(message, is_fifo=queue_url.endswith(".fifo"))
+    attributes = identified(message["MessageId"], message["Body"], request["MessageAttributes"])
+    aws.call("sqs", "send_message", QueueUrl=queue_url, **{**request, "MessageAttributes": attributes})
 
 
-def request_of(message: dict[str, Any], *, is_fifo: bool) -> dict[str, Any]:
+def message_of(message: dict[str, Any], *, is_fifo: bool = False) -> dict[str, Any]:
     """SendMessage's parameters for a received message: as it is, without the bridge's reason."""
     own = message.get("Attributes", {})
-    request: dict[str, Any] = {
+    again: dict[str, Any] = {
         "MessageBody": message["Body"],
-        "MessageAttributes": attributes_of(message),
+        "MessageAttributes": {
+            name: value
+            for name, value in message.get("MessageAttributes", {}).items()
+            if not (name == FAILURE_REASON and value.get("DataType") == OWN_REASON_TYPE)
+        },
     }
     if "AWSTraceHeader" in own:
         header = {"DataType": "String", "StringValue": own["AWSTraceHeader"]}
-        request["MessageSystemAttributes"] = {"AWSTraceHeader": header}
+        again["MessageSystemAttributes"] = {"AWSTraceHeader": header}
     # A standard queue takes a group too.
     group = own.get("MessageGroupId") or (message["MessageId"] if is_fifo else None)
     if group:
-        request["MessageGroupId"] = group
+        again["MessageGroupId"] = group
     if is_fifo:
         # Another one than the request had, which may have come within five minutes; the same one if this is sent twice.
-        request["MessageDeduplicationId"] = message["MessageId"]
-    return request
+        again["MessageDeduplicationId"] = message["MessageId"]
+    return again
 
 
-def attributes_of(message: dict[str, Any]) -> dict[str, Any]:
-    """The message's attributes, and its inference id where it had none.
+def identified(message_id: str, body: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    """A request's attributes, with its inference id where it had none.
 
     An inference id is the message's id by default, and what is sent gets a new one. So its sender would not know the
     result.
     """
-    given = message.get("MessageAttributes", {})
-    attributes = {
-        name: value
-        for name, value in given.items()
-        if not (name == FAILURE_REASON and value.get("DataType") == OWN_REASON_TYPE)
-    }
-    named = {**attributes, INFERENCE_ID: {"DataType": "String", "StringValue": message["MessageId"]}}
-    fits = len(named) <= ATTRIBUTES_LIMIT and size(message["Body"], named) <= MESSAGE_LIMIT_BYTES
-    return named if fits and INFERENCE_ID not in attributes else attributes
+    if INFERENCE_ID in attributes:
+        return attributes
+    named = {**attributes, INFERENCE_ID: {"DataType": "String", "StringValue": message_id}}
+    fits = len(named) <= ATTRIBUTES_LIMIT and size(body, named) <= MESSAGE_LIMIT_BYTES
+    return named if fits else attributes
 
 
 def size(body: str, attributes: dict[str, Any]) -> int:

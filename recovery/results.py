@@ -46,7 +46,7 @@ class Result:
         """Why it failed, as far as it says."""
         return shortened(f"{self.status}: {self._content.get('failureReason') or 'no reason given'}")
 
-    def request(self) -> dict[str, Any] | None:
+    def request(self, reply_to: str = "") -> dict[str, Any] | None:
         """SendMessage's parameters of a request for the same; None where it does not name its input."""
         known = self._content.get("requestParameters") or {}
         values = {name: known[given] for name, given in PARAMETERS.items() if known.get(given)}
@@ -54,6 +54,8 @@ class Result:
             return None
         if self.inference_id:
             values["InferenceId"] = self.inference_id
+        if reply_to:
+            values["ReplyTo"] = reply_to
         attributes = {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
         return {"MessageBody": BODY, "MessageAttributes": attributes}
 

@@ -16,6 +16,8 @@ from local.stack import LocalStack
 
 # Queues that a test gives its dead letters and looks into, and that have to be empty before and after.
 QUEUES = ("RequestDeadLetterQueue", "EventDeadLetterQueue", "NotificationDeadLetterQueue", "ResultsQueue")
+# A queue that a request may name as ReplyTo.
+TEAM = "team"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,6 +30,7 @@ def _ended_by_signals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def recovering() -> Iterator[LocalStack]:
     parameters = {"S3Requests": "true", "WatchUnanswered": "true"}
+    parameters["ReplyToArns"] = f"arn:aws:sqs:{REGION}:000000000000:{TEAM}"
     with LocalStack({"summarizer": "echo", "failing": "fail"}, parameters=parameters, name="recovery") as stack:
         yield stack
 

@@ -56,10 +56,14 @@ def test_make_hands_each_option_to_replay() -> None:
         "reason": "no right",
         "limit": 3,
     }
-    assert given(replay.parse(by_make("replay", "STACK=s", "QUEUE=http://q"))) == {"stack": "s", "queue": "http://q"}
+    assert given(replay.parse(by_make("replay", "STACK=s", "QUEUE=http://q", "REPLY_TO=team"))) == {
+        "stack": "s",
+        "queue": "http://q",
+        "reply_to": "team",
+    }
 
 
-@pytest.mark.parametrize("option", ["SEND", "QUEUE", "REASON", "LIMIT", "FROM", "TO", "RESULTS", "STACK"])
+@pytest.mark.parametrize("option", ["SEND", "QUEUE", "REASON", "LIMIT", "FROM", "TO", "RESULTS", "REPLY_TO", "STACK"])
 def test_each_option_is_on_the_page(option: str) -> None:
     assert f"{option}=" in PAGE
 
