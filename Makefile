@@ -45,7 +45,7 @@ DOCTOR_OPTIONS = $(if $(SEND),--send) $(if $(WAIT),--wait $(WAIT)) $(if $(SKIP),
 	$(if $(PAYLOAD),--payload '$(PAYLOAD)') $(if $(CONTENT_TYPE),--content-type '$(CONTENT_TYPE)') \
 	$(if $(ACCEPT),--accept '$(ACCEPT)') $(if $(CUSTOM_ATTRIBUTES),--custom-attributes '$(CUSTOM_ATTRIBUTES)')
 
-# Of make redrive and make replay; SEND=1 sends. QUEUE: one or more of the stack's dead-letter queues, for make replay the URL
+# Of make redrive and make replay; RUN=1 sends. QUEUE: one or more of the stack's dead-letter queues, for make replay the URL
 # of a queue of results; FROM and TO: queues of your own; REPLY_TO: of make replay's requests (docs/redrive.md).
 QUEUE ?=
 FROM ?=
@@ -54,7 +54,7 @@ RESULTS ?=
 REPLY_TO ?=
 REASON ?=
 LIMIT ?=
-REDRIVE_OPTIONS = $(if $(SEND),--send) $(if $(REASON),--reason '$(REASON)') $(if $(LIMIT),--limit '$(LIMIT)')
+REDRIVE_OPTIONS = $(if $(RUN),--run) $(if $(REASON),--reason '$(REASON)') $(if $(LIMIT),--limit '$(LIMIT)')
 
 LOCAL := .venv/local
 LINT := .venv/lint
@@ -210,11 +210,11 @@ dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.sv
 doctor: $(DOCTOR)/.stamp ## what is wrong with a deployed stack, and the commands that fix it: STACK=name SEND=1
 	@DOCTOR_TOKEN='$(if $(filter command,$(origin TOKEN)),$(TOKEN),$(DOCTOR_TOKEN))' $(DOCTOR)/bin/python -m doctor '$(STACK)' $(DOCTOR_OPTIONS)
 
-redrive: $(DOCTOR)/.stamp ## what lies in the dead-letter queues, and with SEND=1 its next try: STACK=name REASON=text
+redrive: $(DOCTOR)/.stamp ## what lies in the dead-letter queues, and with RUN=1 its next try: STACK=name REASON=text
 	@$(DOCTOR)/bin/python -m recovery.redrive '$(STACK)' $(REDRIVE_OPTIONS) $(if $(QUEUE),--queue $(QUEUE)) \
 		$(if $(FROM),--from '$(FROM)') $(if $(TO),--to '$(TO)')
 
-replay: $(DOCTOR)/.stamp ## failed inferences once more from their inputs, with SEND=1: STACK=name RESULTS=file or QUEUE=url
+replay: $(DOCTOR)/.stamp ## failed inferences once more from their inputs, with RUN=1: STACK=name RESULTS=file or QUEUE=url
 	@$(DOCTOR)/bin/python -m recovery.replay '$(STACK)' $(REDRIVE_OPTIONS) $(if $(RESULTS),--results '$(RESULTS)') \
 		$(if $(QUEUE),--queue '$(QUEUE)') $(if $(REPLY_TO),--reply-to '$(REPLY_TO)')
 

@@ -39,7 +39,7 @@ class Letter:
 class Choice:
     """Which letters are meant, and whether they are handed over or only looked at."""
 
-    send: bool = False
+    run: bool = False
     reason: str = ""
     limit: int | None = None
 
@@ -88,7 +88,7 @@ def go_through(batches: Iterable[Sequence[Letter]], choice: Choice, steps: Steps
             left = None if choice.limit is None else choice.limit - tally.chosen
             chosen = [letter for letter in batch if choice.takes(letter)][:left]
             tally.count(chosen)
-            if choice.send:
+            if choice.run:
                 single = [letter for letter in chosen if letter.group is None]
                 for letter, problem in zip(single, threads.map(tried, single), strict=True):
                     tally.settle(letter, problem)
@@ -125,7 +125,7 @@ def tried(letter: Letter) -> str | None:
 
 def in_short(tally: Tally, choice: Choice) -> str:
     """How far it is."""
-    if not choice.send:
+    if not choice.run:
         return f"{tally.looked_at} looked at"
     return f"{tally.taken} handed over" + (f", {len(tally.problems)} stay" if tally.problems else "")
 

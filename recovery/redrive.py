@@ -1,4 +1,4 @@
-"""`python -m recovery.redrive STACK`: what lies in the dead-letter queues, and with `--send` its next try.
+"""`python -m recovery.redrive STACK`: what lies in the dead-letter queues, and with `--run` its next try.
 
 Requests go to the request queue, notifications that are delivered by QUEUE to theirs. Others, and events, go to their
 function, which is invoked and answers for each: what fails again stays, and its reason is seen at once.
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
     """Exit code 0 if all that was sent was taken, 1 if something stays, 2 if it could not be tried."""
     report = report or Report()
     given = parse(arguments)
-    choice = Choice(given.send, given.reason or "", given.limit)
+    choice = Choice(given.run, given.reason or "", given.limit)
     try:
         stack = Stack.find(given.stack, Aws())
         tallies = {
@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
         print(f"redrive: {error if isinstance(error, CannotLookError) else in_words(error)}", file=sys.stderr)
         return 2
     show(report, tallies)
-    if not choice.send and any(tally.chosen for tally in tallies.values()):
-        report.line("Nothing was sent. See to the reasons first, or they come back. SEND=1 sends them.")
+    if not choice.run and any(tally.chosen for tally in tallies.values()):
+        report.line("Nothing was sent. See to the reasons first, or they come back. RUN=1 sends them.")
     return 1 if any(tally.problems for tally in tallies.values()) else 0
 
 
@@ -51,7 +51,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line. An option without a value (`make` gives it so) is as good as none."""
     parser = argparse.ArgumentParser(prog="redrive", description="Tries again what lies in the dead-letter queues.")
     parser.add_argument("stack", metavar="STACK", help="name of the CloudFormation stack")
-    parser.add_argument("--send", action="store_true", help="send it; without it nothing is changed")
+    parser.add_argument("--run", action="store_true", help="send it; without it nothing is changed")
     parser.add_argument(
         "--queue", nargs="*", choices=sorted(DEAD_LETTER_QUEUES.values()), help="only these; default all three"
     )
@@ -100,7 +100,7 @@ def redriven(queue: Queue, hand_over: HandOver, choice: Choice, report: Report, 
         )
 
     report.line(f"{name}: {f'about {queue.count} messages' if queue.count else 'empty'}")
-    with queue, report.progress("redriving" if choice.send else "looking") as steps:
+    with queue, report.progress("redriving" if choice.run else "looking") as steps:
         batches = ([letter(message) for message in messages] for messages in queue.batches())
         return go_through(batches, choice, steps, name)
 

@@ -1,6 +1,6 @@
 """`python -m recovery.replay STACK`: failed inferences once more, from their inputs in S3.
 
-What failed is told by results: lines of a file, or the messages of a queue. With `--send` each becomes a request with
+What failed is told by results: lines of a file, or the messages of a queue. With `--run` each becomes a request with
 the same `InputLocation`, parameters and inference id.
 """
 
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
     """Exit code 0 if all that was sent was taken, 1 if something was not, 2 if it could not be tried."""
     report = report or Report()
     given = parse(arguments)
-    choice = Choice(given.send, given.reason or "", given.limit)
+    choice = Choice(given.run, given.reason or "", given.limit)
     try:
         stack = Stack.find(given.stack, Aws())
         name = given.queue.rsplit("/", 1)[-1] if given.queue else given.results
@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
     show(report, {name: tally})
     for words, count in replay.passed_over.items():
         report.line(f"{name}: {count} {words}")
-    if not choice.send and tally.chosen:
-        report.line("Nothing was sent. SEND=1 sends them.")
+    if not choice.run and tally.chosen:
+        report.line("Nothing was sent. RUN=1 sends them.")
     return 1 if tally.problems else 0
 
 
@@ -55,7 +55,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line. An option without a value (`make` gives it so) is as good as none."""
     parser = argparse.ArgumentParser(prog="replay", description="Asks for failed inferences once more.")
     parser.add_argument("stack", metavar="STACK", help="name of the CloudFormation stack")
-    parser.add_argument("--send", action="store_true", help="send the requests; without it nothing is changed")
+    parser.add_argument("--run", action="store_true", help="send the requests; without it nothing is changed")
     parser.add_argument("--results", metavar="FILE", help="results, one a line")
     parser.add_argument(
         "--queue", metavar="URL", help="a queue of results; those that are sent again are deleted there"
@@ -91,13 +91,13 @@ class Replay:
             if self._is_first(result, answered) and (letter := self._letter(place, result))
         ]
         batches = (letters[start : start + BATCH] for start in range(0, len(letters), BATCH))
-        with report.progress("replaying" if choice.send else "looking") as steps:
+        with report.progress("replaying" if choice.run else "looking") as steps:
             return go_through(batches, choice, steps, path)
 
     def of_queue(self, url: str, choice: Choice, report: Report) -> Tally:
         """The results in a queue. Others than the failed ones are hidden meanwhile, and stay."""
         name = url.rsplit("/", 1)[-1]
-        with Queue(self.stack.aws, url) as queue, report.progress("replaying" if choice.send else "looking") as steps:
+        with Queue(self.stack.aws, url) as queue, report.progress("replaying" if choice.run else "looking") as steps:
             batches = (
                 [letter for message in messages if (letter := self._of_message(queue, message))]
                 for messages in queue.batches()

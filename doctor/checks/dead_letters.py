@@ -83,6 +83,6 @@ def moving(stack: Stack, logical_id: str) -> list[str]:
     purge = aws("sqs purge-queue", queue_url=stack.resources[logical_id]).replace(" \\\n ", "")
     return [
         "# first see to the reasons, or they come back",
-        f"make redrive STACK={stack.name} QUEUE={logical_id} SEND=1",
+        f"make redrive STACK={stack.name} QUEUE={logical_id} RUN=1",
         f"# or, if nobody needs them: {purge}",
     ]

@@ -259,7 +259,7 @@ def test_dead_letters_that_may_not_be_received_are_counted_all_the_same() -> Non
 
 def test_dead_letters_are_redriven_each_queue_by_itself() -> None:
     for row, queue in zip(dead_letter_rows(messages({})), DEAD_LETTER_QUEUES.values(), strict=True):
-        assert row.commands[1] == f"make redrive STACK=bridge QUEUE={queue} SEND=1"
+        assert row.commands[1] == f"make redrive STACK=bridge QUEUE={queue} RUN=1"
 
 
 # ---- concurrency ----

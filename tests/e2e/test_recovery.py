@@ -137,7 +137,7 @@ def commands(section: str) -> tuple[str, list[str]]:
     """The section's block that looks, and those that send."""
     looking, *others = runbook.blocks(section)
     assert "make redrive" in looking
-    sending = [text for text in others if "SEND=1" in text]
+    sending = [text for text in others if "RUN=1" in text]
     assert sending
     return looking, sending
 
@@ -197,13 +197,13 @@ def test_what_is_sent_before_it_is_mended_stays_or_comes_back(stack: Gated) -> N
         payloads = sent(stack, "early")
         stack.wait_until_dead("NotificationDeadLetterQueue")
         is_direct = stack.parameters["NotificationDelivery"] == "DIRECT"
-        too_early = f'make redrive STACK="$STACK" SEND=1 {"&& exit 1 || true" if is_direct else ""}'
+        too_early = f'make redrive STACK="$STACK" RUN=1 {"&& exit 1 || true" if is_direct else ""}'
         written = runbook.run(stack, environment(stack), too_early)
         assert ("stays: " in written) == is_direct
         stack.wait_until_dead("NotificationDeadLetterQueue")
     finally:
         mend()
-    runbook.run(stack, environment(stack), 'make redrive STACK="$STACK" SEND=1')
+    runbook.run(stack, environment(stack), 'make redrive STACK="$STACK" RUN=1')
     assert_each_is_answered_once(stack, payloads)
 
 
@@ -218,6 +218,6 @@ def test_what_lambda_recorded_before_a_change_of_delivery_becomes_a_result_too(s
     record = {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event}
     url = stack.resource("NotificationDeadLetterQueue")
     stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(record))
-    runbook.run(stack, environment(stack), 'make redrive STACK="$STACK" SEND=1')
+    runbook.run(stack, environment(stack), 'make redrive STACK="$STACK" RUN=1')
     assert body_json(stack.wait_for_result(name))["responseBody"]["content"] == "output"
     assert stack.lying("NotificationDeadLetterQueue") == 0

@@ -74,7 +74,7 @@ def queue(stack: LocalStack, name: str, **attributes: str) -> str:
 # ---- looking ----
 
 
-def test_without_send_it_counts_by_reason_and_changes_nothing(stack: LocalStack, run: Any) -> None:
+def test_without_run_it_counts_by_reason_and_changes_nothing(stack: LocalStack, run: Any) -> None:
     for _ in range(12):
         put(stack, REQUEST_DLQ, SECRET, MessageAttributes={"FailureReason": OWN_REASON})
     put(stack, REQUEST_DLQ, SECRET)
@@ -101,7 +101,7 @@ def test_a_limit_and_a_reason_choose_and_the_rest_stays(stack: LocalStack, run: 
         why = {"DataType": "String", "StringValue": f"{'Throttling' if number < 4 else 'Access'}Exception: later"}
         attributes = {"FailureReason": why, "InferenceId": message_attribute(f"chosen-{number}")}
         put(stack, REQUEST_DLQ, SECRET, MessageAttributes=attributes)
-    code, written = run(redrive.main, stack.name, "--send", "--reason", "throttling", "--limit", "3")
+    code, written = run(redrive.main, stack.name, "--run", "--reason", "throttling", "--limit", "3")
     assert (code, "RequestDeadLetterQueue: 3 handed over" in written) == (0, True)
     left = [message["MessageAttributes"]["InferenceId"]["StringValue"] for message in in_queue(stack, REQUEST_DLQ)]
     assert len(left) == 2
@@ -123,7 +123,7 @@ def test_a_request_is_sent_as_it_was_but_for_the_bridge_s_reason(stack: LocalSta
         MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": header}},
         MessageGroupId="tenant",
     )
-    code, written = run(redrive.main, stack.name, "--from", source, "--to", target, "--send")
+    code, written = run(redrive.main, stack.name, "--from", source, "--to", target, "--run")
     assert (code, "requests-dead: 1 handed over" in written) == (0, True)
     (message,) = lying(stack, target)
     given = {
@@ -142,7 +142,7 @@ def test_ten_attributes_of_the_sender_s_and_a_reason_of_the_sender_s_stay(stack:
     given = {f"Own{number}": message_attribute(number) for number in range(9)}
     given["FailureReason"] = message_attribute("the sender's own")
     stack.sqs.send_message(QueueUrl=source, MessageBody=SECRET, MessageAttributes=given)
-    assert run(redrive.main, stack.name, "--from", source, "--to", target, "--send")[0] == 0
+    assert run(redrive.main, stack.name, "--from", source, "--to", target, "--run")[0] == 0
     (message,) = lying(stack, target)
     assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
         name: value["StringValue"] for name, value in given.items()
@@ -151,7 +151,7 @@ def test_ten_attributes_of_the_sender_s_and_a_reason_of_the_sender_s_stay(stack:
 
 def test_a_redriven_request_is_answered_under_the_id_that_its_sender_knows(stack: LocalStack, run: Any) -> None:
     known = put(stack, REQUEST_DLQ, "hello")
-    assert run(redrive.main, stack.name, "--send")[0] == 0
+    assert run(redrive.main, stack.name, "--run")[0] == 0
     assert body_json(stack.wait_for_result(known))["responseBody"]["content"] == "hello"
 
 
@@ -159,7 +159,7 @@ def test_what_is_rejected_again_is_not_sent_for_ever(stack: LocalStack, run: Any
     attributes = {"ContentEncoding": message_attribute("base64"), "InferenceId": message_attribute("bad")}
     for _ in range(12):
         put(stack, REQUEST_DLQ, "no base64!", MessageAttributes=attributes)
-    code, written = run(redrive.main, stack.name, "--send", "--queue", REQUEST_DLQ)
+    code, written = run(redrive.main, stack.name, "--run", "--queue", REQUEST_DLQ)
     assert (code, "RequestDeadLetterQueue: 12 handed over" in written) == (0, True)
     back: list[dict[str, Any]] = []
 
@@ -181,7 +181,7 @@ def test_in_a_fifo_queue_groups_keep_their_order_and_nothing_passes_one_that_sta
         stack.sqs.send_message(
             QueueUrl=source, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=f"same-{number}"
         )
-    code, written = run(redrive.main, stack.name, "--from", source, "--to", target, "--send")
+    code, written = run(redrive.main, stack.name, "--from", source, "--to", target, "--run")
     assert code == 1
     assert "it stays behind an earlier one of its group" in written
     moved = lying(stack, target)
@@ -227,7 +227,7 @@ def test_a_notification_becomes_a_result_however_it_got_there(stack: LocalStack,
         MessageAttributes={**why, "ErrorMessage": message_attribute("GetObject: AccessDenied")},
     )
     put(stack, NOTIFICATION_DLQ, "no notification")
-    code, written = run(redrive.main, stack.name, "--send")
+    code, written = run(redrive.main, stack.name, "--run")
     assert (code, "NotificationDeadLetterQueue: 4 handed over, 1 stay" in written) == (1, True)
     for name in texts:
         assert body_json(stack.wait_for_result(name))["responseBody"]["content"] == name
@@ -246,7 +246,7 @@ def test_an_event_becomes_a_request_whichever_way_it_came(stack: LocalStack, run
     first["s3"]["bucket"]["name"], first["s3"]["object"]["key"] = stack.bucket, "requests/by+s3.txt"
     for body in (record(by_bus), record(canary), json.dumps({"Records": [first]}), SECRET):
         put(stack, EVENT_DLQ, body)
-    code, written = run(redrive.main, stack.name, "--send")
+    code, written = run(redrive.main, stack.name, "--run")
     assert (code, "EventDeadLetterQueue: 3 handed over, 1 stay" in written) == (1, True), written
     assert SECRET not in written
     contents = {"by bus", "by schedule", "by S3"}
@@ -272,7 +272,7 @@ def test_what_fails_again_stays_and_says_why(stack: LocalStack, run: Any) -> Non
         {"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "m", "Message": json.dumps(unreadable)}}]}
     )
     put(stack, NOTIFICATION_DLQ, body)
-    code, written = run(redrive.main, stack.name, "--send")
+    code, written = run(redrive.main, stack.name, "--run")
     assert code == 1
     (stays,) = [line for line in written.splitlines() if "stays:" in line]
     assert "GetObject" in stays

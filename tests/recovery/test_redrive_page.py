@@ -35,10 +35,10 @@ def given(namespace: argparse.Namespace) -> dict[str, Any]:
 
 
 def test_make_hands_each_option_to_redrive() -> None:
-    arguments = by_make("redrive", "STACK=s", "SEND=1", "QUEUE=EventDeadLetterQueue", "REASON=no right", "LIMIT=3")
+    arguments = by_make("redrive", "STACK=s", "RUN=1", "QUEUE=EventDeadLetterQueue", "REASON=no right", "LIMIT=3")
     assert given(redrive.parse(arguments)) == {
         "stack": "s",
-        "send": True,
+        "run": True,
         "queue": ["EventDeadLetterQueue"],
         "reason": "no right",
         "limit": 3,
@@ -48,10 +48,10 @@ def test_make_hands_each_option_to_redrive() -> None:
 
 
 def test_make_hands_each_option_to_replay() -> None:
-    arguments = by_make("replay", "STACK=s", "RESULTS=my results", "REASON=no right", "LIMIT=3", "SEND=1")
+    arguments = by_make("replay", "STACK=s", "RESULTS=my results", "REASON=no right", "LIMIT=3", "RUN=1")
     assert given(replay.parse(arguments)) == {
         "stack": "s",
-        "send": True,
+        "run": True,
         "results": "my results",
         "reason": "no right",
         "limit": 3,
@@ -63,7 +63,7 @@ def test_make_hands_each_option_to_replay() -> None:
     }
 
 
-@pytest.mark.parametrize("option", ["SEND", "QUEUE", "REASON", "LIMIT", "FROM", "TO", "RESULTS", "REPLY_TO", "STACK"])
+@pytest.mark.parametrize("option", ["RUN", "QUEUE", "REASON", "LIMIT", "FROM", "TO", "RESULTS", "REPLY_TO", "STACK"])
 def test_each_option_is_on_the_page(option: str) -> None:
     assert f"{option}=" in PAGE
 
@@ -96,7 +96,7 @@ def test_somebody_with_no_more_than_the_documented_rights_redrives_every_queue(
     stack.sqs.send_message(QueueUrl=stack.resource("NotificationDeadLetterQueue"), MessageBody="no notification")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-    code, text = run(redrive.main, stack.name, "--send")
+    code, text = run(redrive.main, stack.name, "--run")
     assert code == 1
     assert "access denied" not in text
     assert text.count(": 1 handed over") == 2
@@ -119,7 +119,7 @@ def test_a_right_that_is_missing_is_named_and_nothing_is_lost(
         stack.sqs.send_message(QueueUrl=stack.resource("RequestDeadLetterQueue"), MessageBody=f"request {number}")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-    code, text = run(redrive.main, stack.name, "--send")
+    code, text = run(redrive.main, stack.name, "--run")
     assert code == 1
     assert text.count("the credentials lack sqs:SendMessage") == 3
     assert len(stack.receive("RequestDeadLetterQueueUrl")) == 3

@@ -45,7 +45,7 @@ def written(tmp_path: Path, *results: dict[str, Any] | str) -> str:
     return str(path)
 
 
-def test_without_send_it_counts_by_reason_and_sends_nothing(stack: LocalStack, run: Any, tmp_path: Path) -> None:
+def test_without_run_it_counts_by_reason_and_sends_nothing(stack: LocalStack, run: Any, tmp_path: Path) -> None:
     unanswered = result(stack, "b", "Unanswered", failureReason="no answer by 15:52")
     path = written(tmp_path, result(stack, "a"), unanswered, result(stack, "c", "Completed"))
     code, text = run(replay.main, stack.name, "--results", path)
@@ -53,7 +53,7 @@ def test_without_send_it_counts_by_reason_and_sends_nothing(stack: LocalStack, r
     assert "Failed: the model has no memory left" in text
     assert "Unanswered: no answer by 15:52" in text
     assert f"{path}: 1 are Completed" in text
-    assert text.splitlines()[-1] == "Nothing was sent. SEND=1 sends them."
+    assert text.splitlines()[-1] == "Nothing was sent. RUN=1 sends them."
     assert SECRET not in text
     stack.poll_results()
     assert stack.results == {}
@@ -63,7 +63,7 @@ def test_each_failed_inference_is_asked_for_with_its_input_and_parameters(
     stack: LocalStack, run: Any, tmp_path: Path
 ) -> None:
     path = written(tmp_path, result(stack, "first"), result(stack, "second", "Unanswered"))
-    code, text = run(replay.main, stack.name, "--results", path, "--send")
+    code, text = run(replay.main, stack.name, "--results", path, "--run")
     assert (code, "2 handed over" in text) == (0, True)
     for name in ("first", "second"):
         answer = body_json(stack.wait_for_result(name))
@@ -89,7 +89,7 @@ def test_what_does_not_name_its_input_and_what_is_settled_is_passed_over_and_sai
         "a raw output",
         "[1]",
     )
-    code, text = run(replay.main, stack.name, "--results", path, "--send")
+    code, text = run(replay.main, stack.name, "--results", path, "--run")
     assert (code, "1 handed over" in text) == (0, True)
     for words in (
         "1 are Failed, and do not name their input",
@@ -110,7 +110,7 @@ def test_from_a_queue_what_was_sent_is_deleted_and_all_else_stays(stack: LocalSt
     completed = json.dumps(result(stack, "well", "Completed"))
     for body in (failed, failed, completed, "a raw output"):
         stack.sqs.send_message(QueueUrl=url, MessageBody=body)
-    code, text = run(replay.main, stack.name, "--queue", url, "--send", "--reason", "no memory")
+    code, text = run(replay.main, stack.name, "--queue", url, "--run", "--reason", "no memory")
     assert (code, "2 handed over" in text) == (0, True)
     assert "Failed: the model has no memory left (repeated)" in text
     assert body_json(stack.wait_for_result("queued"))["responseBody"]["content"] == "input of queued"
@@ -129,7 +129,7 @@ def test_an_inference_that_failed_on_the_way_is_repeated_by_its_own_result(
     # The endpoint that fails is mended by naming another.
     failure["requestParameters"]["endpointName"] = "summarizer"
     stack.results.clear()
-    assert run(replay.main, stack.name, "--results", written(tmp_path, failure), "--send")[0] == 0
+    assert run(replay.main, stack.name, "--results", written(tmp_path, failure), "--run")[0] == 0
     assert body_json(stack.wait_for_result(sent))["responseBody"]["content"] == "a real one"
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_is_not_there_is_named(
 def test_a_reply_to_says_where_the_new_results_go(stack: LocalStack, run: Any, tmp_path: Path) -> None:
     url = stack.sqs.create_queue(QueueName=TEAM)["QueueUrl"]
     path = written(tmp_path, result(stack, "of-a-team"))
-    assert run(replay.main, stack.name, "--results", path, "--reply-to", TEAM, "--send")[0] == 0
+    assert run(replay.main, stack.name, "--results", path, "--reply-to", TEAM, "--run")[0] == 0
     found: list[dict[str, Any]] = []
 
     def arrived() -> bool:
