@@ -9,6 +9,7 @@ import pytest
 import runbook
 from conftest import environment
 
+from local.bridge import body_json, wait_for
 from local.stack import ROOT, LocalStack
 
 TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
@@ -16,7 +17,7 @@ ALARMS = re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm$", TEMPLATE, r
 # On a query, which ministack refuses: local/archive.py leaves it out.
 NOT_LOCAL = "EndpointNotificationFailures"
 PARTS = ("**Means**", "**Look**", "**Do**", "**Over**")
-LINK = re.compile(r"\]\(#([\w-]+)\)")
+LINK = re.compile(r"\]\(([\w-]*\.md)?#([\w-]+)\)")
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +53,12 @@ def test_a_section_says_what_it_means_what_to_look_at_what_to_do_and_when_it_is_
     assert re.search(rf"^alarm {alarm}$", section[positions[-1] :], re.MULTILINE)
 
 
-def test_links_within_the_page_lead_somewhere() -> None:
-    assert set(LINK.findall(runbook.PAGE)) <= {alarm.lower() for alarm in ALARMS}
+def test_links_lead_to_headings_that_are_there() -> None:
+    for page, anchor in LINK.findall(runbook.PAGE):
+        text = (ROOT / "docs" / (page or "runbook.md")).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        anchors = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+        assert anchor in anchors, f"{page}#{anchor}"
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -81,3 +86,20 @@ def test_the_commands_before_all_sections_run(watched: LocalStack) -> None:
     assert re.fullmatch(r"\d+\t\d+", shown[2])
     assert all(re.fullmatch(r"\S+\tEnabled\t10\tarn:\S+", line) for line in shown[3:])
     assert len(shown) == 5
+
+
+def test_a_mapping_that_was_switched_off_is_switched_on_by_its_section(watched: LocalStack) -> None:
+    functions = watched.client("lambda")
+    found = functions.list_event_source_mappings(FunctionName=watched.resource("SubmitFunction"))["EventSourceMappings"]
+    (uuid,) = [mapping["UUID"] for mapping in found if "-RequestQueue-" in mapping["EventSourceArn"]]
+
+    def state() -> str:
+        return functions.get_event_source_mapping(UUID=uuid)["State"]
+
+    functions.update_event_source_mapping(UUID=uuid, Enabled=False)
+    wait_for(lambda: state() == "Disabled", 30, "a mapping that is switched off")
+    inference_id = watched.send("while it was off")
+    looking, switching_on, _ = runbook.blocks("RequestQueueTooOld")
+    assert "Disabled" in runbook.run(watched, environment(watched), looking)
+    runbook.run(watched, environment(watched), switching_on)
+    assert body_json(watched.wait_for_result(inference_id))["invocationStatus"] == "Completed"
