@@ -41,6 +41,7 @@ class Queue:
         began = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         self._until_ms = (began.timestamp() + CLOCK_SECONDS) * 1000
         self._hidden: dict[str, str] = {}
+        self._undeletable: str | None = None
 
     def __enter__(self) -> Queue:
         return self
@@ -74,13 +75,16 @@ class Queue:
 
     def hand_over(self, message: dict[str, Any], hand_over: HandOver) -> str | None:
         """Why a message stays; None if it was handed over, and then deleted."""
+        if self._undeletable is not None:
+            return f"not tried, since none could be deleted: {self._undeletable}"
         problem = hand_over(message)
         if problem is not None:
             return problem
         try:
             self.aws.call("sqs", "delete_message", QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         except (BotoCoreError, ClientError) as error:
-            return f"it was handed over, and will be once more: {in_words(error)}"
+            self._undeletable = in_words(error)
+            return f"it was handed over, and will be once more: {self._undeletable}"
         self._hidden.pop(message["MessageId"])
         return None
 

@@ -101,21 +101,46 @@ def test_somebody_with_no_more_than_the_documented_rights_redrives_every_queue(
     assert body_json(stack.wait_for_result("event"))["responseBody"]["content"] == "an event"
 
 
+def without_right(stack: LocalStack, action: str, patch: pytest.MonkeyPatch) -> None:
+    """Makes the environment's credentials those of somebody who lacks one of the documented rights."""
+    iam, name = stack.client("iam"), f"lacks-{action.split(':')[1]}"
+    iam.create_user(UserName=name)
+    policy = json.loads(POLICY)
+    policy["Statement"][0]["Action"].remove(action)
+    policy["Statement"].append(BATCH)
+    iam.put_user_policy(UserName=name, PolicyName="recovery", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+
 def test_a_right_that_is_missing_is_named_and_nothing_is_lost(
     stack: LocalStack, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    iam = stack.client("iam")
-    iam.create_user(UserName="may-not-send")
-    policy = json.loads(POLICY)
-    policy["Statement"][0]["Action"].remove("sqs:SendMessage")
-    policy["Statement"].append(BATCH)
-    iam.put_user_policy(UserName="may-not-send", PolicyName="recovery", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName="may-not-send")["AccessKey"]
     for number in range(3):
         stack.sqs.send_message(QueueUrl=stack.resource("RequestDeadLetterQueue"), MessageBody=f"request {number}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    without_right(stack, "sqs:SendMessage", monkeypatch)
     code, text = run(redrive.main, stack.name, "--send")
     assert code == 1
     assert text.count("the credentials lack sqs:SendMessage") == 3
     assert len(stack.receive("RequestDeadLetterQueueUrl")) == 3
+
+
+def test_what_cannot_be_deleted_ends_the_sending_before_all_is_sent_twice(
+    stack: LocalStack, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = (stack.sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("kept-dead", "kept"))
+    for number in range(30):
+        stack.sqs.send_message(QueueUrl=source, MessageBody=f"request {number}")
+    without_right(stack, "sqs:DeleteMessage", monkeypatch)
+    code, text = run(redrive.main, stack.name, "--from", source, "--to", target, "--send")
+    assert code == 1
+    assert "it was handed over, and will be once more: access denied: the credentials lack sqs:DeleteMessage" in text
+    name = "ApproximateNumberOfMessages"
+    counts = [
+        int(stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+        for url in (source, target)
+    ]
+    assert counts[0] == 30
+    # As many as were on their way at once.
+    assert 1 <= counts[1] <= 8

@@ -56,6 +56,13 @@ def test_links_within_the_page_lead_somewhere() -> None:
     assert set(LINK.findall(runbook.PAGE)) <= {alarm.lower() for alarm in ALARMS}
 
 
+def test_what_is_looked_for_in_a_log_is_what_the_functions_write() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.rs"))
+    phrases = re.findall(r"--filter-pattern '\"([a-z ]+ [a-z ]+)\"'", runbook.PAGE)
+    assert len(phrases) == 1
+    assert all(f'"{phrase}"' in code for phrase in phrases)
+
+
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_the_commands_of_a_section_run(watched: LocalStack, alarm: str) -> None:
     written = runbook.run(watched, environment(watched), *runbook.blocks(alarm))
