@@ -94,7 +94,7 @@ async fn a_fault_is_the_functions_error_under_its_own_name() {
             "both a Body and an InputLocation",
         ),
         (json!({"Body": "%", "ContentEncoding": "base64"}), "ValidationError", "must be base64"),
-        (json!({"Body": {}, "ContentEncoding": "base64"}), "ValidationError", "Body must be a text"),
+        (json!({"Body": {}, "ContentEncoding": "base64"}), "ValidationError", "Body must be a string"),
         (json!({"Body": "x", "ContentEncoding": "gzip"}), "ValidationError", "ContentEncoding must be `base64`"),
         (json!({"Body": "x", "Accept": ["text/plain"]}), "ValidationError", "Accept must be a string or a number"),
         (json!({"Body": "x", "RequestTTLSeconds": 59}), "ValidationError", "RequestTTLSeconds must be a whole number"),
