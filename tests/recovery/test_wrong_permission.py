@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import runbook
-from conftest import environment
 
 from local.bridge import body_json, wait_for
 from local.stack import LocalStack
@@ -47,12 +46,12 @@ def redrive(stack: LocalStack, section: str) -> str:
     """The commands of a section that redrive."""
     commands = [block for block in runbook.blocks(section) if "make redrive" in block and "SEND=1" in block]
     assert len(commands) == 1
-    return runbook.run(stack, environment(stack), *commands)
+    return runbook.run(stack, runbook.environment(stack), *commands)
 
 
 def look(stack: LocalStack, section: str) -> str:
     """The first commands of a section."""
-    return runbook.run(stack, environment(stack), runbook.blocks(section)[0])
+    return runbook.run(stack, runbook.environment(stack), runbook.blocks(section)[0])
 
 
 @pytest.mark.parametrize("delivery", ["DIRECT", "QUEUE"])
