@@ -15,7 +15,6 @@ import pytest
 from local.bridge import REGION, body_json, wait_for
 from local.stack import ROOT, LocalStack
 from tests.recovery import runbook
-from tests.recovery.conftest import environment
 
 COUNT = 12
 DEAD_WITHIN_SECONDS = 180
@@ -162,7 +161,7 @@ def test_requests_that_submit_could_not_invoke_are_each_answered_once_by_the_run
     try:
         payloads = sent(stack, "request")
         stack.wait_until_dead("RequestDeadLetterQueue")
-        written = runbook.run(stack, environment(stack), looking)
+        written = runbook.run(stack, runbook.environment(stack), looking)
         assert f"RequestDeadLetterQueue  {COUNT} " in written
         assert "too many receipts from" in written
         assert "InvokeEndpointAsync" in written, "the log says which right"
@@ -170,7 +169,7 @@ def test_requests_that_submit_could_not_invoke_are_each_answered_once_by_the_run
         assert stack.invocations("summarizer") == []
     finally:
         mend()
-    runbook.run(stack, environment(stack), *sending)
+    runbook.run(stack, runbook.environment(stack), *sending)
     assert_each_is_answered_once(stack, payloads)
 
 
@@ -180,14 +179,14 @@ def test_notifications_that_collect_could_not_complete_become_one_result_each_by
     try:
         payloads = sent(stack, "notification")
         stack.wait_until_dead("NotificationDeadLetterQueue")
-        written = runbook.run(stack, environment(stack), looking)
+        written = runbook.run(stack, runbook.environment(stack), looking)
         assert f"NotificationDeadLetterQueue  {COUNT} " in written
         assert "GetObject" in written, "the reason, or the log, says which right"
         assert stack.lying("NotificationDeadLetterQueue") == COUNT
         assert not stack.results.keys() & payloads.keys()
     finally:
         mend()
-    runbook.run(stack, environment(stack), *sending)
+    runbook.run(stack, runbook.environment(stack), *sending)
     assert_each_is_answered_once(stack, payloads)
 
 
@@ -198,12 +197,12 @@ def test_what_is_sent_before_it_is_mended_stays_or_comes_back(stack: Gated) -> N
         stack.wait_until_dead("NotificationDeadLetterQueue")
         is_direct = stack.parameters["NotificationDelivery"] == "DIRECT"
         too_early = f'make redrive STACK="$STACK" RUN=1 {"&& exit 1 || true" if is_direct else ""}'
-        written = runbook.run(stack, environment(stack), too_early)
+        written = runbook.run(stack, runbook.environment(stack), too_early)
         assert ("stays: " in written) == is_direct
         stack.wait_until_dead("NotificationDeadLetterQueue")
     finally:
         mend()
-    runbook.run(stack, environment(stack), 'make redrive STACK="$STACK" RUN=1')
+    runbook.run(stack, runbook.environment(stack), 'make redrive STACK="$STACK" RUN=1')
     assert_each_is_answered_once(stack, payloads)
 
 
@@ -218,6 +217,6 @@ def test_what_lambda_recorded_before_a_change_of_delivery_becomes_a_result_too(s
     record = {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event}
     url = stack.resource("NotificationDeadLetterQueue")
     stack.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(record))
-    runbook.run(stack, environment(stack), 'make redrive STACK="$STACK" RUN=1')
+    runbook.run(stack, runbook.environment(stack), 'make redrive STACK="$STACK" RUN=1')
     assert body_json(stack.wait_for_result(name))["responseBody"]["content"] == "output"
     assert stack.lying("NotificationDeadLetterQueue") == 0

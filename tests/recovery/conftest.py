@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 from rich.console import Console
+from runbook import environment
 
 from doctor.report import PLAIN_WIDTH, Report
-from local.bridge import REGION, ROOT_KEY
+from local.bridge import REGION
 from local.signals import interruptible
 from local.stack import LocalStack
 
 # Queues that a test gives its dead letters and looks into, and that have to be empty before and after.
 QUEUES = ("RequestDeadLetterQueue", "EventDeadLetterQueue", "NotificationDeadLetterQueue", "ResultsQueue")
-# A queue that a request may name as ReplyTo.
-TEAM = "team"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,7 +28,8 @@ def _ended_by_signals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def recovering() -> Iterator[LocalStack]:
     parameters = {"S3Requests": "true", "WatchUnanswered": "true"}
-    parameters["ReplyToArns"] = f"arn:aws:sqs:{REGION}:000000000000:{TEAM}"
+    # The queue is made by the test that names it.
+    parameters["ReplyToArns"] = f"arn:aws:sqs:{REGION}:000000000000:team"
     with LocalStack({"summarizer": "echo", "failing": "fail"}, parameters=parameters, name="recovery") as stack:
         yield stack
 
@@ -46,20 +45,6 @@ def stack(recovering: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[L
     for name, value in environment(recovering).items():
         monkeypatch.setenv(name, value)
     return recovering
-
-
-def environment(stack: LocalStack) -> dict[str, str]:
-    """What leads the tools to a stack's AWS, and to nothing of the machine's own."""
-    return {
-        "AWS_ENDPOINT_URL": stack.url,
-        "AWS_ENDPOINT_URL_SAGEMAKER": stack.emulator_url,
-        "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": stack.emulator_url,
-        "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": ROOT_KEY,
-        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
 
 
 Tool = Callable[[list[str], Report], int]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.bridge import REGION
+from local.bridge import REGION, ROOT_KEY
 from local.stack import ROOT, LocalStack
 
 PAGE = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
@@ -53,3 +53,17 @@ def run(stack: LocalStack, environment: dict[str, str], *texts: str) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\nof\n" + "\n".join(texts)
     return done.stdout
+
+
+def environment(stack: LocalStack) -> dict[str, str]:
+    """What leads the tools to a stack's AWS, and to nothing of the machine's own."""
+    return {
+        "AWS_ENDPOINT_URL": stack.url,
+        "AWS_ENDPOINT_URL_SAGEMAKER": stack.emulator_url,
+        "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING": stack.emulator_url,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEY,
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TEAM
 
 from local.bridge import body_json, wait_for
 from local.stack import LocalStack
@@ -156,14 +155,14 @@ def test_a_file_that_is_not_there_is_named(
 
 
 def test_a_reply_to_says_where_the_new_results_go(stack: LocalStack, run: Any, tmp_path: Path) -> None:
-    url = stack.sqs.create_queue(QueueName=TEAM)["QueueUrl"]
+    url = stack.sqs.create_queue(QueueName="team")["QueueUrl"]
     path = written(tmp_path, result(stack, "of-a-team"))
-    assert run(replay.main, stack.name, "--results", path, "--reply-to", TEAM, "--run")[0] == 0
+    assert run(replay.main, stack.name, "--results", path, "--reply-to", "team", "--run")[0] == 0
     found: list[dict[str, Any]] = []
 
     def arrived() -> bool:
         found.extend(stack.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []))
         return bool(found)
 
-    wait_for(arrived, 30, f"a result in {TEAM}")
+    wait_for(arrived, 30, "a result in the team's queue")
     assert [body_json(message)["responseBody"]["content"] for message in found] == ["input of of-a-team"]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import runbook
-from conftest import environment
 
 from local.bridge import body_json, wait_for
 from local.stack import ROOT, LocalStack
@@ -70,7 +69,7 @@ def test_what_is_looked_for_in_a_log_is_what_the_functions_write() -> None:
 
 @pytest.mark.parametrize("alarm", ALARMS)
 def test_the_commands_of_a_section_run(watched: LocalStack, alarm: str) -> None:
-    written = runbook.run(watched, environment(watched), *runbook.blocks(alarm))
+    written = runbook.run(watched, runbook.environment(watched), *runbook.blocks(alarm))
     if alarm != NOT_LOCAL:
         assert re.search(r"^(OK|ALARM|INSUFFICIENT_DATA)\t", written, re.MULTILINE), written
     asked = sum(block.count("\nmake doctor") for block in (f"\n{text}" for text in runbook.blocks(alarm)))
@@ -79,10 +78,10 @@ def test_the_commands_of_a_section_run(watched: LocalStack, alarm: str) -> None:
 
 def test_the_commands_before_all_sections_run(watched: LocalStack) -> None:
     _, look = runbook.BLOCK.findall(runbook.FIRST)
-    assert " ok, " in runbook.run(watched, environment(watched), look)
+    assert " ok, " in runbook.run(watched, runbook.environment(watched), look)
     shown = runbook.run(
         watched,
-        environment(watched),
+        runbook.environment(watched),
         "resource RequestQueue",
         "parameter EndpointName",
         "queue RequestQueue",
@@ -107,6 +106,6 @@ def test_a_mapping_that_was_switched_off_is_switched_on_by_its_section(watched: 
     wait_for(lambda: state() == "Disabled", 30, "a mapping that is switched off")
     inference_id = watched.send("while it was off")
     looking, switching_on, _ = runbook.blocks("RequestQueueTooOld")
-    assert "Disabled" in runbook.run(watched, environment(watched), looking)
-    runbook.run(watched, environment(watched), switching_on)
+    assert "Disabled" in runbook.run(watched, runbook.environment(watched), looking)
+    runbook.run(watched, runbook.environment(watched), switching_on)
     assert body_json(watched.wait_for_result(inference_id))["invocationStatus"] == "Completed"
