@@ -83,7 +83,7 @@ def test_a_request_that_comes_back_at_the_deadline_though_sagemaker_took_it_is_i
         # Every message has one line, and it says what the queue was told.
         assert submit.logged("invocation accepted") == QUICK
         assert submit.logged("invocation failed") == SLOW
-        assert log.read_text(encoding="utf-8").count("deadline came before") == len(SLOW)
+        assert log.read_text(encoding="utf-8").count("ran out of time before") == len(SLOW)
 
 
 def test_a_notification_that_comes_back_at_the_deadline_though_sqs_took_its_result_is_in_the_log(

@@ -56,7 +56,7 @@ def refused(bucket: str) -> dict[str, Hostile]:
         "JSON bomb as pointer": Hostile("ValidationError", size, BOMB),
         "huge number": Hostile("ValidationError: RequestTTLSeconds", {"RequestTTLSeconds": "9" * 400}),
         "own return address": Hostile(
-            "ValidationError: CustomAttributes must have no pair `bridge=`",
+            "ValidationError: CustomAttributes must not have a pair `bridge=`",
             {"CustomAttributes": "a=b,bridge=to:team-a"},
         ),
         "foreign queue": Hostile(
