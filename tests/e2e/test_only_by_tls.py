@@ -87,7 +87,7 @@ def test_requests_are_answered_with_a_key_in_a_vpc_and_within_a_boundary(secured
 
 def test_the_key_encrypts_queues_and_log_groups(secured: Secured) -> None:
     queues, groups = secured.resources("AWS::SQS::Queue"), secured.resources("AWS::Logs::LogGroup")
-    assert [len(queues), len(groups)] == [4, 3]
+    assert [len(queues), len(groups)] == [5, 3]
     for queue in queues:
         found = secured.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         assert (found["KmsMasterKeyId"], found["SqsManagedSseEnabled"]) == (secured.key, "false")
