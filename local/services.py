@@ -26,6 +26,7 @@ def invoke(arn: str, event: Any) -> None:
 
 def deliver(endpoint: str, envelope: str, _topic: str, subscription: str, *_more: Any) -> None:
     """A message of SNS to a function."""
+    sns.logger.info("SNS fanout → Lambda %s", endpoint)
     record = {"EventVersion": "1.0", "EventSubscriptionArn": subscription, "EventSource": "aws:sns"}
     invoke(endpoint, {"Records": [{**record, "Sns": json.loads(envelope)}]})
 

@@ -25,6 +25,12 @@ from doctor.stack import Stack
 KINDS = ["request inline", "request through S3", "request by HTTP", "request to be rejected"]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left_of_other_tests(direct: Patient) -> None:
+    for name in ("ResultsQueueUrl", "RequestDeadLetterQueueUrl"):
+        direct.local.sqs.purge_queue(QueueUrl=direct.local.outputs[name])
+
+
 def states(rows: list[Finding]) -> dict[str, State]:
     return {row.subject: row.state for row in rows}
 
