@@ -110,6 +110,10 @@ impl Notification {
 
     /// What the model said, or where that lies.
     pub(crate) fn response(&self) -> Result<Response, NoResult> {
+        // An `Unanswered` result names the location at which nothing was found.
+        if matches!(self.invocation_status.as_str(), "Rejected" | "Unanswered") {
+            return Ok(Response::None);
+        }
         if let Some(body) = &self.response_body {
             return match body.encoding.as_str() {
                 "UTF8" => Ok(Response::Here(body.content.clone().into_bytes())),
