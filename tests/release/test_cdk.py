@@ -163,9 +163,9 @@ class Synthesized(LocalStack):
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
 
-    def _allow_plain_http(self) -> None:
+    def allow_plain_http(self) -> None:
         """Off the app's topic too: `enforceSSL` is all that its policy says."""
-        super()._allow_plain_http()
+        super().allow_plain_http()
         policy = json.dumps({"Version": "2012-10-17", "Statement": []})
         topic = self.outputs["SuccessTopicArn"]
         self.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
