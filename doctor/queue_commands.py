@@ -49,28 +49,27 @@ def recreated(stack: Stack, logical_id: str) -> list[str]:
 
 def s3_sends(stack: Stack, logical_id: str) -> dict[str, object]:
     """The policy by which S3 tells a queue of objects."""
-    statement = {
-        "Sid": "S3Sends",
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": stack.queue_arn(logical_id),
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": stack.account},
-            "ArnLike": {"aws:SourceArn": f"arn:{stack.partition}:s3:::*"},
-        },
+    condition = {
+        "StringEquals": {"aws:SourceAccount": stack.account},
+        "ArnLike": {"aws:SourceArn": f"arn:{stack.partition}:s3:::*"},
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return sends(stack, logical_id, "S3Sends", "s3", condition)
 
 
 def topics_send(stack: Stack, logical_id: str) -> dict[str, object]:
     """The policy by which SNS delivers to a queue."""
+    topics = list(dict.fromkeys(stack.topics.values()))
+    return sends(stack, logical_id, "TopicsSend", "sns", {"ArnEquals": {"aws:SourceArn": topics}})
+
+
+def sends(stack: Stack, logical_id: str, sid: str, service: str, condition: dict[str, object]) -> dict[str, object]:
+    """The policy by which a service sends to a queue."""
     statement = {
-        "Sid": "TopicsSend",
+        "Sid": sid,
         "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
+        "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": stack.queue_arn(logical_id),
-        "Condition": {"ArnEquals": {"aws:SourceArn": list(dict.fromkeys(stack.topics.values()))}},
+        "Condition": condition,
     }
     return {"Version": "2012-10-17", "Statement": [statement]}

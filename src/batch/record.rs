@@ -41,6 +41,20 @@ impl Record {
         Ok(Self { id, message, lacks })
     }
 
+    /// One that did not come as JSON.
+    ///
+    /// # Errors
+    /// A [`Fault`] when its id is empty.
+    pub(crate) fn new(id: &str, body: &str, attributes: HashMap<String, SqsMessageAttribute>) -> Result<Self, Fault> {
+        if id.is_empty() {
+            return Err(no_id());
+        }
+        let mut message = SqsMessage::default();
+        message.body = Some(body.to_owned());
+        message.message_attributes = attributes;
+        Ok(Self { id: id.to_owned(), message, lacks: Lacks::default() })
+    }
+
     /// The body; empty where there is none.
     ///
     /// # Errors

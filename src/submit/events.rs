@@ -4,11 +4,14 @@
 //! So a fault that may pass fails the event. A request that can never succeed is kept as a dead letter: a message that asks for the
 //! same, which can be moved to the request queue when its reason is mended.
 
+use serde_json::value::RawValue;
+
 use super::Submit;
-use super::idempotency::{Idempotency, Key};
+use super::idempotency::{Idempotency, Key, hash_of};
 use super::invoke::INPUT_LIMIT_BYTES;
 use super::outcome::Origin;
-use super::sources::sqs::Message;
+use super::sources::sqs::{Attributes, Message};
+use super::{Answer, AnswerForm};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{CONTENT_TYPE, Input, Invocation};
@@ -27,7 +30,31 @@ pub(super) struct EventRequest {
     pub(super) is_object: bool,
 }
 
+impl EventRequest {
+    /// What is no request: its dead letter is the event alone.
+    pub(super) fn refused(event: &RawValue, fault: Fault, trace_header: Option<&str>) -> Result<Self, Fault> {
+        let message = Message::of_event(&event_id(&[event.get()]), event.get(), Attributes::new(), trace_header)?;
+        Ok(Self { message, invocation: Err(fault), is_object: false })
+    }
+}
+
+/// The id of a request whose event has none, 32 characters: the same for the same event.
+pub(super) fn event_id(texts: &[&str]) -> String {
+    let mut id = hash_of(texts);
+    id.truncate(32);
+    id
+}
+
 impl Submit {
+    /// Answers an event that nobody waits for.
+    ///
+    /// # Errors
+    /// The [`Fault`] for which it has to come again.
+    pub(super) async fn answer_events(&self, requests: Vec<EventRequest>, deadline: Deadline) -> Result<Answer, Fault> {
+        self.accept_events(requests, true, deadline).await?;
+        Ok(Answer(AnswerForm::Nothing(())))
+    }
+
     /// Has SageMaker accept the requests of an event. `is_first` tells that it did not come before, where that is known.
     ///
     /// # Errors
@@ -95,5 +122,17 @@ impl Submit {
             invocation.parameters.content_type = given.parse().map_err(bad)?;
         }
         Ok(invocation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_hash_can_be_taken_for_its_neighbours() {
+        assert_eq!(event_id(&["a", "b"]), event_id(&["a", "b"]));
+        assert_ne!(event_id(&["a", "b"]), event_id(&["ab", ""]));
+        assert_eq!(event_id(&["a"]).len(), 32);
     }
 }

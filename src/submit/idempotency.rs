@@ -83,7 +83,7 @@ pub(super) enum Idempotency<'a> {
 }
 
 /// A hash of texts, 64 characters; none of them can be taken for a part of its neighbour.
-fn hash_of(texts: &[&str]) -> String {
+pub(super) fn hash_of(texts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for text in texts {
         hash.update(text.len().to_be_bytes());

@@ -2,19 +2,18 @@
 
 use futures_util::FutureExt;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::direct::{self, BODY};
-use super::s3::{self, PutObject};
-use super::sqs::{Attributes, Message};
+use super::s3::PutObject;
+use super::sqs::{Attributes, Message, string_attribute};
 use crate::batch::{self, CONTENT_ENCODING};
 use crate::event::{Answering, Call, Fields, Shape, Source};
 use crate::fault::{Fault, json_problem};
 use crate::invocation::PARAMETERS;
 use crate::return_address::RETURN_PARAMETERS;
+use crate::submit::Submit;
 use crate::submit::events::EventRequest;
-use crate::submit::{Answer, AnswerForm, Submit};
 
 /// An event bus of EventBridge, which invokes the function asynchronously.
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>
@@ -57,18 +56,16 @@ impl Source<Submit> for EventBridge {
         let is_object = is_object && text("detail-type").as_deref() == Some("Object Created");
         let trace_header = call.trace_header.as_deref();
         let request = match (shape.fields().json("detail"), is_object) {
-            (None, _) => Some(s3::refused(shape.whole(), Fault::validation("the event has no detail"), trace_header)?),
+            (None, _) => {
+                Some(EventRequest::refused(shape.whole(), Fault::validation("the event has no detail"), trace_header)?)
+            }
             (Some(detail), true) => created(detail, shape.whole(), submit, trace_header)?,
             (Some(detail), false) => {
                 let id = text("id").filter(|id| !id.is_empty());
                 Some(in_detail(detail, id.as_deref().unwrap_or(&call.request_id), shape.whole(), submit, trace_header)?)
             }
         };
-        let answer = async move {
-            submit.accept_events(request.into_iter().collect(), true, call.deadline).await?;
-            Ok(Answer(AnswerForm::Nothing(())))
-        };
-        Ok(answer.boxed())
+        Ok(submit.answer_events(request.into_iter().collect(), call.deadline).boxed())
     }
 }
 
@@ -82,7 +79,7 @@ fn created(
         Ok(created) => created,
         Err(error) => {
             let problem = format!("the event's detail is none of S3: {}", json_problem(&error));
-            return s3::refused(event, Fault::validation(problem), trace_header).map(Some);
+            return EventRequest::refused(event, Fault::validation(problem), trace_header).map(Some);
         }
     };
     let object = PutObject {
@@ -104,7 +101,7 @@ fn in_detail(
     trace_header: Option<&str>,
 ) -> Result<EventRequest, Fault> {
     let Ok(shape) = Shape::read(detail) else {
-        return s3::refused(event, Fault::validation("the event's detail must be an object"), trace_header);
+        return EventRequest::refused(event, Fault::validation("the event's detail must be an object"), trace_header);
     };
     let fields = shape.fields();
     let message = message(fields, id, event, trace_header)?;
@@ -122,14 +119,14 @@ fn message(fields: &Fields<'_>, id: &str, event: &RawValue, trace_header: Option
     let names = PARAMETERS.iter().chain(&RETURN_PARAMETERS).map(|parameter| parameter.name);
     let attributes = names.chain([CONTENT_ENCODING]).filter_map(|name| {
         let value = direct::value(fields, name).ok()??;
-        Some((name.to_owned(), json!({"dataType": "String", "stringValue": value})))
+        Some((name.to_owned(), string_attribute(value)))
     });
     let body = direct::given(fields, BODY).map(|body| batch::text(body).unwrap_or_else(|| body.get().into()));
     let body = body.filter(|body| !body.is_empty());
     Message::of_event(
         id,
         body.as_deref().unwrap_or_else(|| event.get()),
-        &attributes.collect::<Attributes>(),
+        attributes.collect::<Attributes>(),
         trace_header,
     )
 }

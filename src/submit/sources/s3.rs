@@ -6,19 +6,16 @@ use aws_lambda_events::s3::S3Entity;
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
-use super::sqs::{Attributes, Message};
+use super::sqs::{Attributes, Message, string_attribute};
 use crate::batch;
-use crate::destinations::hex;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::{Fault, json_problem};
 use crate::invocation::{INFERENCE_ID, INPUT_LOCATION};
 use crate::location::S3Uri;
-use crate::submit::events::EventRequest;
-use crate::submit::{Answer, AnswerForm, Submit};
+use crate::submit::Submit;
+use crate::submit::events::{EventRequest, event_id};
 
 /// S3, which invokes the function asynchronously.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html>
@@ -53,11 +50,7 @@ impl Source<Submit> for S3 {
 
     fn read<'f>(&self, submit: &'f Submit, shape: Shape<'_>, call: Call) -> Result<Answering<'f, Submit>, Fault> {
         let requests = requests(shape, submit, call.trace_header.as_deref())?;
-        let answer = async move {
-            submit.accept_events(requests, true, call.deadline).await?;
-            Ok(Answer(AnswerForm::Nothing(())))
-        };
-        Ok(answer.boxed())
+        Ok(submit.answer_events(requests, call.deadline).boxed())
     }
 }
 
@@ -106,7 +99,7 @@ fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Re
     });
     let (entity, key) = match read {
         Ok(read) => read,
-        Err(fault) => return refused(record, fault, trace_header).map(Some),
+        Err(fault) => return EventRequest::refused(record, fault, trace_header).map(Some),
     };
     let object = PutObject {
         bucket: entity.bucket.name.as_deref().unwrap_or_default(),
@@ -125,12 +118,6 @@ fn decoded(key: &str) -> Result<String, Fault> {
     key.map(Into::into).map_err(|_| Fault::validation("the object's key must be UTF-8, URL-encoded"))
 }
 
-/// What is no request: its dead letter is the event alone.
-pub(super) fn refused(event: &RawValue, fault: Fault, trace_header: Option<&str>) -> Result<EventRequest, Fault> {
-    let message = Message::of_event(&hash_of(&[event.get()]), event.get(), &Attributes::new(), trace_header)?;
-    Ok(EventRequest { message, invocation: Err(fault), is_object: false })
-}
-
 impl PutObject<'_> {
     /// The request for it; `None` for a folder, which the console makes as an empty object.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-folders.html>
@@ -147,33 +134,21 @@ impl PutObject<'_> {
         let location = match S3Uri::new(self.bucket, self.key) {
             Ok(location) => location,
             Err(error) => {
-                return refused(event, Fault::validation(format!("the object's location {error}")), trace_header)
-                    .map(Some);
+                let fault = Fault::validation(format!("the object's location {error}"));
+                return EventRequest::refused(event, fault, trace_header).map(Some);
             }
         };
         // The same event has the same id, however often it comes and whichever way.
         let id =
-            hash_of(&[self.bucket, self.key, self.version.unwrap_or_default(), self.sequencer.unwrap_or_default()]);
-        let text = |value: &str| json!({"dataType": "String", "stringValue": value});
+            event_id(&[self.bucket, self.key, self.version.unwrap_or_default(), self.sequencer.unwrap_or_default()]);
         let attributes = Attributes::from_iter([
-            (INPUT_LOCATION.name.to_owned(), text(&location.to_string())),
-            (INFERENCE_ID.name.to_owned(), text(&id)),
+            (INPUT_LOCATION.name.to_owned(), string_attribute(location.to_string())),
+            (INFERENCE_ID.name.to_owned(), string_attribute(&id)),
         ]);
-        let message = Message::of_event(&id, event.get(), &attributes, trace_header)?;
+        let message = Message::of_event(&id, event.get(), attributes, trace_header)?;
         let invocation = submit.invocation(&message);
         Ok(Some(EventRequest { message, invocation, is_object: true }))
     }
-}
-
-/// 32 characters, of texts of which none can be taken for a part of its neighbour.
-fn hash_of(texts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for text in texts {
-        hash.update(text.len().to_be_bytes());
-        hash.update(text);
-    }
-    let hash = hash.finalize();
-    hex(hash.first_chunk::<16>().map_or(&hash[..], |half| half))
 }
 
 #[cfg(test)]
@@ -193,12 +168,5 @@ mod tests {
         for (key, expected) in keys {
             assert_eq!(decoded(key).ok().as_deref(), expected, "{key}");
         }
-    }
-
-    #[test]
-    fn no_part_of_a_hash_can_be_taken_for_its_neighbours() {
-        assert_eq!(hash_of(&["a", "b"]), hash_of(&["a", "b"]));
-        assert_ne!(hash_of(&["a", "b"]), hash_of(&["ab", ""]));
-        assert_eq!(hash_of(&["a"]).len(), 32);
     }
 }

@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 
 use aws_lambda_events::sns::MessageAttribute;
+use aws_lambda_events::sqs::SqsMessageAttribute;
 use futures_util::FutureExt;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::s3;
 use super::sqs::{Attributes, Message};
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::{Fault, json_problem};
+use crate::submit::Submit;
 use crate::submit::events::EventRequest;
-use crate::submit::{Answer, AnswerForm, Submit};
 
 /// SNS, which invokes the function asynchronously.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html>
@@ -47,11 +46,7 @@ impl Source<Submit> for Sns {
         let requests =
             shape.into_records().into_iter().map(|record| request(record, submit, call.trace_header.as_deref()));
         let requests = requests.collect::<Result<Vec<_>, Fault>>()?;
-        let answer = async move {
-            submit.accept_events(requests, true, call.deadline).await?;
-            Ok(Answer(AnswerForm::Nothing(())))
-        };
-        Ok(answer.boxed())
+        Ok(submit.answer_events(requests, call.deadline).boxed())
     }
 }
 
@@ -60,18 +55,25 @@ fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Re
         Ok(Record { sns }) => sns,
         Err(error) => {
             let problem = format!("a record of the event is not an SNS record: {}", json_problem(&error));
-            return s3::refused(record, Fault::validation(problem), trace_header);
+            return EventRequest::refused(record, Fault::validation(problem), trace_header);
         }
     };
     let attributes = message_attributes.unwrap_or_default().into_iter().map(attribute).collect::<Attributes>();
-    let message = Message::of_event(&message_id, &message, &attributes, trace_header)?;
+    let message = Message::of_event(&message_id, &message, attributes, trace_header)?;
     let invocation = submit.invocation(&message);
     Ok(EventRequest { message, invocation, is_object: false })
 }
 
 /// As SQS has it.
-fn attribute((name, attribute): (String, MessageAttribute)) -> (String, serde_json::Value) {
-    let MessageAttribute { data_type, value, .. } = attribute;
-    let field = if data_type.starts_with("Binary") { "binaryValue" } else { "stringValue" };
-    (name, json!({"dataType": data_type, field: value}))
+fn attribute((name, published): (String, MessageAttribute)) -> (String, SqsMessageAttribute) {
+    let MessageAttribute { data_type, value, .. } = published;
+    let mut attribute = SqsMessageAttribute::default();
+    if data_type.starts_with("Binary") {
+        // In base64, as the crate's own type reads it.
+        attribute.binary_value = serde_json::from_value(value.into()).ok();
+    } else {
+        attribute.string_value = Some(value);
+    }
+    attribute.data_type = Some(data_type);
+    (name, attribute)
 }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(in crate::submit) use self::dead_letter::DeadLetterQueue;
-pub(in crate::submit) use self::message::{Attributes, Message};
+pub(in crate::submit) use self::message::{Attributes, Message, string_attribute};
 use self::rejection::Rejection;
 use crate::batch;
 use crate::deadline::Deadline;

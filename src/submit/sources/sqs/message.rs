@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_lambda_events::sqs::SqsMessageAttribute;
-use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::batch::{CONTENT_ENCODING, Record, decode_base64};
 use crate::config::QueueUrl;
@@ -15,8 +14,16 @@ use crate::location::S3Uri;
 use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::submit::Submit;
 
-/// Message attributes by their names, as Lambda hands them over.
-pub(in crate::submit) type Attributes = serde_json::Map<String, serde_json::Value>;
+/// Message attributes by their names.
+pub(in crate::submit) type Attributes = HashMap<String, SqsMessageAttribute>;
+
+/// A message attribute of type String.
+pub(in crate::submit) fn string_attribute(value: impl Into<String>) -> SqsMessageAttribute {
+    let mut attribute = SqsMessageAttribute::default();
+    attribute.data_type = Some("String".to_owned());
+    attribute.string_value = Some(value.into());
+    attribute
+}
 
 /// One message.
 pub(in crate::submit) struct Message {
@@ -85,12 +92,11 @@ impl Message {
     pub(in crate::submit) fn of_event(
         id: &str,
         body: &str,
-        attributes: &Attributes,
+        attributes: Attributes,
         lambda_trace_header: Option<&str>,
     ) -> Result<Self, Fault> {
-        let record = json!({"messageId": id, "body": body, "messageAttributes": attributes});
-        let record = to_raw_value(&record).map_err(|error| Fault::internal(error.to_string()))?;
-        Self::read(&record, lambda_trace_header)
+        let lambda_trace_header = lambda_trace_header.map(str::to_owned);
+        Ok(Self { record: Record::new(id, body, attributes)?, lambda_trace_header })
     }
 
     /// By which it is given back.
@@ -103,7 +109,7 @@ impl Message {
     }
 
     /// Its message attributes by their names.
-    pub(super) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
+    pub(super) fn attributes(&self) -> Result<&Attributes, Fault> {
         self.record.attributes()
     }
 
