@@ -23,7 +23,8 @@ BATCH = {"Effect": "Allow", "Action": "sqs:ChangeMessageVisibilityBatch", "Resou
 
 def by_make(target: str, *options: str) -> list[str]:
     """The arguments that make gives to the program."""
-    command = ["make", "-n", "-o", ".venv/doctor/.stamp", target, *options]
+    # The flag keeps a make above this one, as in `make test`, from having its directory printed here.
+    command = ["make", "--no-print-directory", "-n", "-o", ".venv/doctor/.stamp", target, *options]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     words = shlex.split(printed.replace("\\\n", " "))
     return words[words.index("-m") + 2 :]
