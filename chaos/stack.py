@@ -145,13 +145,8 @@ class ChaosStack(LocalStack):
 
     # ---- bringing it up ----
 
-    @property
-    def function_log(self) -> Path:
-        """Every line that the functions wrote, and which process wrote it."""
-        return self.directory / "functions.jsonl"
-
     def _services(self) -> list[str]:
-        return ["--retry-seconds", str(RETRY_SECONDS), "--function-log", str(self.function_log)]
+        return ["--retry-seconds", str(RETRY_SECONDS)]
 
     def _start_ministack(self) -> None:
         log = self.directory / "proxy.log"

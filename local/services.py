@@ -3,9 +3,7 @@
 SNS and EventBridge invoke a function asynchronously, with two more tries after a failure, and then the function's
 destination. ministack 1.5.33 does so for S3 alone; for these two it invokes once. What a service sends to a queue or a
 topic arrives by TLS; ministack has it arrive as the request came that started it.
-
-With `--function-log`, a file gets each line that a function of a custom runtime writes, by process. ministack's own log
-groups have what has come when an invocation ends.
+Every invocation counts in AWS/Lambda's metrics; ministack counts those alone whose caller waits.
 """
 
 from __future__ import annotations
@@ -13,15 +11,11 @@ from __future__ import annotations
 import argparse
 import contextvars
 import json
-import os
 import runpy
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ministack.core import lambda_runtime
 from ministack.core.iam_evaluator import pin_request_origin
 from ministack.services import eventbridge, lambda_svc, sns, sqs
 
@@ -56,50 +50,37 @@ def by_tls(policy_allows: Callable[..., bool]) -> Callable[..., bool]:
     return allows
 
 
-class Copied:
-    """What a function's process writes, each line of which is copied to a file with who wrote it when."""
+def counted(emit_logs: Callable[..., None], emit_metrics: Callable[..., None]) -> Callable[..., None]:
+    """Writes an invocation's lines, and its metrics."""
 
-    def __init__(self, output: IO[bytes], function: str, process: int, to: int) -> None:
-        self._output, self._function, self._process, self._to = output, function, process, to
+    def emit(function: dict[str, Any], request_id: str, text: str, error: bool, milliseconds: int, **more: Any) -> None:
+        emit_logs(function, request_id, text, error, milliseconds, **more)
+        name = (function.get("config") or function).get("FunctionName", "unknown")
+        emit_metrics(name, duration_ms=milliseconds, error=error, throttle=False)
 
-    def readline(self) -> bytes:
-        """The next line."""
-        line = self._output.readline()
-        if line:
-            text = line.decode("utf-8", errors="replace").rstrip("\n")
-            copy = {"at": time.time(), "function": self._function, "process": self._process, "line": text}
-            # One call, so that lines of several processes do not mix.
-            os.write(self._to, json.dumps(copy).encode() + b"\n")
-        return line
-
-    def close(self) -> None:
-        """Ends."""
-        self._output.close()
+    return emit
 
 
-def copy_output(path: Path) -> None:
-    """Has everything copied that functions write."""
-    to = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    pump = lambda_runtime.ProvidedWorker._pump_output
+def only_throttles(emit_metrics: Callable[..., None]) -> Callable[..., None]:
+    """Counts what has not run."""
 
-    def pump_and_copy(worker: Any, output: IO[bytes], lines: Any) -> None:
-        process = worker._proc.pid if worker._proc else 0
-        pump(worker, Copied(output, worker.func_name, process, to), lines)
+    def emit(name: str, *, throttle: bool, **more: Any) -> None:
+        if throttle:
+            emit_metrics(name, throttle=True, **more)
 
-    lambda_runtime.ProvidedWorker._pump_output = pump_and_copy
+    return emit
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--retry-seconds", type=float, help="before an event's second try; twice that before its third")
-    parser.add_argument("--function-log", type=Path)
     options = parser.parse_args()
-    # The rest is ministack's, which takes none of these.
+    # The rest is ministack's, which takes none of it.
     del sys.argv[1:]
     if options.retry_seconds is not None:
         lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS = options.retry_seconds
-    if options.function_log:
-        copy_output(options.function_log)
+    lambda_svc._emit_lambda_logs = counted(lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics)
+    lambda_svc._emit_lambda_metrics = only_throttles(lambda_svc._emit_lambda_metrics)
     sqs.queue_policy_allows = by_tls(sqs.queue_policy_allows)
     sns.topic_policy_allows = by_tls(sns.topic_policy_allows)
     sns._deliver_to_lambda = deliver
