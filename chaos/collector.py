@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chaos.dead_letters import dead_events, dead_notification, dead_request
 from chaos.evidence import SWEPT_EVENTS, of_notification
-from chaos.ledger import REASON, DeadLetter, Request, Result, digest, whole
+from chaos.ledger import Collected, Request, Result, digest
 from chaos.stack import ChaosStack, exchange
 from local.cases import decoded, read_location
 from local.destinations import CALLBACK, INBOXES, NOBODY, TASK, Destinations, result_in
@@ -51,6 +51,7 @@ class Collector:
         """Messages in the queues and invocations at the endpoints."""
         queues = (
             self.stack.outputs["RequestQueueUrl"],
+            self.stack.resource("S3RequestQueue"),
             self.stack.resource("NotificationQueue"),
             *(self.stack.outputs[inbox] for inbox in INBOXES.values()),
         )
@@ -64,8 +65,8 @@ class Collector:
         attributes = self.stack.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(COUNTS))["Attributes"]
         return sum(int(attributes.get(name, 0)) for name in COUNTS)
 
-    def end(self, requests: Iterable[Request]) -> tuple[list[Result], list[DeadLetter], list[DeadLetter]]:
-        """Results, dead requests, dead notifications; notes in requests whose task or callback has timed out."""
+    def end(self, requests: Iterable[Request]) -> Collected:
+        """Everything; notes in requests whose task or callback has timed out."""
         self.stop()
         if self._error:
             raise self._error
@@ -79,9 +80,12 @@ class Collector:
             # Too large for a message: it lies where the result says.
             if result.status == "Completed" and result.output is None and result.location:
                 result.output = self.stored(result.location)
-        dead = [dead_request(message) for message in self._all("RequestDeadLetterQueueUrl")]
-        notifications = [dead_notification(message) for message in self._all("NotificationDeadLetterQueueUrl")]
-        return results, dead, notifications
+        return Collected(
+            results,
+            [dead_request(message) for message in self._all("RequestDeadLetterQueueUrl")],
+            [dead_notification(message) for message in self._all("NotificationDeadLetterQueueUrl")],
+            [letter for message in self._all("EventDeadLetterQueueUrl") for letter in dead_events(message)],
+        )
 
     def ended(self, request: Request) -> list[Result]:
         """The result that a task or a callback has, if it has one."""
@@ -144,28 +148,3 @@ def result_of(body: Mapping[str, Any], way: str, token: str = "") -> Result:
     output = digest(decoded(response)) if response else None
     swept = body.get("eventName") in SWEPT_EVENTS
     return Result(inference_id, body["invocationStatus"], location, output, way, token, swept)
-
-
-def dead_request(message: Mapping[str, Any]) -> DeadLetter:
-    """A request as it lies in its dead-letter queue."""
-    attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    inference_id = attributes.get("InferenceId", message["MessageId"])
-    return DeadLetter(inference_id, whole(message["Body"], attributes), reason=attributes.get(REASON))
-
-
-def dead_notification(message: Mapping[str, Any]) -> DeadLetter:
-    """A notification as it lies in its dead-letter queue: whole while it says which result is where."""
-    return quietly(lambda: _notification(json.loads(message["Body"])), DeadLetter("", ""))
-
-
-def _notification(body: Mapping[str, Any]) -> DeadLetter:
-    inference_id, location = of_notification(body)
-    return DeadLetter(inference_id, "whole" if inference_id and location else "", location)
-
-
-def quietly(read: Callable[[], DeadLetter], otherwise: DeadLetter) -> DeadLetter:
-    """What cannot be read is not whole."""
-    try:
-        return read()
-    except (ValueError, AttributeError, TypeError):
-        return otherwise

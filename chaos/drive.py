@@ -1,4 +1,4 @@
-"""Sends the requests of a run at a steady rate, by SQS and by HTTP, and notes what their senders learn."""
+"""Sends the requests of a run at a steady rate, and notes what their senders learn."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaos.events import EventSenders, identify
 from chaos.faults import fraction
-from chaos.ledger import ACCEPTED, DIRECT, HTTP_KEY, SQS, TURNED_DOWN, UNKNOWN
+from chaos.ledger import ACCEPTED, DIRECT, HTTP, HTTP_KEY, SQS, TURNED_DOWN, UNKNOWN
 from chaos.requests import Sending, complete, pointer_key
 from chaos.stack import ECHO, ChaosStack
 from local.bridge import message_attribute
@@ -27,7 +28,7 @@ AGAIN = (409, 429, 500, 502, 503, 504)
 TRIES = 8
 PAUSE_SECONDS = 0.5
 SQS_BATCH_MESSAGES, SQS_BATCH_BYTES = 10, 900_000
-HTTP_SENDERS = 12
+SENDERS = 12
 # Tasks and callbacks that are begun at once.
 ADDRESSING = 4
 # What a direct invocation is told: that the same request never will, or may be accepted.
@@ -44,6 +45,12 @@ class Driver:
         self.stack = stack
         self.destinations = destinations
         self._lambda = stack.client("lambda")
+        self._senders = {
+            **EventSenders(stack).by_way,
+            HTTP: self.by_http,
+            HTTP_KEY: self.by_http,
+            DIRECT: self.directly,
+        }
         self.seed = seed
         self.rate = rate
         self.done = threading.Event()
@@ -53,7 +60,7 @@ class Driver:
         """Sends all of them; gives them back with their records completed."""
         begun = time.monotonic()
         everything: list[Sending] = []
-        with ThreadPoolExecutor(HTTP_SENDERS) as senders, ThreadPoolExecutor(ADDRESSING) as addressing:
+        with ThreadPoolExecutor(SENDERS) as senders, ThreadPoolExecutor(ADDRESSING) as addressing:
             waiting = []
             for batch in batches(sendings, SQS_BATCH_MESSAGES):
                 for sending, address in zip(batch, addressing.map(self.address, batch), strict=True):
@@ -61,8 +68,7 @@ class Driver:
                 self.upload(batch)
                 for sending in batch:
                     if sending.record.way != SQS:
-                        send = self.directly if sending.record.way == DIRECT else self.by_http
-                        waiting.append(senders.submit(send, sending))
+                        waiting.append(senders.submit(self._senders[sending.record.way], sending))
                 self.by_sqs([sending for sending in batch if sending.record.way == SQS])
                 everything += batch
                 self.sent = len(everything)
@@ -111,9 +117,7 @@ class Driver:
         if answer.get("Failed"):
             raise RuntimeError(f"the local SQS refused a request: {answer['Failed'][0]}")
         for entry in answer["Successful"]:
-            sending = batch[int(entry["Id"])]
-            if "InferenceId" not in sending.attributes:
-                sending.record.id = entry["MessageId"]
+            identify(batch[int(entry["Id"])], entry["MessageId"])
 
     def by_http(self, sending: Sending) -> None:
         """Asks once, or with an Idempotency-Key until there is an answer that stays."""

@@ -9,11 +9,12 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from chaos.ledger import whole
+from chaos.ledger import named, whole
 
 # What the SDKs send with each try of one call: equal among its tries.
 SDK_CALL_HEADER = "amz-sdk-invocation-id"
 INFERENCE_ID_HEADER = "x-amzn-sagemaker-inference-id"
+INPUT_LOCATION_HEADER = "x-amzn-sagemaker-inputlocation"
 # Of an answer: where the output will be, or else what tells of the failure. Their names need have nothing in common.
 LOCATION_HEADERS = ("x-amzn-sagemaker-outputlocation", "x-amzn-sagemaker-failurelocation")
 
@@ -40,10 +41,10 @@ def subjects(
     # A call that is none of these is passed on all the same.
     with suppress(ValueError, KeyError, TypeError, AttributeError):
         if service == "sagemaker":
-            return INVOKE, [(headers.get(INFERENCE_ID_HEADER, ""), None)]
+            return INVOKE, [(named(headers.get(INFERENCE_ID_HEADER, ""), headers.get(INPUT_LOCATION_HEADER)), None)]
         if (method, service) in RECORDED and (record := RECORD_PATH.search(path)):
-            inference_id = json.loads(body)["inferenceId"] if method == "PUT" else ""
-            return RECORDED[method, service], [(inference_id, record[1])]
+            owner = of_notification(json.loads(body))[0] if method == "PUT" else ""
+            return RECORDED[method, service], [(owner, record[1])]
         if service == "sns":
             message = parse_qs(body.decode())["Message"][0]
             return PUBLISH, [of_notification(json.loads(message))]
@@ -101,10 +102,13 @@ def of_dead_letter(message: Mapping[str, Any]) -> tuple[str, str]:
     """Inference id, if it has one, and digest of a request that is put into the dead-letter queue."""
     values = message.get("MessageAttributes") or {}
     attributes = {name: value["StringValue"] for name, value in values.items()}
-    return attributes.get("InferenceId", ""), whole(message["MessageBody"], attributes)
+    inference_id = named(attributes.get("InferenceId", ""), attributes.get("InputLocation"))
+    return inference_id, whole(message["MessageBody"], attributes)
 
 
 def of_notification(notification: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Inference id and location of a notification, or of the result that it became."""
+    """The request's id and the location of a notification, or of the result that it became."""
     places = notification.get("responseParameters") or {}
-    return notification.get("inferenceId", ""), places.get("outputLocation") or places.get("failureLocation")
+    asked = notification.get("requestParameters") or {}
+    owner = named(notification.get("inferenceId", ""), asked.get("inputLocation"))
+    return owner, places.get("outputLocation") or places.get("failureLocation")

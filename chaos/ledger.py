@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from local.destinations import RESULTS
+from local.sources import DIRECT, EVENT, HTTP, S3, SQS
+from local.sources import TOPIC as SNS
 
 # Validity of a request: what the bridge has to do with it.
 VALID, FAILING, REFUSED = "valid", "failing model", "to be refused"
 # What its sender knows after having sent it.
 ACCEPTED, TURNED_DOWN, UNKNOWN = "accepted", "turned down", "unknown"
-SQS, HTTP, HTTP_KEY, DIRECT = "SQS", "HTTP", "HTTP with Idempotency-Key", "direct invocation"
+HTTP_KEY = "HTTP with Idempotency-Key"
+BY_HTTP = (HTTP, HTTP_KEY)
 # Ways whose sender asks again after an error.
 ASKING_AGAIN = (HTTP_KEY, DIRECT)
+# Ways whose sender waits for no answer: what can never succeed lies in the dead-letter queue.
+ONE_WAY = (SQS, S3, EVENT, SNS)
+# Where objects are requests. Their inference ids are hashes that nobody knows beforehand: the ledger has their names.
+REQUESTS = "requests/"
 # What `submit` adds to the attributes of a message that it puts into the dead-letter queue.
 REASON = "FailureReason"
 
@@ -40,7 +47,8 @@ class Request:
     tries: int = 1
     """By HTTP and direct invocation: how often the sender asked."""
     whole: str = ""
-    """By SQS: digest of body and attributes, by which a dead letter must be recognised."""
+    """By SQS, EventBridge, SNS: digest of body and attributes, by which a dead letter must be recognised. By S3: of the
+    object's location."""
     output: str = ""
     """Digest of the output of a model that echoes."""
     to: str = RESULTS
@@ -125,14 +133,21 @@ class Timeout:
 
 
 @dataclass
-class Ledger:
+class Collected:
+    """Where the requests ended."""
+
+    results: list[Result] = field(default_factory=list)
+    request_dead_letters: list[DeadLetter] = field(default_factory=list)
+    notification_dead_letters: list[DeadLetter] = field(default_factory=list)
+    event_dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Ledger(Collected):
     """All of it."""
 
     seed: int = 0
     requests: list[Request] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
-    request_dead_letters: list[DeadLetter] = field(default_factory=list)
-    notification_dead_letters: list[DeadLetter] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     timeouts: list[Timeout] = field(default_factory=list)
@@ -143,6 +158,11 @@ class Ledger:
     """How often each fault happened."""
     seconds: dict[str, float] = field(default_factory=dict)
     """How long each part of the run took."""
+
+    def take(self, collected: Collected) -> None:
+        """Adds where the requests ended."""
+        for name, entries in vars(collected).items():
+            setattr(self, name, entries)
 
     def save(self, path: Path) -> None:
         """Writes it as JSON."""
@@ -157,6 +177,7 @@ def load(path: Path) -> Ledger:
         "results": Result,
         "request_dead_letters": DeadLetter,
         "notification_dead_letters": DeadLetter,
+        "event_dead_letters": DeadLetter,
         "calls": Call,
         "kills": Kill,
         "timeouts": Timeout,
@@ -167,8 +188,17 @@ def load(path: Path) -> Ledger:
     return Ledger(**document)
 
 
+def named(inference_id: str, input_location: str | None) -> str:
+    """The id by which the ledger knows a request: of an object that is one, its name."""
+    _, is_object, name = (input_location or "").rpartition(f"/{REQUESTS}")
+    return name if is_object else inference_id
+
+
 def whole(body: str, attributes: Mapping[str, str]) -> str:
-    """Digest of a message: body and attributes, but for the one that a rejection adds."""
+    """Digest of a message: body and attributes, but for the one that a rejection adds; of an object, its location."""
+    location = attributes.get("InputLocation", "")
+    if f"/{REQUESTS}" in location:
+        return digest(location.encode())
     sent = sorted((name, value) for name, value in attributes.items() if name != REASON)
     return digest(json.dumps([body, sent]).encode())
 

@@ -78,7 +78,7 @@ class Sampler:
 
 def load(minutes: float, rate: float, backlog: int) -> tuple[dict[str, Any], Verdict]:
     """Both parts on one stack; the figures, and the account."""
-    ledger = Ledger(SEED)
+    ledger = Ledger(seed=SEED)
     with ChaosStack("load") as stack:
         destinations = Destinations(stack)
         collector = Collector(stack, destinations)
@@ -97,8 +97,7 @@ def load(minutes: float, rate: float, backlog: int) -> tuple[dict[str, Any], Ver
             sampler.stop()
             collector.stop()
         ledger.requests = [sending.record for sending in sent]
-        ended = collector.end(ledger.requests)
-        ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = ended
+        ledger.take(collector.end(ledger.requests))
         ledger.calls = read_calls(stack.proxy_log)
     verdict = check(ledger)
     figures = {

@@ -5,16 +5,36 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chaos.faults import fraction
-from chaos.ledger import DIRECT, FAILING, HTTP, HTTP_KEY, REFUSED, SQS, VALID, Request, digest, whole
+from chaos.ledger import (
+    BY_HTTP,
+    DIRECT,
+    EVENT,
+    FAILING,
+    HTTP,
+    HTTP_KEY,
+    ONE_WAY,
+    REFUSED,
+    REQUESTS,
+    S3,
+    SNS,
+    SQS,
+    VALID,
+    Request,
+    digest,
+    whole,
+)
 from chaos.stack import DOOMED, ECHO, FORBIDDEN, SLOW
 from chaos.stack import FAILING as FAILING_ENDPOINT
 from local.cases import POINTER_CLASS
 from local.destinations import BUS, CALLBACK, FIFO_QUEUE, NOBODY, QUEUE, RESULTS, TASK, TOPIC
+from local.pairs import PAIRS as PAIRS_OF_SOURCES
 
-WAYS = ((SQS, 0.60), (HTTP, 0.14), (HTTP_KEY, 0.13), (DIRECT, 0.13))
+WAYS = ((SQS, 0.40), (HTTP, 0.11), (HTTP_KEY, 0.10), (DIRECT, 0.12), (S3, 0.08), (EVENT, 0.10), (SNS, 0.09))
+# Each way in with each way out that it can ask for.
+PAIRS = [*PAIRS_OF_SOURCES, *((HTTP_KEY, to) for way, to in PAIRS_OF_SOURCES if way == HTTP)]
 # To where results are wanted.
 TO = (
     (QUEUE, 0.12),
@@ -30,8 +50,8 @@ TO_RESULTS = ((RESULTS, 1.0),)
 # Of tasks and callbacks, those that wait for so short a time that some results come too late.
 HASTY = 0.15
 OVER_INLINE, OVER_RESULT = 128_001, 262_145
-# Of requests by SQS that name no inference id: the message's id becomes it.
-NAMELESS = 0.1
+# Of requests that name no inference id: the id that SQS, SNS or EventBridge gives them becomes it.
+NAMELESS, NAMED_BY_AWS = 0.1, (SQS, SNS, EVENT)
 # Of small requests: those whose model takes too long; and those of the run's first quarter to the endpoint that is
 # deleted when half of all have been sent, so that it has accepted most of them by then.
 EXPIRING, ENDING = 0.03, 0.1
@@ -77,6 +97,11 @@ def pointer(sending: Sending, payload: bytes) -> None:
     sending.upload = payload
 
 
+def empty(sending: Sending, _payload: bytes) -> None:
+    """Without a payload."""
+    sending.body = b""
+
+
 def attribute(name: str, value: str | int) -> Callable[[Sending, bytes], None]:
     """With an attribute of this value."""
     return lambda sending, _payload: sending.attributes.update({name: value})
@@ -87,33 +112,44 @@ def to_endpoint(name: str) -> Callable[[Sending, bytes], None]:
 
     def shape(sending: Sending, _payload: bytes) -> None:
         sending.endpoint = name
-        if sending.record.way in (SQS, DIRECT):
+        if sending.record.way not in BY_HTTP:
             sending.attributes["EndpointName"] = name
 
     return shape
 
 
-KINDS: Mapping[bool, tuple[Kind, ...]] = {
-    True: (
-        Kind("over 128,000 bytes", 0.12, (OVER_INLINE, 250_000)),
-        Kind("too large for a result", 0.01, (OVER_RESULT, 400_000)),
-        Kind("base64", 0.09, (1, 30_000), shape=base64_body),
-        Kind("base64 over 128,000 bytes", 0.02, (OVER_INLINE, 180_000), shape=base64_body),
-        Kind("pointer", 0.06, (1, 200_000), shape=pointer),
-        Kind("failing endpoint", 0.05, validity=FAILING, shape=to_endpoint(FAILING_ENDPOINT)),
-        Kind("bad base64", 0.01, validity=REFUSED, shape=attribute("ContentEncoding", "base64")),
-        Kind("bad attribute", 0.01, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5)),
-        Kind("forbidden endpoint", 0.01, validity=REFUSED, shape=to_endpoint(FORBIDDEN)),
-        Kind("forbidden location", 0.01, validity=REFUSED, shape=attribute("InputLocation", "s3://foreign/input/x")),
-        Kind(SMALL, 1.0),
-    ),
-    False: (
-        Kind("over 128,000 bytes", 0.12, (OVER_INLINE, 250_000)),
-        Kind("failing endpoint", 0.05, validity=FAILING, shape=to_endpoint(FAILING_ENDPOINT)),
-        Kind("bad attribute", 0.03, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5)),
-        Kind("forbidden endpoint", 0.03, validity=REFUSED, shape=to_endpoint(FORBIDDEN)),
-        Kind(SMALL, 1.0),
-    ),
+OVER = Kind("over 128,000 bytes", 0.12, (OVER_INLINE, 250_000))
+TOO_LARGE = Kind("too large for a result", 0.01, (OVER_RESULT, 400_000))
+FAILS = Kind("failing endpoint", 0.05, validity=FAILING, shape=to_endpoint(FAILING_ENDPOINT))
+BAD_ATTRIBUTE = Kind("bad attribute", 0.01, validity=REFUSED, shape=attribute("RequestTTLSeconds", 5))
+FORBIDDEN_ENDPOINT = Kind("forbidden endpoint", 0.01, validity=REFUSED, shape=to_endpoint(FORBIDDEN))
+USUAL = Kind(SMALL, 1.0)
+WITH_ENCODING = (
+    OVER,
+    Kind("base64", 0.09, (1, 30_000), shape=base64_body),
+    Kind("base64 over 128,000 bytes", 0.02, (OVER_INLINE, 180_000), shape=base64_body),
+    FAILS,
+    Kind("bad base64", 0.01, validity=REFUSED, shape=attribute("ContentEncoding", "base64")),
+    BAD_ATTRIBUTE,
+    FORBIDDEN_ENDPOINT,
+)
+WITH_LOCATION = (
+    *WITH_ENCODING,
+    TOO_LARGE,
+    Kind("pointer", 0.06, (1, 200_000), shape=pointer),
+    Kind("forbidden location", 0.01, validity=REFUSED, shape=attribute("InputLocation", "s3://foreign/input/x")),
+    USUAL,
+)
+WITH_HEADERS = (OVER, FAILS, replace(BAD_ATTRIBUTE, share=0.03), replace(FORBIDDEN_ENDPOINT, share=0.03), USUAL)
+# SNS takes 256 KB; an object has no place for parameters.
+KINDS: Mapping[str, tuple[Kind, ...]] = {
+    SQS: WITH_LOCATION,
+    DIRECT: WITH_LOCATION,
+    HTTP: WITH_HEADERS,
+    HTTP_KEY: WITH_HEADERS,
+    EVENT: (*WITH_ENCODING, USUAL),
+    SNS: (*WITH_ENCODING, USUAL),
+    S3: (OVER, TOO_LARGE, Kind("empty object", 0.03, validity=REFUSED, shape=empty), USUAL),
 }
 
 
@@ -122,11 +158,18 @@ def sendings(
 ) -> Iterator[Sending]:
     """The run's requests: the same ones for the same seed. `to`: where results are wanted, with each its share.
 
-    `unanswerable`: some of them expire, and some are to an endpoint that does not live to answer them.
+    `unanswerable`: some of them expire, and some are to an endpoint that does not live to answer them. Before these, a
+    small one goes by every pair of ways.
     """
-    for number in range(count):
-        sending = sending_of(seed, number, f"{prefix}-{seed}-{number}")
-        if unanswerable and sending.record.kind == SMALL:
+    pairs = PAIRS if unanswerable else []
+    for number, (way, destination) in enumerate(pairs[:count]):
+        sending = sending_of(seed, number, f"{prefix}-{seed}-{number}", way, (USUAL,))
+        sending.record.to = destination
+        yield sending
+    for number in range(len(pairs), count):
+        way = pick(WAYS, fraction(seed, "way", number))
+        sending = sending_of(seed, number, f"{prefix}-{seed}-{number}", way, KINDS[way])
+        if unanswerable and sending.record.kind == SMALL and way != S3:
             make_unanswerable(sending, fraction(seed, "end", number), is_early=number < count // 4)
         sending.record.to = destination_of(sending.record, pick(to, fraction(seed, "to", number)))
         sending.is_hasty = fraction(seed, "hasty", number) < HASTY
@@ -145,22 +188,19 @@ def make_unanswerable(sending: Sending, at: float, *, is_early: bool) -> None:
 
 
 def destination_of(record: Request, way: str) -> str:
-    """Where a result is wanted: by HTTP no task or callback can be named; nobody can poll for an unknown failure."""
-    by_http = record.way in (HTTP, HTTP_KEY) and way in (TASK, CALLBACK)
+    """Where a result is wanted, if that can be asked for. Nobody can poll for an unknown failure."""
     cannot_poll = way == NOBODY and (record.validity == FAILING or record.kind in (EXPIRES, DELETED))
-    return RESULTS if by_http or cannot_poll else way
+    return RESULTS if cannot_poll or (record.way, way) not in PAIRS else way
 
 
-def sending_of(seed: int, number: int, inference_id: str) -> Sending:
-    """The request of this number."""
-    way = pick(WAYS, fraction(seed, "way", number))
-    kinds = KINDS[way in (SQS, DIRECT)]
+def sending_of(seed: int, number: int, inference_id: str, way: str, kinds: tuple[Kind, ...]) -> Sending:
+    """The request of this number: of one of these kinds."""
     kind = pick(tuple((kind, kind.share) for kind in kinds), fraction(seed, "kind", number))
     low, high = kind.size
     payload = payload_of(seed, number, low + int(fraction(seed, "size", number) * (high - low)))
     record = Request(inference_id, way, kind.name, kind.validity, output=digest(payload))
     sending = Sending(record, payload)
-    if way != SQS or fraction(seed, "nameless", number) >= NAMELESS:
+    if way not in NAMED_BY_AWS or fraction(seed, "nameless", number) >= NAMELESS:
         sending.attributes["InferenceId"] = inference_id
     kind.shape(sending, payload)
     return sending
@@ -194,8 +234,15 @@ def complete(sending: Sending, bucket: str, address: Mapping[str, str]) -> None:
         place = {"s3BucketName": bucket, "s3Key": pointer_key(sending)}
         sending.body = json.dumps([POINTER_CLASS, place]).encode()
         sending.attributes["ExtendedPayloadSize"] = len(sending.upload)
-    if sending.record.way == SQS:
+    if sending.record.way == S3:
+        sending.record.whole = whole("", {"InputLocation": f"s3://{bucket}/{request_key(sending)}"})
+    elif sending.record.way in ONE_WAY:
         sending.record.whole = whole(sending.body.decode(), {k: str(v) for k, v in sending.attributes.items()})
+
+
+def request_key(sending: Sending) -> str:
+    """Where an object is a request."""
+    return REQUESTS + sending.record.id
 
 
 def pointer_key(sending: Sending) -> str:

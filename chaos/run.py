@@ -44,7 +44,7 @@ def chaos(
     prepare: Callable[[ChaosStack], object] | None = None,
 ) -> Ledger:
     """One run, of what `stack` makes. `prepare` is done to it in place of all faults and disturbances."""
-    ledger = Ledger(seed)
+    ledger = Ledger(seed=seed)
     with stack() as running:
         begun = time.monotonic()
         if prepare:
@@ -63,6 +63,8 @@ def chaos(
                 ledger.injected = disturber.end()
                 ledger.kills = disturber.kills
             mended = time.monotonic()
+            # No queue has what Lambda keeps for another try.
+            time.sleep(max(mended + running.event_seconds - time.monotonic(), 0))
             quiet(collector, seed)
             ledger.seconds["drained"] = time.monotonic() - mended
             quiet_since = time.monotonic()
@@ -71,8 +73,7 @@ def chaos(
             quiet(collector, seed)
             ledger.seconds["swept"] = time.monotonic() - quiet_since
             ledger.requests = [sending.record for sending in sent]
-            ended = collector.end(ledger.requests)
-            ledger.results, ledger.request_dead_letters, ledger.notification_dead_letters = ended
+            ledger.take(collector.end(ledger.requests))
         except BaseException:
             # No wait for what nobody wants to know any more.
             collector.stop()

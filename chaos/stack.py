@@ -15,6 +15,7 @@ from chaos.faults import SERVICES
 from local.bridge import aws_client
 from local.destinations import PARAMETERS
 from local.processes import Process, ReservedPort
+from local.sources import S3_PARAMETERS, connect
 from local.stack import READY_TIMEOUT_SECONDS, ROOT, LocalStack
 
 ECHO, FAILING, FORBIDDEN = "echo", "failing", "someone-elses"
@@ -27,6 +28,8 @@ SLOW_SECONDS, NEVER_SECONDS = 30, 3_600
 # was seen to take three seconds from a function's answer to the deletion of its messages.
 FUNCTION_TIMEOUT_SECONDS = 6
 VISIBILITY_TIMEOUT_SECONDS = 12
+# From one try of an event that nobody waits for to the next: 2 and 4 s, for Lambda's one and two minutes.
+RETRY_SECONDS = 2
 
 # As the SDKs call the services of the functions' calls, by the proxy's ways.
 ENDPOINT_VARIABLES = {
@@ -63,6 +66,7 @@ class ChaosStack(LocalStack):
                 "HttpAuth": "NONE",
                 "WatchUnanswered": "true",
                 "AllowedEndpointNames": ",".join((FAILING, SLOW, DOOMED)),
+                **S3_PARAMETERS,
                 **PARAMETERS,
                 "SageMakerRuntimeEndpointUrl": self.proxied("sagemaker"),
                 **(parameters or {}),
@@ -72,6 +76,11 @@ class ChaosStack(LocalStack):
             emulator_arguments=("--instances", "4", "--max-concurrent-invocations-per-instance", "16"),
             **more,
         )
+
+    @property
+    def event_seconds(self) -> int:
+        """How long after the last fault an event may be on its way to its next try."""
+        return self.function_timeout_seconds + 2 * RETRY_SECONDS
 
     def proxied(self, way: str) -> str:
         """The proxy's address for a service."""
@@ -136,6 +145,9 @@ class ChaosStack(LocalStack):
 
     # ---- bringing it up ----
 
+    def _services(self) -> list[str]:
+        return ["--retry-seconds", str(RETRY_SECONDS)]
+
     def _start_ministack(self) -> None:
         log = self.directory / "proxy.log"
         aws = f"127.0.0.1:{self.port}"
@@ -153,6 +165,7 @@ class ChaosStack(LocalStack):
         ways = {f"AWS_ENDPOINT_URL_{name}": self.proxied(way) for way, name in ENDPOINT_VARIABLES.items()}
         for function in ("SubmitFunction", "CollectFunction"):
             self.configure(function, ways, Timeout=self.function_timeout_seconds)
+        connect(self)
 
     def _start_emulator(self) -> None:
         super()._start_emulator()

@@ -8,9 +8,11 @@ Every invocation counts in AWS/Lambda's metrics; ministack counts those alone wh
 
 from __future__ import annotations
 
+import argparse
 import contextvars
 import json
 import runpy
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +72,13 @@ def only_throttles(emit_metrics: Callable[..., None]) -> Callable[..., None]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--retry-seconds", type=float, help="before an event's second try; twice that before its third")
+    options = parser.parse_args()
+    # The rest is ministack's, which takes none of it.
+    del sys.argv[1:]
+    if options.retry_seconds is not None:
+        lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS = options.retry_seconds
     lambda_svc._emit_lambda_logs = counted(lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics)
     lambda_svc._emit_lambda_metrics = only_throttles(lambda_svc._emit_lambda_metrics)
     sqs.queue_policy_allows = by_tls(sqs.queue_policy_allows)

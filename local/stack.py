@@ -170,10 +170,14 @@ class LocalStack(Bridge):
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        command = [sys.executable, str(ROOT / "local" / "services.py")]
+        command = [sys.executable, str(ROOT / "local" / "services.py"), *self._services()]
         ministack = Process("ministack", command, environment, self.ministack_log)
         self._processes.append(ministack)
         ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)
+
+    def _services(self) -> list[str]:
+        """Arguments of `local/services.py`."""
+        return []
 
     # ---- deployment ----
 

@@ -456,7 +456,13 @@ def test_what_lambda_ended_is_read_from_its_log(tmp_path: Path) -> None:
 
 def test_a_ledger_is_read_as_it_was_written(tmp_path: Path) -> None:
     ledger = Ledger(
-        7, [request()], [result()], [DeadLetter("r", "w", None, "no")], [], path(), [Kill(1, "submit", "SIGTERM")]
+        seed=7,
+        requests=[request()],
+        results=[result()],
+        request_dead_letters=[DeadLetter("r", "w", None, "no")],
+        event_dead_letters=[DeadLetter("r", "w")],
+        calls=path(),
+        kills=[Kill(1, "submit", "SIGTERM")],
     )
     ledger.timeouts = [Timeout(2, "submit")]
     ledger.save(tmp_path / "ledger.json")

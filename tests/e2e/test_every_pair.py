@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -12,16 +11,12 @@ import pytest
 
 from local.bridge import wait_for
 from local.cases import decoded, read_location
-from local.destinations import CALLBACK, INBOXES, NOBODY, PARAMETERS, RESULTS, TASK, WAYS_OUT, Destinations, result_in
-from local.sources import HTTP, S3, S3_PARAMETERS, SENDERS, connect, headers_of
+from local.destinations import CALLBACK, INBOXES, NOBODY, PARAMETERS, RESULTS, TASK, Destinations, result_in
+from local.pairs import NO_HEADER, NO_PLACE, PAIRS
+from local.sources import S3_PARAMETERS, SENDERS, connect, headers_of
 from local.stack import ROOT, LocalStack
 
 PAYLOAD = '{"prompt": "the same by every way"}'
-# There is no header for either, and an object has no place for any address.
-NO_HEADER = {(HTTP, TASK), (HTTP, CALLBACK)}
-NO_PLACE = {(S3, way) for way in WAYS_OUT if way != RESULTS}
-IMPOSSIBLE = NO_HEADER | NO_PLACE
-PAIRS = [pair for pair in itertools.product(SENDERS, WAYS_OUT) if pair not in IMPOSSIBLE]
 # Seconds on any machine.
 TIMEOUT_SECONDS = 90
 
