@@ -63,11 +63,11 @@ pub(crate) fn table(figures: &Figures, cases: &[Case], runs: u32) -> Result<Stri
         writeln!(text, "| {what} | {} |", cells.join(" | "))?;
     }
     for function in ["submit", "collect"] {
-        let size = |subject: Subject| Some(fs::metadata(subject.artefact(function)).ok()?.len() as f64 / 1e6);
+        let size = |subject: Subject| Some(fs::metadata(subject.artefact(function)).ok()?.len() as f64 / 1e3);
         let bridge = size(Subject::Bridge).unwrap_or(f64::NAN);
         let cells = Subject::COMPARED
-            .map(|subject| size(subject).map_or("?".to_owned(), |mb| with_ratio(subject, number(mb), mb / bridge)));
-        writeln!(text, "| `{function}` as deployed, unpacked, MB | {} |", cells.join(" | "))?;
+            .map(|subject| size(subject).map_or("?".to_owned(), |kb| with_ratio(subject, number(kb), kb / bridge)));
+        writeln!(text, "| `{function}` as deployed, unpacked, kB | {} |", cells.join(" | "))?;
     }
     writeln!(
         text,
