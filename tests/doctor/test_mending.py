@@ -17,6 +17,8 @@ def broken_and_mended(patient: Patient, breakage: Breakage) -> None:
     assert len(named) == 1, patient.wrong()
     assert breakage.words in named[0].words
     patient.paste(*named[0].commands)
+    # A queue made again refuses plain HTTP, as the template has it.
+    patient.local.allow_plain_http()
     assert patient.wrong() == []
 
 
