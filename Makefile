@@ -264,7 +264,7 @@ $(BASELINE)/.stamp: $(wildcard bench/baseline/node/*) | $(LOCAL)/.stamp
 	@rm -rf $(BASELINE)
 	@cp -r bench/baseline/node $(BASELINE)
 	@$(LOCAL)/$(NPM_CI) --prefix $(realpath .venv)/$(notdir $(BASELINE))
-	@ln -s "$$($(LOCAL)/bin/python -c 'from tests.node import NODE; print(*NODE)')" $(BASELINE)/node
+	@ln -s "$$(realpath "$$($(LOCAL)/bin/python -c 'from tests.node import NODE; print(*NODE)')")" $(BASELINE)/node
 	@$(BASELINE)/node $(BASELINE)/node_modules/esbuild/bin/esbuild $(BASELINE)/submit.mjs $(BASELINE)/collect.mjs --bundle --minify \
 		--platform=node --target=es2020 --main-fields=module,main --outdir=$(BASELINE)/dist --out-extension:.js=.cjs --log-level=warning
 	@touch $@
