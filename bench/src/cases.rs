@@ -108,8 +108,29 @@ fn notification(bytes: usize) -> Value {
 
 /// A notification as SNS invokes a function with it.
 fn delivered(notification: &Value) -> Value {
-    let sns = json!({"MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e", "Message": notification.to_string()});
-    json!({"Records": [{"EventSource": "aws:sns", "Sns": sns}]})
+    let topic = "arn:aws:sns:us-east-1:123456789012:notifications";
+    let subscription = format!("{topic}:21be56ed-a058-49f5-8c98-aedd2564c486");
+    let sns = json!({
+        "Type": "Notification",
+        "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "TopicArn": topic,
+        "Subject": null,
+        "Message": notification.to_string(),
+        "Timestamp": "2025-08-03T12:41:00.623Z",
+        "SignatureVersion": "1",
+        "Signature": "tcc6faL2yUC6dgZdmrwh1Y4cGa/ebXEkAi6RibDsvpi+tE/1+82j",
+        "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-ac565b8b1a6c5d002d285f9598aa1d9b.pem",
+        "UnsubscribeUrl": format!("https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn={subscription}"),
+        "MessageAttributes": {},
+    });
+    json!({
+        "Records": [{
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": subscription,
+            "Sns": sns,
+        }],
+    })
 }
 
 /// Notifications by way of a queue, as SNS's raw message delivery puts them there.

@@ -4,12 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use crate::Result;
+use crate::backend::Backend;
 use crate::cases::Case;
 use crate::runtime_api::RuntimeApi;
 use crate::share::{Group, Share};
@@ -26,39 +28,87 @@ pub(crate) enum Subject {
     Bridge,
     Floor,
     Python,
+    Node,
+    RustDefaults,
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 3] = [Self::Bridge, Self::Floor, Self::Python];
+    /// Who handles every case.
+    pub(crate) const MAIN: [Self; 3] = [Self::Bridge, Self::Floor, Self::Python];
+    /// Who handles the cases of the comparison.
+    pub(crate) const COMPARED: [Self; 5] = [Self::Bridge, Self::Python, Self::Node, Self::RustDefaults, Self::Floor];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Floor => "floor",
+            Self::Python => "Python",
+            Self::Node => "Node.js",
+            Self::RustDefaults => "Rust, defaults",
+        }
+    }
+
+    /// What is deployed.
+    pub(crate) fn artefact(self, function: &str) -> PathBuf {
+        match self {
+            Self::Bridge => Path::new("target/release").join(function),
+            Self::Floor => "target/release/floor".into(),
+            Self::Python => Path::new("bench/baseline").join(function).with_extension("py"),
+            Self::Node => Path::new(NODE_BASELINE).join("dist").join(function).with_extension("cjs"),
+            Self::RustDefaults => Path::new("target/baseline/release").join(function),
+        }
+    }
 
     /// The command that Lambda would run as `bootstrap`. Another build, if there is one, takes Python's place.
     pub(crate) fn command(self, function: &str, against: Option<&Path>) -> Command {
-        let release = Path::new("target/release");
+        let artefact = self.artefact(function);
         match (self, against) {
-            (Self::Bridge, _) => Command::new(release.join(function)),
-            (Self::Floor, _) => Command::new(release.join("floor")),
+            (Self::Bridge | Self::Floor | Self::RustDefaults, _) => Command::new(artefact),
             (Self::Python, Some(other)) => Command::new(other.join(function)),
             (Self::Python, None) => {
                 let mut command = Command::new(".venv/local/bin/python");
                 command.arg("bench/baseline/bootstrap.py").arg(function);
                 command
             }
+            (Self::Node, _) => {
+                let baseline = Path::new(NODE_BASELINE);
+                let mut command = Command::new(baseline.join("node"));
+                command.args(NODE_FLAGS).arg(baseline.join("bootstrap.mjs")).arg(artefact);
+                command
+            }
         }
     }
 }
 
+/// Where the Makefile bundles Node.js's functions, with a link to the node that runs them.
+const NODE_BASELINE: &str = ".venv/baseline";
+
+/// What Lambda's runtime tells node at 256 MB: a twentieth for each half of the young generation, nine tenths for the old one.
+const NODE_FLAGS: [&str; 2] = ["--max-semi-space-size=12", "--max-old-space-size=230"];
+
 /// Where the functions find AWS.
 pub(crate) struct Surroundings {
+    /// What counts their calls.
+    pub(crate) services: Arc<Backend>,
     /// URL of the backend.
     pub(crate) backend: String,
     /// Certificates to trust, for an address of https.
-    pub(crate) bundle: Option<PathBuf>,
+    pub(crate) trust: Option<Trust>,
     /// Another build of the bridge, to be measured in Python's place.
     pub(crate) against: Option<PathBuf>,
     /// Variables of the bridge alone, not of what it is compared with.
     pub(crate) with: Vec<(String, String)>,
     /// What invocations get of a processor. Init always gets all of it, as on Lambda.
     pub(crate) share: Option<Share>,
+}
+
+/// Certificates that clients trust.
+#[derive(Clone)]
+pub(crate) struct Trust {
+    /// All of them.
+    pub(crate) bundle: PathBuf,
+    /// The one that is missing where a client brings the others along.
+    pub(crate) authority: PathBuf,
 }
 
 /// What a process did with a case.
@@ -97,17 +147,17 @@ impl Function {
         runtime: &Handle,
     ) -> Result<Self> {
         let api = RuntimeApi::new(runtime)?;
-        let bundle = around.bundle.as_deref().unwrap_or(Path::new(""));
         command
             .env_clear()
             .envs(FIXED_ENVIRONMENT)
+            .envs(TUNING.into_iter().filter(|_| !matches!(subject, Subject::Node | Subject::RustDefaults)))
             .env("AWS_LAMBDA_RUNTIME_API", &api.address)
             .env("AWS_ENDPOINT_URL", &around.backend)
             .envs(around.with.iter().filter(|_| subject == Subject::Bridge).map(|(name, value)| (name, value)))
             .env("BRIDGE_RESULTS_QUEUE_URL", format!("{}/123456789012/results", around.backend));
-        if !bundle.as_os_str().is_empty() {
-            // Rust's way and boto3's way to say the same.
-            command.env("SSL_CERT_FILE", bundle).env("AWS_CA_BUNDLE", bundle);
+        if let Some(Trust { bundle, authority }) = &around.trust {
+            // Rust's way, boto3's way and Node.js's way to say the same; Node.js has roots of its own and adds this one.
+            command.env("SSL_CERT_FILE", bundle).env("AWS_CA_BUNDLE", bundle).env("NODE_EXTRA_CA_CERTS", authority);
         }
         // A pipe, as on Lambda, and read as it fills.
         let mut process = command.stdout(Stdio::piped()).spawn()?;
@@ -142,6 +192,7 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
     let mut function = Function::start(command, subject, around, runtime)?;
     let init = function.api.ready()? - begin;
     let init_cpu = function.cpu()?;
+    let taken_before = around.services.taken();
     function.group = around.share.map(|share| share.hold(function.process.id())).transpose()?;
     let first = function.api.invoke(event.clone())?;
     let (mut warm, cpu_before, warm_start) = (Vec::new(), function.cpu()?, Instant::now());
@@ -149,16 +200,20 @@ pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime:
         warm.push(function.api.invoke(event.clone())?);
     }
     let messages = u32::try_from(warm.len())? * case.messages;
+    let (taken, given) = (around.services.taken() - taken_before, u64::from(messages + case.messages));
+    if taken != given {
+        return Err(format!("of {given} messages {taken} came out").into());
+    }
     let cpu = (function.cpu()? - cpu_before) / messages;
     Ok(Run { init, init_cpu, first, warm, cpu, memory_bytes: function.peak_memory_bytes()? })
 }
 
+/// As template.yaml sets them, the first for submit, the others for collect; glibc's hold for the floor and for Python as well.
+const TUNING: [(&str, &str); 3] =
+    [("MIMALLOC_PURGE_DELAY", "-1"), ("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "67108864")];
+
 /// What every function gets: AWS's own variables, and the bridge's.
-const FIXED_ENVIRONMENT: [(&str, &str); 17] = [
-    // As template.yaml sets them, the first for submit, the others for collect; glibc's hold for the floor and for Python as well.
-    ("MIMALLOC_PURGE_DELAY", "-1"),
-    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-    ("MALLOC_TRIM_THRESHOLD_", "67108864"),
+const FIXED_ENVIRONMENT: [(&str, &str); 14] = [
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),

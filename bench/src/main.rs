@@ -1,13 +1,15 @@
 //! Measures the release binaries beside the Python functions that one would write instead, and beside a bare floor: the same
 //! HTTP calls without SDK or signing. All three handle the same events, in turn, under one stand-in of Lambda's runtime API.
+//! Some of these events then go to functions in Node.js and in Rust with the SDK's defaults too, for one table of all.
 //!
-//! `make bench` runs it from the project's directory; `bench --runs 3` is quicker, `bench --only "1,000" --against DIRECTORY`
+//! `make bench` runs it from the project's directory; `bench --runs 3` is quicker, `bench --compare` measures the one table alone, `bench --only "1,000" --against DIRECTORY`
 //! compares two builds of the bridge, by their instruction counts too, `bench --against target/release --with BRIDGE_METRICS=true` the bridge
 //! with a variable and without it, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
 //! functions of so much memory. Only ratios mean anything beyond the machine.
 
 mod backend;
 mod cases;
+mod comparison;
 mod figures;
 mod function;
 mod instructions;
@@ -20,11 +22,12 @@ mod targets;
 mod tls;
 
 use std::error::Error;
-use std::io::{Write, stderr};
+use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backend::{Backend, Latencies};
+use cases::Case;
 use figures::Figures;
 use function::{Subject, Surroundings, run};
 use share::Share;
@@ -35,6 +38,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Runs of everything, when the command line does not say; a multiple of the orders of those who are compared.
 const RUNS: u32 = 18;
+/// The same, of the comparison.
+const COMPARED_RUNS: u32 = 10;
 
 /// A way to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,8 @@ struct Options {
     runs: Option<u32>,
     /// Part of the names of the cases to run.
     only: Option<String>,
+    /// Whether the comparison is all that is asked for.
+    compare: bool,
     /// Directory of another build of the bridge.
     against: Option<PathBuf>,
     /// Variables that only the bridge gets.
@@ -75,53 +82,102 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = options(std::env::args().skip(1))?;
-    let runs = options.runs.unwrap_or(RUNS);
     let runtime = server::runtime()?;
     let tls = Tls::new(Path::new("target"))?;
-    let around = Mode::ALL.map(|mode| surroundings(mode, &tls, &options, &runtime));
-    let mut cases = cases::all();
-    cases.retain(|case| options.only.as_ref().is_none_or(|part| case.name.contains(part)));
-    let mut figures = Figures::default();
-    for number in 1..=runs {
-        for (mode, around) in Mode::ALL.into_iter().zip(&around) {
-            let around = around.as_ref().map_err(ToString::to_string)?;
-            let _ = writeln!(stderr(), "run {number} of {runs}: {}", mode.name());
-            for case in &cases {
-                for subject in (number * case.starts..(number + 1) * case.starts).flat_map(order) {
-                    let measured = run(subject, case, around, &runtime)
-                        .map_err(|error| format!("{subject:?}, {}, {}: {error}", mode.name(), case.name))?;
-                    figures.add(mode, case, subject, measured);
-                }
-            }
-        }
+    let bench = Bench {
+        around: Mode::ALL
+            .into_iter()
+            .map(|mode| Ok((mode, surroundings(mode, &tls, &options, &runtime)?)))
+            .collect::<Result<_>>()?,
+        runtime,
+    };
+    if options.compare {
+        return bench.compare(&options);
     }
-    let is_part = options.only.is_some() || options.memory_mb.is_some();
-    if is_part && options.against.is_none() {
+    let runs = options.runs.unwrap_or(RUNS);
+    let cases = options.part_of(cases::all());
+    let figures = bench.measure(&Mode::ALL, &cases, &Subject::MAIN, runs)?;
+    if options.is_part() && options.against.is_none() {
         return report::print(&figures, &cases, None);
     }
     let _ = writeln!(stderr(), "counting instructions");
-    let [plain, ..] = &around;
-    let counts = report::instructions(&cases, plain.as_ref().map_err(ToString::to_string)?, &runtime)?;
+    let (_, plain) = bench.around.first().ok_or("no way to the backend")?;
+    let counts = report::instructions(&cases, plain, &bench.runtime)?;
     if options.against.is_some() {
         return report::print(&figures, &cases, Some(&counts));
     }
-    report::write(&figures, &cases, &counts, runs)
+    report::write(&figures, &cases, &counts, runs)?;
+    bench.compare(&options)
+}
+
+/// What all measuring needs.
+struct Bench {
+    around: Vec<(Mode, Surroundings)>,
+    runtime: Handle,
+}
+
+impl Bench {
+    /// Has each subject handle each case in each mode, `runs` times.
+    fn measure(&self, modes: &[Mode], cases: &[Case], subjects: &[Subject], runs: u32) -> Result<Figures> {
+        let mut figures = Figures::default();
+        for number in 1..=runs {
+            for (mode, around) in self.around.iter().filter(|(mode, _)| modes.contains(mode)) {
+                let _ = writeln!(stderr(), "run {number} of {runs}: {}", mode.name());
+                for case in cases {
+                    for subject in
+                        (number * case.starts..(number + 1) * case.starts).flat_map(|start| order(subjects, start))
+                    {
+                        let measured = run(subject, case, around, &self.runtime)
+                            .map_err(|error| format!("{}, {}, {}: {error}", subject.name(), mode.name(), case.name))?;
+                        figures.add(*mode, case, subject, measured);
+                    }
+                }
+            }
+        }
+        Ok(figures)
+    }
+
+    /// The table of all that users might write instead: into the document, or printed where only a part was asked for.
+    fn compare(&self, options: &Options) -> Result<()> {
+        let runs = options.runs.unwrap_or(COMPARED_RUNS);
+        let cases = options.part_of(comparison::cases());
+        let figures = self.measure(&comparison::MODES, &cases, &Subject::COMPARED, runs)?;
+        let table = comparison::table(&figures, &cases, runs)?;
+        if options.is_part() { Ok(stdout().write_all(table.as_bytes())?) } else { report::write_comparison(&table) }
+    }
 }
 
 /// Those who are compared, in each order as often as in any other: who comes after a large program finds the processor's caches full
 /// of it.
-fn order(number: u32) -> [Subject; 3] {
-    let mut subjects = Subject::ALL;
-    subjects.rotate_left(number as usize / 2 % Subject::ALL.len());
+fn order(subjects: &[Subject], number: u32) -> Vec<Subject> {
+    let mut subjects = subjects.to_vec();
+    let first = number as usize / 2 % subjects.len();
+    subjects.rotate_left(first);
     if number.is_multiple_of(2) {
         subjects.reverse();
     }
     subjects
 }
 
+impl Options {
+    /// Whether less is measured than the document has.
+    const fn is_part(&self) -> bool {
+        self.only.is_some() || self.memory_mb.is_some()
+    }
+
+    fn part_of(&self, mut cases: Vec<Case>) -> Vec<Case> {
+        cases.retain(|case| self.only.as_ref().is_none_or(|part| case.name.contains(part)));
+        cases
+    }
+}
+
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     let mut options = Options::default();
     while let Some(name) = arguments.next() {
+        if name == "--compare" {
+            options.compare = true;
+            continue;
+        }
         match (name.as_str(), arguments.next()) {
             ("--runs", Some(runs)) => options.runs = Some(runs.parse()?),
             ("--only", Some(part)) => options.only = Some(part),
@@ -132,7 +188,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
             }
             ("--memory-mb", Some(mb)) => options.memory_mb = Some(mb.parse()?),
             _ => {
-                let usage = "usage: bench [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD] \
+                let usage = "usage: bench [--compare] [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD] \
                              [--with NAME=VALUE] [--memory-mb N]";
                 return Err(usage.into());
             }
@@ -143,27 +199,29 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
 
 fn surroundings(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> Result<Surroundings> {
     let latencies = if mode == Mode::Latencies { Latencies::REALISTIC } else { Latencies::default() };
-    let backend = Arc::new(Backend::new(latencies));
+    let services = Arc::new(Backend::new(latencies));
     let (against, with) = (options.against.clone(), options.with.clone());
     let share = options.memory_mb.map(Share::of_memory);
-    Ok(if mode == Mode::Tls {
-        let address = server::serve(runtime, backend, Some(tls.acceptor.clone()))?;
-        Surroundings { backend: format!("https://{address}"), bundle: Some(tls.bundle.clone()), against, with, share }
-    } else {
-        let address = server::serve(runtime, backend, None)?;
-        Surroundings { backend: format!("http://{address}"), bundle: None, against, with, share }
-    })
+    let is_tls = mode == Mode::Tls;
+    let address = server::serve(runtime, Arc::clone(&services), is_tls.then(|| tls.acceptor.clone()))?;
+    let backend = format!("{}://{address}", if is_tls { "https" } else { "http" });
+    let trust = is_tls.then(|| tls.trust.clone());
+    Ok(Surroundings { services, backend, trust, against, with, share })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::order;
+    use super::{Subject, order};
 
     #[test]
-    fn six_orders_follow_each_other() {
-        let orders: BTreeSet<_> = (4..10).map(|number| order(number).map(|subject| subject as u8)).collect();
-        assert_eq!(orders.len(), 6);
+    fn each_subject_comes_at_each_place() {
+        for subjects in [&Subject::MAIN[..], &Subject::COMPARED] {
+            let orders: BTreeSet<_> = (4..4 + 2 * subjects.len() as u32)
+                .map(|number| order(subjects, number).into_iter().map(|subject| subject as u8).collect::<Vec<_>>())
+                .collect();
+            assert_eq!(orders.len(), 2 * subjects.len());
+        }
     }
 }

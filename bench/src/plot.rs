@@ -20,7 +20,8 @@ const fn color(subject: Subject) -> &'static str {
     match subject {
         Subject::Bridge => "#d9480f",
         Subject::Floor => "#868e96",
-        Subject::Python => "#1c7ed6",
+        // The last two have no part in the plot.
+        Subject::Python | Subject::Node | Subject::RustDefaults => "#1c7ed6",
     }
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn svg(figures: &Figures, cases: &[Case]) -> String {
     let mut y = TOP;
     for case in cases {
         body += &text(LEFT - 8.0, y + 20.0, "end", case.name);
-        for (offset, subject) in [0.0, 11.0, 22.0].into_iter().zip(Subject::ALL) {
+        for (offset, subject) in [0.0, 11.0, 22.0].into_iter().zip(Subject::MAIN) {
             let time = figures.cell(Mode::NoLatency, case.name, subject).median(warm_ms);
             let length = (time / LEAST_MS).log10().max(0.0) * DECADE;
             let (fill, top) = (color(subject), y + offset);
@@ -44,7 +45,7 @@ pub(crate) fn svg(figures: &Figures, cases: &[Case]) -> String {
         let _ = writeln!(body, r##"<line x1="{x}" y1="40" x2="{x}" y2="{y}" stroke="#adb5bd" stroke-width="0.5"/>"##);
         body += &text(x, y + 14.0, "middle", &format!("{} ms", LEAST_MS * 10_f64.powf(f64::from(decade))));
     }
-    for (x, subject) in [0.0, 110.0, 220.0].into_iter().zip(Subject::ALL) {
+    for (x, subject) in [0.0, 110.0, 220.0].into_iter().zip(Subject::MAIN) {
         let (fill, left) = (color(subject), LEFT + x);
         let _ = writeln!(body, r#"<rect x="{left}" y="14" width="10" height="10" fill="{fill}"/>"#);
         body += &text(left + 15.0, 23.0, "start", &format!("{subject:?}").to_lowercase());

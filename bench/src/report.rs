@@ -16,6 +16,7 @@ const DOCUMENT: &str = "docs/performance.md";
 const PLOT: &str = "docs/performance.svg";
 const START: &str = "<!-- written by make bench -->\n";
 const END: &str = "<!-- end of what make bench writes -->\n";
+const COMPARISON: [&str; 2] = ["<!-- comparison, written by make bench -->\n", "<!-- end of the comparison -->\n"];
 /// The paths that matter.
 const COUNTED: [&str; 5] = ["SQS, 1 x 2 KB", "SQS, 10 x 2 KB", "HTTP, 2 KB", "direct, 2 KB", "SNS, 2 KB output"];
 
@@ -48,11 +49,21 @@ pub(crate) fn write(figures: &Figures, cases: &[Case], counts: &Counts<'_>, runs
     sizes(&mut text)?;
     writeln!(text, "Medians of {runs} runs{}; ratios are medians of the ratios run by run.\n", more_often(cases))?;
     stdout().write_all(text.as_bytes())?;
-    let document = fs::read_to_string(DOCUMENT)?;
-    let (before, rest) = document.split_once(START).ok_or("no mark in the document")?;
-    let (_, after) = rest.split_once(END).ok_or("no end mark in the document")?;
-    fs::write(DOCUMENT, format!("{before}{START}{text}{END}{after}"))?;
+    replace([START, END], &text)?;
     Ok(fs::write(PLOT, plot::svg(figures, cases))?)
+}
+
+/// Writes the comparison's table into the document, and prints it.
+pub(crate) fn write_comparison(table: &str) -> Result<()> {
+    stdout().write_all(table.as_bytes())?;
+    replace(COMPARISON, table)
+}
+
+fn replace([start, end]: [&str; 2], text: &str) -> Result<()> {
+    let document = fs::read_to_string(DOCUMENT)?;
+    let (before, rest) = document.split_once(start).ok_or("no mark in the document")?;
+    let (_, after) = rest.split_once(end).ok_or("no end mark in the document")?;
+    Ok(fs::write(DOCUMENT, format!("{before}{start}{text}{end}{after}"))?)
 }
 
 /// Prints the tables of a part of the cases, or of two builds; of these the instruction counts too, which noise does not touch.
@@ -142,11 +153,11 @@ fn more_often(cases: &[Case]) -> String {
 }
 
 fn three(figures: &Figures, mode: Mode, case: &str, figure: impl Fn(&Cell) -> f64) -> String {
-    Subject::ALL.map(|subject| number(figure(&figures.cell(mode, case, subject)))).join(" / ")
+    Subject::MAIN.map(|subject| number(figure(&figures.cell(mode, case, subject)))).join(" / ")
 }
 
 /// Three digits, or all of a whole number.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         small if small < 9.995 => format!("{value:.2}"),
         medium if medium < 99.95 => format!("{value:.1}"),

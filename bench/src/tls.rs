@@ -1,7 +1,7 @@
 //! A certificate authority and a server certificate of this run's own, and a bundle of real size that holds the authority.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
@@ -11,6 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Result;
+use crate::function::Trust;
 
 /// Where systems keep their bundle: Amazon Linux 2023 and its relatives, Debian and its.
 const SYSTEM_BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
@@ -19,12 +20,12 @@ const SYSTEM_BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl
 pub(crate) struct Tls {
     /// Speaks for 127.0.0.1.
     pub(crate) acceptor: TlsAcceptor,
-    /// The system's certificates and the authority's own.
-    pub(crate) bundle: PathBuf,
+    /// The system's certificates and the authority's own, and that alone.
+    pub(crate) trust: Trust,
 }
 
 impl Tls {
-    /// Makes both; the bundle lies in `directory`.
+    /// Makes both; the certificates to trust lie in `directory`.
     pub(crate) fn new(directory: &Path) -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         // OpenSSL takes a certificate whose issuer has its own name for a self-signed one.
@@ -47,6 +48,8 @@ impl Tls {
         let system = system.ok_or("no certificate bundle of the system: install its ca-certificates")?;
         let bundle = directory.join("bench-ca-bundle.crt");
         fs::write(&bundle, fs::read_to_string(system)? + &authority.pem())?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), bundle })
+        let alone = directory.join("bench-authority.crt");
+        fs::write(&alone, authority.pem())?;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), trust: Trust { bundle, authority: alone } })
     }
 }

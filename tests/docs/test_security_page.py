@@ -107,7 +107,7 @@ def test_the_key_s_policy_has_the_log_groups_of_the_template() -> None:
 
 def test_dependencies_come_from_crates_io_alone_each_with_its_checksum() -> None:
     members = 0
-    for lock in ("Cargo.lock", "fuzz/Cargo.lock"):
+    for lock in ("Cargo.lock", "fuzz/Cargo.lock", "bench/baseline/rust/Cargo.lock"):
         for package in tomllib.loads((ROOT / lock).read_text(encoding="utf-8"))["package"]:
             if "source" in package:
                 assert package["source"] == CRATES_IO, package
