@@ -17,7 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
 
 use self::record::{RequestRecord, milliseconds, now_ms};
-use super::invoke::Accepted;
+use super::accepted::Accepted;
 use crate::deadline::Deadline;
 use crate::destinations::hex;
 use crate::fault::{Fault, json_problem};

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::invoke::Accepted;
+use super::accepted::Accepted;
 use crate::fault::{Fault, FaultKind};
 use crate::invocation::EndpointName;
 use crate::metrics::{Metric, Metrics, Outcome};

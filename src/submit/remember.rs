@@ -3,7 +3,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::Submit;
-use super::invoke::Accepted;
+use super::accepted::Accepted;
 use crate::fault::Fault;
 use crate::pending::{self, PendingKey, PendingRequest};
 

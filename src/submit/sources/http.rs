@@ -28,8 +28,8 @@ use crate::invocation::{
     ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource,
     Parameters, is_printable_ascii,
 };
+use crate::submit::accepted::Accepted;
 use crate::submit::idempotency::{Idempotency, Key};
-use crate::submit::invoke::Accepted;
 use crate::submit::outcome::Origin;
 use crate::submit::{Answer, AnswerForm, Submit};
 

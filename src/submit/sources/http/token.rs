@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::invocation::InferenceId;
 use crate::location::{S3Prefix, S3Uri};
 use crate::pending::PendingKey;
-use crate::submit::invoke::Accepted;
+use crate::submit::accepted::Accepted;
 
 /// Tells a mangled token from a whole one without asking S3.
 const CHECKSUM_BYTES: usize = 6;
