@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
-use sagemaker_async_bridge::invocation::EndpointName;
 use sagemaker_async_bridge::location::S3Prefix;
+use sagemaker_async_bridge::parameter::EndpointName;
 
 use serde_json::json;
 

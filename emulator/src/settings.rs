@@ -5,7 +5,7 @@ mod file;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sagemaker_async_bridge::invocation::EndpointName;
+use sagemaker_async_bridge::parameter::EndpointName;
 use serde_json::{Map, Value};
 
 use crate::account::Account;

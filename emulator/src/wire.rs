@@ -12,7 +12,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use sagemaker_async_bridge::invocation::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
+use sagemaker_async_bridge::parameter::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
 use serde_json::{Value, json};
 
 use crate::Emulator;

@@ -10,13 +10,13 @@ use super::Submit;
 use super::accepted::Accepted;
 use super::idempotency::{Decision, Idempotency, RequestRecords};
 use super::outcome::{Origin, Pending, Way};
+use super::remember::request_to_remember;
 use super::tries::Tries;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::object::Object;
-use crate::pending::PendingRequest;
 
 /// SageMaker takes inputs of up to 1 GB.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
@@ -106,7 +106,7 @@ impl Submit {
         let location = location.map(String::from);
         let is_ascii = location.as_deref().is_none_or(str::is_ascii);
         let pending = parameters.pending.clone();
-        let remembered = pending.as_ref().map(|key| (key, PendingRequest::of(&parameters, location.as_deref())));
+        let remembered = pending.as_ref().map(|key| (key, request_to_remember(&parameters, location.as_deref())));
         let call = self
             .client(tries)
             .invoke_endpoint_async()

@@ -6,8 +6,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::invocation::InferenceId;
 use crate::location::{S3Prefix, S3Uri};
+use crate::parameter::InferenceId;
 use crate::pending::PendingKey;
 use crate::submit::accepted::Accepted;
 
