@@ -7,6 +7,8 @@ PYTHON ?= python3
 CARGO ?= cargo
 # Processor of the deployed functions, arm64 or x86_64: make deploy ARCHITECTURE=x86_64
 ARCHITECTURE ?= arm64
+# How many tests of the deployed bridge make test runs at once: most of their time they wait.
+PROCESSES ?= 3
 # Of make chaos; several seeds, several runs: make chaos SEED="1 2 3"
 SEED ?= 1 2 3
 REQUESTS ?= 5000
@@ -97,7 +99,7 @@ demo: $(LOCAL)/.stamp debug-binaries ## one request of each kind through the who
 test: $(LOCAL)/.stamp $(BUILD)/.stamp $(SAGEMAKER)/.stamp $(SIMULATE)/.stamp $(DOCTOR)/.stamp ## every test: the library's, then the whole bridge and the template
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
-	$(LOCAL)/bin/python -m pytest tests
+	$(LOCAL)/bin/python -m pytest tests --numprocesses $(PROCESSES) --dist loadfile
 
 # The fuzz targets are a workspace of their own, whose lock file no other command here looks at.
 lint: $(LINT)/.stamp $(ASYNCAPI)/.stamp ## formatting, clippy, documentation, dependencies, Python, openapi.yaml, asyncapi.yaml, template

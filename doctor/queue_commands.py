@@ -31,45 +31,58 @@ def redrive_policy(stack: Stack, logical_id: str) -> str:
 
 def recreated(stack: Stack, logical_id: str) -> list[str]:
     """Commands that create a queue of the template again, under its name."""
-    attributes = {"MaximumMessageSize": "1048576", "SqsManagedSseEnabled": "true"}
-    if logical_id in DEAD_LETTER_QUEUES:
-        attributes["VisibilityTimeout"] = VISIBILITY_SECONDS[logical_id]
-        attributes["RedrivePolicy"] = redrive_policy(stack, logical_id)
-    else:
-        attributes["MessageRetentionPeriod"] = RETENTION_SECONDS
-    if logical_id == "S3RequestQueue":
-        attributes["Policy"] = json.dumps(s3_sends(stack, logical_id))
-    if logical_id in TOPICS_SEND_TO:
-        attributes["Policy"] = json.dumps(topics_send(stack, logical_id))
     return [
         "# the name of a deleted queue is free again after 60 seconds",
-        aws("sqs create-queue", queue_name=stack.queue_name(logical_id), attributes=attributes),
+        aws("sqs create-queue", queue_name=stack.queue_name(logical_id), attributes=attributes(stack, logical_id)),
     ]
 
 
-def s3_sends(stack: Stack, logical_id: str) -> dict[str, object]:
-    """The policy by which S3 tells a queue of objects."""
-    condition = {
-        "StringEquals": {"aws:SourceAccount": stack.account},
-        "ArnLike": {"aws:SourceArn": f"arn:{stack.partition}:s3:::*"},
+def attributes(stack: Stack, logical_id: str) -> dict[str, str]:
+    """The attributes that the template gives to a queue, as `CreateQueue` takes them."""
+    given = {"MaximumMessageSize": "1048576", "Policy": json.dumps(policy(stack, logical_id))}
+    if key := stack.parameters.get("KmsKeyArn"):
+        given["KmsMasterKeyId"] = key
+    else:
+        given["SqsManagedSseEnabled"] = "true"
+    if logical_id in DEAD_LETTER_QUEUES:
+        given["VisibilityTimeout"] = VISIBILITY_SECONDS[logical_id]
+        given["RedrivePolicy"] = redrive_policy(stack, logical_id)
+    else:
+        given["MessageRetentionPeriod"] = RETENTION_SECONDS
+    return given
+
+
+def policy(stack: Stack, logical_id: str) -> dict[str, object]:
+    """The policy of a queue: which services send to it, and that nobody speaks to it without TLS."""
+    arn = stack.queue_arn(logical_id)
+    statements = []
+    if logical_id == "S3RequestQueue":
+        condition = {
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnLike": {"aws:SourceArn": f"arn:{stack.partition}:s3:::*"},
+        }
+        statements.append(sends(arn, "S3Sends", "s3", condition))
+    if logical_id in TOPICS_SEND_TO:
+        topics = list(dict.fromkeys(stack.topics.values()))
+        statements.append(sends(arn, "TopicsSend", "sns", {"ArnEquals": {"aws:SourceArn": topics}}))
+    only_over_tls = {
+        "Sid": "OnlyOverTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return sends(stack, logical_id, "S3Sends", "s3", condition)
+    return {"Version": "2012-10-17", "Statement": [*statements, only_over_tls]}
 
 
-def topics_send(stack: Stack, logical_id: str) -> dict[str, object]:
-    """The policy by which SNS delivers to a queue."""
-    topics = list(dict.fromkeys(stack.topics.values()))
-    return sends(stack, logical_id, "TopicsSend", "sns", {"ArnEquals": {"aws:SourceArn": topics}})
-
-
-def sends(stack: Stack, logical_id: str, sid: str, service: str, condition: dict[str, object]) -> dict[str, object]:
-    """The policy by which a service sends to a queue."""
-    statement = {
+def sends(arn: str, sid: str, service: str, condition: dict[str, object]) -> dict[str, object]:
+    """The statement by which a service sends to a queue."""
+    return {
         "Sid": sid,
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": "sqs:SendMessage",
-        "Resource": stack.queue_arn(logical_id),
+        "Resource": arn,
         "Condition": condition,
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}

@@ -3,6 +3,7 @@
 SNS and EventBridge invoke a function asynchronously, with two more tries after a failure, and then the function's
 destination. ministack 1.5.33 does so for S3 alone; for these two it invokes once. What a service sends to a queue or a
 topic arrives by TLS; ministack has it arrive as the request came that started it.
+Every invocation counts in AWS/Lambda's metrics; ministack counts those alone whose caller waits.
 """
 
 from __future__ import annotations
@@ -47,7 +48,30 @@ def by_tls(policy_allows: Callable[..., bool]) -> Callable[..., bool]:
     return allows
 
 
+def counted(emit_logs: Callable[..., None], emit_metrics: Callable[..., None]) -> Callable[..., None]:
+    """Writes an invocation's lines, and its metrics."""
+
+    def emit(function: dict[str, Any], request_id: str, text: str, error: bool, milliseconds: int, **more: Any) -> None:
+        emit_logs(function, request_id, text, error, milliseconds, **more)
+        name = (function.get("config") or function).get("FunctionName", "unknown")
+        emit_metrics(name, duration_ms=milliseconds, error=error, throttle=False)
+
+    return emit
+
+
+def only_throttles(emit_metrics: Callable[..., None]) -> Callable[..., None]:
+    """Counts what has not run."""
+
+    def emit(name: str, *, throttle: bool, **more: Any) -> None:
+        if throttle:
+            emit_metrics(name, throttle=True, **more)
+
+    return emit
+
+
 if __name__ == "__main__":
+    lambda_svc._emit_lambda_logs = counted(lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics)
+    lambda_svc._emit_lambda_metrics = only_throttles(lambda_svc._emit_lambda_metrics)
     sqs.queue_policy_allows = by_tls(sqs.queue_policy_allows)
     sns.topic_policy_allows = by_tls(sns.topic_policy_allows)
     sns._deliver_to_lambda = deliver

@@ -1,7 +1,7 @@
 //! AWS clients: one configuration and one HTTP client for all, each service client built when it is first used.
 
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
@@ -88,7 +88,7 @@ pub fn sagemaker(config: &SdkConfig) -> aws_sdk_sagemakerruntime::Client {
 /// A client for S3, built when it is first used.
 #[must_use]
 pub fn s3(config: &SdkConfig) -> Lazy<aws_sdk_s3::Client> {
-    lazy("s3", config, aws_sdk_s3::Client::new)
+    lazy(config, aws_sdk_s3::Client::new)
 }
 
 /// Clients of the services that results go to. Only SQS's is needed by everybody.
@@ -111,11 +111,11 @@ impl Clients {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            sqs: Arc::new(lazy("sqs", config, aws_sdk_sqs::Client::new)),
-            sns: Arc::new(lazy("sns", config, aws_sdk_sns::Client::new)),
-            events: Arc::new(lazy("eventbridge", config, aws_sdk_eventbridge::Client::new)),
-            sfn: Arc::new(lazy("sfn", config, aws_sdk_sfn::Client::new)),
-            lambda: Arc::new(lazy("lambda", config, aws_sdk_lambda::Client::new)),
+            sqs: Arc::new(lazy(config, aws_sdk_sqs::Client::new)),
+            sns: Arc::new(lazy(config, aws_sdk_sns::Client::new)),
+            events: Arc::new(lazy(config, aws_sdk_eventbridge::Client::new)),
+            sfn: Arc::new(lazy(config, aws_sdk_sfn::Client::new)),
+            lambda: Arc::new(lazy(config, aws_sdk_lambda::Client::new)),
         }
     }
 }
@@ -127,15 +127,9 @@ pub(crate) fn another<T: Clone + Send + Sync + 'static>(client: &Arc<Lazy<T>>) -
     LazyLock::new(Box::new(move || T::clone(&client)))
 }
 
-fn lazy<T: 'static>(service: &'static str, config: &SdkConfig, new: fn(&SdkConfig) -> T) -> Lazy<T> {
+fn lazy<T: 'static>(config: &SdkConfig, new: fn(&SdkConfig) -> T) -> Lazy<T> {
     let config = config.clone();
-    LazyLock::new(Box::new(move || {
-        let start = Instant::now();
-        let client = new(&config);
-        let duration_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(service, duration_us, "client built");
-        client
-    }))
+    LazyLock::new(Box::new(move || new(&config)))
 }
 
 /// An HTTP client that sends nothing and answers every request with an empty JSON object.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from local.bridge import REGION, ROOT_KEY, Bridge, aws_client
 from local.stack import ROOT, LocalStack
+from tests.node import NODE, with_packages
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/summarizer:latest"
 ROLE = "arn:aws:iam::000000000000:role/sagemaker"
@@ -79,23 +79,11 @@ def test_the_aws_cli_creates_describes_lists_and_invokes(direct: LocalStack, env
 @pytest.fixture
 def javascript() -> Path:
     """A directory with AWS's SDK for JavaScript, installed the first time."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("needs node and npm")
-    source, installed = ROOT / "tests/e2e/javascript", ROOT / ".venv/javascript"
-    lock, done = (source / "package-lock.json").read_bytes(), installed / ".done"
-    if not done.exists() or done.read_bytes() != lock:
-        shutil.rmtree(installed, ignore_errors=True)
-        shutil.copytree(source, installed)
-        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=installed, check=True)
-        done.write_bytes(lock)
-    shutil.copy(source / "invoke.js", installed)
-    return installed
+    return with_packages(ROOT / "tests/e2e/javascript", ROOT / ".venv/javascript")
 
 
 def test_the_javascript_sdk_invokes(direct: LocalStack, environment: dict[str, str], javascript: Path) -> None:
-    node = shutil.which("node") or "node"
-    answer = json.loads(run([node, "--no-warnings", str(javascript / "invoke.js")], environment))
+    answer = json.loads(run([*NODE, "--no-warnings", str(javascript / "invoke.js")], environment))
     assert answer["inferenceId"] == "by-javascript"
     assert answer["refused"] == "ValidationError"
     assert wait_for_object(direct, answer["outputLocation"]) == b"by JavaScript"

@@ -15,11 +15,13 @@ import pytest
 from local.bridge import REGION, body_json, wait_for
 from local.stack import ROOT, LocalStack
 from tests.recovery import runbook
+from tests.recovery.alarms import Alarms
 
 COUNT = 12
 DEAD_WITHIN_SECONDS = 180
 ANSWERED_WITHIN_SECONDS = 60
 VISIBILITY_TIMEOUT_SECONDS = 5
+ALARM_TOPIC = f"arn:aws:sns:{REGION}:000000000000:alarms"
 COUNTED = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
@@ -114,7 +116,7 @@ class Gated(LocalStack):
 def stack(request: pytest.FixtureRequest) -> Iterator[Gated]:
     with Gated(
         {"summarizer": "echo"},
-        parameters={"NotificationDelivery": request.param},
+        parameters={"NotificationDelivery": request.param, "AlarmTopicArn": ALARM_TOPIC},
         visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
         name=f"recovery-{request.param.lower()}",
     ) as stack:
@@ -157,10 +159,13 @@ def assert_each_is_answered_once(stack: Gated, payloads: dict[str, str]) -> None
 
 def test_requests_that_submit_could_not_invoke_are_each_answered_once_by_the_runbook(stack: Gated) -> None:
     looking, sending = commands("RequestDeadLetterQueueNotEmpty")
+    alarms = Alarms(stack)
     mend = stack.without("SubmitRole", "submit", "InvokeEndpoint")
     try:
         payloads = sent(stack, "request")
         stack.wait_until_dead("RequestDeadLetterQueue")
+        # Each message comes back by itself: the function's invocations are no errors.
+        assert alarms.breached() == {"RequestDeadLetterQueueNotEmpty"}
         written = runbook.run(stack, runbook.environment(stack), looking)
         assert f"RequestDeadLetterQueue  {COUNT} " in written
         assert "too many receipts from" in written
@@ -171,14 +176,19 @@ def test_requests_that_submit_could_not_invoke_are_each_answered_once_by_the_run
         mend()
     runbook.run(stack, runbook.environment(stack), *sending)
     assert_each_is_answered_once(stack, payloads)
+    assert alarms.breached() == set()
 
 
 def test_notifications_that_collect_could_not_complete_become_one_result_each_by_the_runbook(stack: Gated) -> None:
     looking, sending = commands("NotificationDeadLetterQueueNotEmpty")
+    alarms = Alarms(stack)
     mend = stack.without("CollectRole", "collect", "ReadOutputs")
     try:
         payloads = sent(stack, "notification")
         stack.wait_until_dead("NotificationDeadLetterQueue")
+        # SNS's invocation fails as a whole, SQS's gives its messages back one by one.
+        errors = {"CollectErrors"} if stack.parameters["NotificationDelivery"] == "DIRECT" else set()
+        assert alarms.breached() == {"NotificationDeadLetterQueueNotEmpty", *errors}
         written = runbook.run(stack, runbook.environment(stack), looking)
         assert f"NotificationDeadLetterQueue  {COUNT} " in written
         assert "GetObject" in written, "the reason, or the log, says which right"
@@ -188,6 +198,7 @@ def test_notifications_that_collect_could_not_complete_become_one_result_each_by
         mend()
     runbook.run(stack, runbook.environment(stack), *sending)
     assert_each_is_answered_once(stack, payloads)
+    assert alarms.breached() == set()
 
 
 def test_what_is_sent_before_it_is_mended_stays_or_comes_back(stack: Gated) -> None:
