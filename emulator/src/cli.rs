@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::clock::TimeScale;
 use crate::embedded::Place;
-use crate::endpoint::deployment::IncludeIn;
+use crate::endpoint::async_config::IncludeIn;
 use crate::faults::rules::{Rules, Seconds};
 use crate::images::ImageOption;
 use crate::model::Model;
