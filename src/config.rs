@@ -10,10 +10,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use crate::invocation::{
-    EndpointName, HeaderText, INLINE_LIMIT_BYTES, INVOCATION_TIMEOUT_SECONDS, REQUEST_TTL_SECONDS,
-};
 use crate::location::S3Prefix;
+use crate::parameter::{EndpointName, HeaderText, INLINE_LIMIT_BYTES, INVOCATION_TIMEOUT_SECONDS, REQUEST_TTL_SECONDS};
 pub use routes::{Route, Target};
 pub use urls::{HttpUrl, QueueArn, QueueUrl};
 use variables::Variables;

@@ -16,9 +16,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-pub(crate) use message::{
-    Measures, ResultMessage, attribute, attribute_text, hex, identity_of, is_sqs_char, json_body,
-};
+pub(crate) use message::{Measures, ResultMessage, attribute, attribute_text, is_sqs_char, json_body};
 pub(crate) use queue::{MESSAGE_LIMIT_BYTES, Queue};
 pub(crate) use routes::Routes;
 

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::invocation::EndpointName;
+use crate::parameter::EndpointName;
 
 const NAMESPACE: &str = "SageMakerAsyncBridge";
 const DIMENSION: &str = "EndpointName";

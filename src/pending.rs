@@ -12,7 +12,6 @@ mod key;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, json_problem};
-use crate::invocation::Parameters;
 use crate::location::{S3Prefix, S3Uri};
 pub use key::{InvalidKey, PendingKey};
 pub(crate) use key::{comes_no_later, now_ms, timestamp};
@@ -61,23 +60,6 @@ pub(crate) struct RequestParameters {
 }
 
 impl PendingRequest {
-    /// A request of these parameters that has just been handed to SageMaker. Where its output will be is not known yet.
-    pub(crate) fn of(parameters: &Parameters, input_location: Option<&str>) -> Self {
-        Self {
-            accepted_at: now_ms(),
-            inference_id: None,
-            output_location: None,
-            failure_location: None,
-            request_parameters: RequestParameters {
-                endpoint_name: parameters.endpoint_name.as_str().to_owned(),
-                accept: parameters.accept.as_ref().map(|text| text.as_str().to_owned()),
-                content_type: Some(parameters.content_type.as_str().to_owned()),
-                custom_attributes: parameters.custom_attributes.as_ref().map(|text| text.as_str().to_owned()),
-                input_location: input_location.map(str::to_owned),
-            },
-        }
-    }
-
     /// Reads a record.
     ///
     /// # Errors

@@ -11,10 +11,10 @@ mod values;
 
 use crate::config::Route;
 use crate::fault::Fault;
-use crate::invocation::{CUSTOM_ATTRIBUTES, HeaderText, Parameter, ParameterSource};
+use crate::parameter::{CUSTOM_ATTRIBUTES, HeaderText, Parameter, ParameterSource};
 use crate::pending::PendingKey;
 pub(crate) use pair::{in_notification, split, with_pending};
-pub use values::{CallbackId, GroupId, RouteName, TaskToken, TraceHeader};
+pub use values::{CallbackId, GroupId, NOBODY, RouteName, TaskToken, TraceHeader};
 
 /// The parameter that names a route, or [`NOBODY`].
 pub const REPLY_TO: Parameter = Parameter { name: "ReplyTo", header: "x-bridge-reply-to" };
@@ -24,8 +24,6 @@ pub const TASK_TOKEN: Parameter = Parameter { name: "TaskToken", header: "" };
 pub const CALLBACK_ID: Parameter = Parameter { name: "CallbackId", header: "" };
 /// The parameters of the return address, of which a request may give one.
 pub const RETURN_PARAMETERS: [Parameter; 3] = [REPLY_TO, TASK_TOKEN, CALLBACK_ID];
-/// The `ReplyTo` of those who want no result sent.
-pub const NOBODY: &str = "none";
 
 /// Longest `CustomAttributes`.
 /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html>

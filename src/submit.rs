@@ -3,6 +3,7 @@
 //! `sources` turn events into [`Invocation`](crate::invocation::Invocation)s and what becomes of them into answers. What happens between
 //! the two, one call of `InvokeEndpointAsync`, is in `invoke`, which knows none of the sources.
 
+mod accepted;
 mod events;
 mod idempotency;
 mod invoke;
@@ -27,7 +28,7 @@ use crate::destinations::{Queue, Routes};
 use crate::event::{self, Call, Handler};
 use crate::fault::Fault;
 use crate::metrics::Metrics;
-use invoke::Accepted;
+use accepted::Accepted;
 use sources::http::Response;
 use sources::sqs::DeadLetterQueue;
 

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
-use sagemaker_async_bridge::invocation::EndpointName;
 use sagemaker_async_bridge::location::S3Prefix;
+use sagemaker_async_bridge::parameter::EndpointName;
 
 use serde_json::json;
 
 use crate::clock::TimeScale;
 use crate::embedded::Place;
-use crate::endpoint::deployment::IncludeIn;
+use crate::endpoint::async_config::IncludeIn;
 use crate::faults::rules::{Rules, Seconds};
 use crate::images::ImageOption;
 use crate::model::Model;

@@ -1,5 +1,6 @@
 //! An endpoint: its state, and the loop that gives its instances work.
 
+pub mod async_config;
 pub mod course;
 pub mod deployment;
 pub mod history;

@@ -7,6 +7,7 @@
 
 mod artifacts;
 pub mod container;
+mod directory;
 mod health;
 mod instance;
 mod process;
@@ -18,7 +19,7 @@ use crate::body::Body;
 use tokio::sync::{oneshot, watch};
 
 use crate::model::container::{Unanswered, invoke};
-use crate::model::{Asked, Failure};
+use crate::model::{Failure, ModelRequest};
 use crate::store::{Object, Store};
 use container::Container;
 pub(crate) use instance::unhealthy;
@@ -157,7 +158,7 @@ impl Instances {
     }
 
     /// Has the instance that runs least run the model; waits for one where there is none.
-    pub(crate) async fn run(&self, input: Body, asked: Asked<'_>) -> Result<Object, Failure> {
+    pub(crate) async fn run(&self, input: Body, asked: ModelRequest<'_>) -> Result<Object, Failure> {
         let (turn, url) = self.turn().await;
         let answer = invoke(&url, input, asked, &self.group.http).await;
         match answer {

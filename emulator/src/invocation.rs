@@ -8,7 +8,7 @@ use sagemaker_async_bridge::location::{InvalidLocation, S3Prefix, S3Uri};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::endpoint::deployment::AsyncConfig;
+use crate::endpoint::async_config::AsyncConfig;
 use crate::faults::Draw;
 
 /// SageMaker's default of RequestTTLSeconds.

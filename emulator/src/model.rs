@@ -1,15 +1,17 @@
 //! What an endpoint runs: a built-in model, a container, or a command.
 
 pub mod container;
+mod request;
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::body::{Body, MAX_BYTES, Spool};
+use crate::body::{Body, MAX_BYTES};
 use crate::instances::Instances;
-use crate::invocation::Parameters;
 use crate::store::Object;
+use request::not_kept;
+pub use request::{Failure, ModelRequest};
 
 /// What `size:BYTES` answers with, again and again.
 static FILLING: [u8; 65_536] = [b'x'; 65_536];
@@ -31,33 +33,6 @@ pub enum Model {
         command: String,
         /// Its processes, once an endpoint runs it.
         instances: Option<Arc<Instances>>,
-    },
-}
-
-/// What a model is asked beside its input.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// Content types and attributes.
-    pub parameters: &'a Parameters,
-    /// The caller's id, or a new one.
-    pub inference_id: &'a str,
-    /// Whether a container has to say how long its response is: asynchronous endpoints take no other.
-    pub needs_length: bool,
-    /// Where a large response comes to lie.
-    pub spool: &'a Spool,
-}
-
-/// Why there is no response.
-#[derive(Debug)]
-pub enum Failure {
-    /// The request waited, or the model took, longer than it may.
-    Expired,
-    /// The inference failed.
-    Failed {
-        /// As the notification gives it.
-        reason: String,
-        /// What the model said of it, with its status.
-        response: Option<(u16, Object)>,
     },
 }
 
@@ -87,23 +62,6 @@ impl FromStr for Model {
     }
 }
 
-impl Failure {
-    /// A failure that the model has no part in.
-    pub fn without_response(reason: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into(), response: None }
-    }
-
-    /// The model answered with an error status; the words are SageMaker's.
-    fn answered(status: u16, response: Object) -> Self {
-        let side = if status < 500 { "client" } else { "server" };
-        let reason = format!(
-            "ClientError: Received {side} error ({status}) from model. See the SageMaker Endpoint logs in your account for more \
-             information."
-        );
-        Self::Failed { reason, response: Some((status, response)) }
-    }
-}
-
 impl Model {
     /// The processes of a command.
     #[must_use]
@@ -118,7 +76,7 @@ impl Model {
     ///
     /// # Errors
     /// A [`Failure`].
-    pub async fn run(&self, input: Body, asked: Asked<'_>, http: &reqwest::Client) -> Result<Object, Failure> {
+    pub async fn run(&self, input: Body, asked: ModelRequest<'_>, http: &reqwest::Client) -> Result<Object, Failure> {
         let parameters = asked.parameters;
         match self {
             Self::Echo(pause) => {
@@ -151,11 +109,6 @@ impl Model {
             Self::Exec { instances: None, .. } => Err(Failure::without_response("no endpoint runs this command")),
         }
     }
-}
-
-/// There is no room for a response, or it is larger than any may be.
-fn not_kept(error: std::io::Error) -> Failure {
-    Failure::without_response(format!("ClientError: Unable to keep the response of the model: {error}"))
 }
 
 #[cfg(test)]

@@ -25,17 +25,6 @@ use crate::{Emulator, cloudwatch, other_services, services, wire};
 /// Bodies up to this are read; larger ones are refused in SageMaker's words before they have come whole.
 const READ_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
-/// In a response: close the connection instead.
-#[derive(Clone, Copy, Debug)]
-struct DropConnection;
-
-/// A response that is no answer: the connection is closed.
-pub(crate) fn dropped_connection() -> Response {
-    let mut response = Response::new(Body::empty());
-    response.extensions_mut().insert(DropConnection);
-    response
-}
-
 /// Why a connection was closed.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is closed without an answer")]
@@ -127,5 +116,5 @@ async fn answer(request: Request<Incoming>, router: Router, s3: Option<Embedded>
         return s3.answer(request).await.map_err(|_| Dropped);
     }
     let answered: Result<Response, Infallible> = router.oneshot(request.map(Body::new)).await;
-    answered.ok().filter(|response| response.extensions().get::<DropConnection>().is_none()).ok_or(Dropped)
+    answered.ok().filter(|response| response.extensions().get::<wire::DropConnection>().is_none()).ok_or(Dropped)
 }

@@ -5,14 +5,14 @@ mod file;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sagemaker_async_bridge::invocation::EndpointName;
+use sagemaker_async_bridge::parameter::EndpointName;
 use serde_json::{Map, Value};
 
 use crate::account::Account;
 use crate::cli::Options;
 use crate::clock::TimeScale;
-use crate::control::resolve::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, DEFAULT_WEIGHT};
-use crate::endpoint::deployment::{AsyncConfig, Deployment, Scaling};
+use crate::endpoint::async_config::AsyncConfig;
+use crate::endpoint::deployment::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, DEFAULT_WEIGHT, Deployment, Scaling};
 use crate::endpoint::ledger::Limits;
 use crate::faults::Plan;
 use crate::faults::rules::Rules;

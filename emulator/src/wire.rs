@@ -12,7 +12,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use sagemaker_async_bridge::invocation::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
+use sagemaker_async_bridge::parameter::{Filename, INLINE_LIMIT_BYTES, InferenceId, S3OutputPathExtension};
 use serde_json::{Value, json};
 
 use crate::Emulator;
@@ -20,7 +20,6 @@ use crate::account::Account;
 use crate::endpoint::{Endpoint, Refusal};
 use crate::faults::{Draw, Fault};
 use crate::invocation::{Invocation, Parameters};
-use crate::server;
 
 const MAX_TEXT_CHARS: usize = 1024;
 const REQUEST_TTL_SECONDS: RangeInclusive<u64> = 60..=21_600;
@@ -86,7 +85,7 @@ impl WireError {
 impl IntoResponse for WireError {
     fn into_response(self) -> Response {
         if self.dropped {
-            return server::dropped_connection();
+            return dropped_connection();
         }
         let mut body = json!({"Message": self.message});
         if let (Value::Object(body), Value::Object(more)) = (&mut body, self.more) {
@@ -267,4 +266,15 @@ fn seconds(
         _ => Err(format!("be a whole number from {} to {}", allowed.start(), allowed.end())),
     })?;
     Ok(text.and_then(|text| text.parse().ok()).map(Duration::from_secs))
+}
+
+/// In a response: close the connection instead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DropConnection;
+
+/// A response that is no answer: the connection is closed.
+fn dropped_connection() -> Response {
+    let mut response = Response::new(axum::body::Body::empty());
+    response.extensions_mut().insert(DropConnection);
+    response
 }

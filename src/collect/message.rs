@@ -12,8 +12,9 @@ use super::flow::Attempt;
 use super::memory::{Memory, Room};
 use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
-use crate::destinations::{Destination, Measures, ResultMessage, attribute, fits, identity_of, is_sqs_char};
+use crate::destinations::{Destination, Measures, ResultMessage, attribute, fits, is_sqs_char};
 use crate::fault::Fault;
+use crate::hash::sha256_hex;
 use crate::location::S3Uri;
 use crate::notification::{Included, Notification, Response};
 use crate::pointer;
@@ -35,7 +36,7 @@ impl Collect {
         memory: &'a Memory,
     ) -> Result<(ResultMessage, Room<'a>), Fault> {
         let (response, room) = self.response(notification, attempt.limit_bytes, memory).await?;
-        let identity = identity_of(text);
+        let identity = sha256_hex(text);
         let raw = match &self.config.result_format {
             ResultFormat::Raw { result_location } if destination.takes_raw() && !notification.is_unanswered() => {
                 Some(result_location)

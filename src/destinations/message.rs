@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
 use crate::return_address::ReturnAddress;
@@ -58,7 +57,7 @@ pub(crate) struct Measures {
 }
 
 impl ResultMessage {
-    /// A result of the inference `inference_id`. `identity` is a hash of what it is made from ([`identity_of`]).
+    /// A result of the inference `inference_id`. `identity` is a hash of what it is made from ([`sha256_hex`]).
     #[must_use]
     pub(crate) fn new(body: String, inference_id: &str, identity: String) -> Self {
         let inference_id = inference_id.to_owned();
@@ -142,24 +141,13 @@ pub(crate) fn json_body(value: &impl Serialize) -> Result<String, Fault> {
     Ok(json)
 }
 
-/// The SHA-256 of a text in lower-case hexadecimals, 64 characters.
-#[must_use]
-pub(crate) fn identity_of(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// Bytes in lower-case hexadecimals.
-#[must_use]
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::sha256_hex;
 
     fn message(bytes: usize) -> ResultMessage {
-        ResultMessage::new("x".repeat(bytes), "i", identity_of("x"))
+        ResultMessage::new("x".repeat(bytes), "i", sha256_hex("x"))
     }
 
     #[test]

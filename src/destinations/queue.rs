@@ -9,10 +9,11 @@ use aws_sdk_sqs::types::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Destination, Limits, ResultMessage, identity_of};
+use super::{Destination, Limits, ResultMessage};
 use crate::aws::Lazy;
 use crate::config::QueueUrl;
 use crate::fault::Fault;
+use crate::hash::sha256_hex;
 use crate::return_address::ReturnAddress;
 
 /// Largest SQS message, and largest sum of the messages of one batch, in bytes: body and attributes (name, type and value).
@@ -127,7 +128,7 @@ fn refusal(entry: &BatchResultErrorEntry) -> Fault {
 pub(super) fn inference_group(inference_id: &str) -> String {
     let fits = (1..=GROUP_ID_LIMIT_CHARS).contains(&inference_id.len())
         && inference_id.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { inference_id.to_owned() } else { identity_of(inference_id) }
+    if fits { inference_id.to_owned() } else { sha256_hex(inference_id) }
 }
 
 #[cfg(test)]
@@ -147,7 +148,7 @@ mod tests {
     use crate::deadline::Deadline;
 
     fn message(bytes: usize) -> ResultMessage {
-        ResultMessage::new("x".repeat(bytes), "i", identity_of("x"))
+        ResultMessage::new("x".repeat(bytes), "i", sha256_hex("x"))
     }
 
     fn sizes(batches: &[Vec<(usize, ResultMessage)>]) -> Vec<(usize, usize)> {
@@ -260,7 +261,7 @@ mod tests {
         let rule = mock!(Client::send_message_batch)
             .match_requests(|request| {
                 let entry = &request.entries()[0];
-                entry.message_group_id() == Some("i") && entry.message_deduplication_id() == Some(&identity_of("x"))
+                entry.message_group_id() == Some("i") && entry.message_deduplication_id() == Some(&sha256_hex("x"))
             })
             .then_output(|| {
                 let output = SendMessageBatchOutput::builder().successful(sent("0"));

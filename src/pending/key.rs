@@ -8,8 +8,8 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::destinations::hex;
 use crate::fault::Fault;
+use crate::hash::hex;
 
 const SECONDS_PER_MINUTE: u64 = 60;
 /// Of `20261126T0912Z`.

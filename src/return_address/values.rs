@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The `ReplyTo` of those who want no result sent.
+pub const NOBODY: &str = "none";
+
 /// Why a text is not what it is taken for. It never repeats the text, which may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {0}")]

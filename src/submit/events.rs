@@ -14,8 +14,9 @@ use super::sources::sqs::{Attributes, Message};
 use super::{Answer, AnswerForm};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-use crate::invocation::{CONTENT_TYPE, Input, Invocation};
+use crate::invocation::{Input, Invocation};
 use crate::object::Head;
+use crate::parameter::CONTENT_TYPE;
 
 /// What S3 says of an object that was put without a content type.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>

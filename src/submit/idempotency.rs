@@ -17,13 +17,13 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
 
 use self::record::{RequestRecord, milliseconds, now_ms};
-use super::invoke::Accepted;
+use super::accepted::Accepted;
 use crate::deadline::Deadline;
-use crate::destinations::hex;
 use crate::fault::{Fault, json_problem};
-use crate::invocation::{PARAMETERS, ParameterSource};
+use crate::hash::hex;
 use crate::location::{S3Prefix, S3Uri};
 use crate::object::Object;
+use crate::parameter::{PARAMETERS, ParameterSource};
 use crate::return_address::RETURN_PARAMETERS;
 
 /// How long an answer is given again.

@@ -4,45 +4,23 @@ use std::time::SystemTime;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sagemakerruntime::primitives::Blob;
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::Submit;
+use super::accepted::Accepted;
 use super::idempotency::{Decision, Idempotency, RequestRecords};
 use super::outcome::{Origin, Pending, Way};
+use super::remember::request_to_remember;
 use super::tries::Tries;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::object::Object;
-use crate::pending::{PendingKey, PendingRequest};
 
 /// SageMaker takes inputs of up to 1 GB.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
 pub(super) const INPUT_LIMIT_BYTES: u64 = 1_073_741_824;
-
-/// An invocation that SageMaker has accepted: its answer, in its own words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Accepted {
-    /// The id that the notification will carry.
-    pub(super) inference_id: Option<String>,
-    /// Where the output will be.
-    pub(super) output_location: Option<String>,
-    /// Where the failure output would be; only for endpoints with a failure path.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) failure_location: Option<String>,
-    /// When it was accepted, or a little before, in seconds since 1970.
-    #[serde(skip)]
-    pub(super) accepted_at: u64,
-    /// Whether this is the answer to an earlier request with the same key.
-    #[serde(skip)]
-    pub(super) is_repeated: bool,
-    /// The key under which it is remembered until it is answered.
-    #[serde(skip)]
-    pub(super) pending: Option<PendingKey>,
-}
 
 impl Submit {
     /// Has SageMaker accept a request that came from `origin`, if it is a valid one, and logs and counts the outcome.
@@ -128,7 +106,7 @@ impl Submit {
         let location = location.map(String::from);
         let is_ascii = location.as_deref().is_none_or(str::is_ascii);
         let pending = parameters.pending.clone();
-        let remembered = pending.as_ref().map(|key| (key, PendingRequest::of(&parameters, location.as_deref())));
+        let remembered = pending.as_ref().map(|key| (key, request_to_remember(&parameters, location.as_deref())));
         let call = self
             .client(tries)
             .invoke_endpoint_async()

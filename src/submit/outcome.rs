@@ -2,10 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::invoke::Accepted;
+use super::accepted::Accepted;
 use crate::fault::{Fault, FaultKind};
-use crate::invocation::EndpointName;
 use crate::metrics::{Metric, Metrics, Outcome};
+use crate::parameter::EndpointName;
 use crate::return_address::TraceHeader;
 use crate::telemetry;
 

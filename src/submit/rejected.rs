@@ -7,9 +7,10 @@ use aws_smithy_types::date_time::Format;
 use serde::Serialize;
 
 use crate::config::SubmitConfig;
-use crate::destinations::{ResultMessage, attribute, identity_of, json_body};
+use crate::destinations::{ResultMessage, attribute, json_body};
 use crate::fault::Fault;
-use crate::invocation::{
+use crate::hash::sha256_hex;
+use crate::parameter::{
     ACCEPT, CONTENT_TYPE, CUSTOM_ATTRIBUTES, ENDPOINT_NAME, EndpointName, HeaderText, INFERENCE_ID, INPUT_LOCATION,
     InferenceId, Parameter, ParameterSource,
 };
@@ -80,7 +81,7 @@ pub(super) fn result(
     };
     let body = json_body(&rejected).ok()?;
     let return_address = ReturnAddress::read(request, &config.reply_to).unwrap_or_default();
-    let message = ResultMessage::new(body, inference_id, identity_of(&format!("{STATUS} {id}")))
+    let message = ResultMessage::new(body, inference_id, sha256_hex(&format!("{STATUS} {id}")))
         .to(return_address)
         .failed(Some(fault.kind().error_type()))
         .with(attribute::INFERENCE_ID, Some(inference_id))

@@ -3,9 +3,27 @@
 use aws_sdk_s3::primitives::ByteStream;
 
 use super::Submit;
-use super::invoke::Accepted;
+use super::accepted::Accepted;
 use crate::fault::Fault;
-use crate::pending::{self, PendingKey, PendingRequest};
+use crate::invocation::Parameters;
+use crate::pending::{self, PendingKey, PendingRequest, RequestParameters};
+
+/// What will be remembered of a request. Where its output will be is not known before SageMaker has accepted it.
+pub(super) fn request_to_remember(parameters: &Parameters, input_location: Option<&str>) -> PendingRequest {
+    PendingRequest {
+        accepted_at: pending::now_ms(),
+        inference_id: None,
+        output_location: None,
+        failure_location: None,
+        request_parameters: RequestParameters {
+            endpoint_name: parameters.endpoint_name.as_str().to_owned(),
+            accept: parameters.accept.as_ref().map(|text| text.as_str().to_owned()),
+            content_type: Some(parameters.content_type.as_str().to_owned()),
+            custom_attributes: parameters.custom_attributes.as_ref().map(|text| text.as_str().to_owned()),
+            input_location: input_location.map(str::to_owned),
+        },
+    }
+}
 
 impl Submit {
     /// Writes down a request that SageMaker has accepted, and where its answer will be: that is known now and not before. Whoever sent a

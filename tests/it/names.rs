@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use sagemaker_async_bridge::config::VARIABLES;
-use sagemaker_async_bridge::invocation::PARAMETERS;
 use sagemaker_async_bridge::metrics::Metric;
+use sagemaker_async_bridge::parameter::PARAMETERS;
 use sagemaker_async_bridge::return_address::REPLY_TO;
 
 use crate::{file, samples};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sagemaker_async_bridge::invocation::Filename;
+use sagemaker_async_bridge::parameter::Filename;
 use serde_json::{Value, json};
 
 use crate::aws::{Aws, REFUSAL};

@@ -59,7 +59,7 @@ def test_pages_of_other_origins_may_send_and_read_every_header(api: dict[str, An
 
 
 def test_every_parameter_of_sagemaker_s_is_there(api: dict[str, Any]) -> None:
-    source = (ROOT / "src/invocation.rs").read_text(encoding="utf-8")
+    source = (ROOT / "src/parameter.rs").read_text(encoding="utf-8")
     headers = set(re.findall(r'"(x-amzn-sagemaker-[a-z0-9-]+)"', source))
     assert len(headers) == 9
     for path in ("/invocations", "/endpoints/{EndpointName}/async-invocations"):

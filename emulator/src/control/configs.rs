@@ -7,6 +7,7 @@ use super::error::ControlError;
 use super::listing::{self, Item};
 use super::registry::Resource;
 use super::{epoch, resolve};
+use crate::endpoint::deployment::DEFAULT_WEIGHT;
 use crate::input::Input;
 
 const WHAT: &str = "endpoint configuration";
@@ -36,7 +37,7 @@ pub(super) fn describe(call: &Call<'_>, request: &Map<String, Value>) -> Result<
     for member in ["ProductionVariants", "ShadowProductionVariants"] {
         let variants = answer.get_mut(member).and_then(Value::as_array_mut).into_iter().flatten();
         for variant in variants.filter_map(Value::as_object_mut) {
-            variant.entry("InitialVariantWeight").or_insert(resolve::DEFAULT_WEIGHT.into());
+            variant.entry("InitialVariantWeight").or_insert(DEFAULT_WEIGHT.into());
         }
     }
     Ok(Value::Object(answer))

@@ -10,17 +10,10 @@ use serde_json::{Map, Value, json};
 use super::call::Call;
 use super::error::ControlError;
 use super::registry::Registry;
-use crate::endpoint::deployment::{AsyncConfig, Deployment, IncludeIn, Variant};
+use crate::endpoint::async_config::{AsyncConfig, IncludeIn};
+use crate::endpoint::deployment::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, DEFAULT_WEIGHT, Deployment, Variant};
 use crate::input::Input;
 use crate::instances::container::Container;
-
-/// SageMaker chooses by itself where a configuration says nothing.
-pub(crate) const DEFAULT_CONCURRENCY: u32 = 4;
-/// A container has eight minutes to become healthy.
-/// <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html>
-pub(crate) const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(480);
-/// "Unspecified, it defaults to 1.0": <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariant.html>
-pub(crate) const DEFAULT_WEIGHT: f64 = 1.0;
 
 /// Checks a request of `CreateEndpointConfig` or one that was stored, and says what it runs.
 pub(crate) fn deployment(

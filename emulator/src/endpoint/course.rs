@@ -7,12 +7,13 @@ use sagemaker_async_bridge::location::S3Uri;
 use tokio::time::Instant;
 
 use super::Endpoint;
-use super::deployment::{AsyncConfig, Deployment, IncludeIn};
+use super::async_config::{AsyncConfig, IncludeIn};
+use super::deployment::Deployment;
 use super::ledger::{Ending, Record, Status};
 use super::totals::Totals;
 use crate::body::Body;
 use crate::faults::Fault;
-use crate::model::{Asked, Failure};
+use crate::model::{Failure, ModelRequest};
 use crate::notification::Notification;
 use crate::store::Object;
 
@@ -69,7 +70,7 @@ impl Endpoint {
         let input = self.input(record).await.inspect_err(|_| self.count(|totals| totals.download_failures += 1))?;
         let id = invocation.inference_id.as_str();
         let spool = &self.context.spool;
-        let asked = Asked { parameters: &invocation.parameters, inference_id: id, needs_length: true, spool };
+        let asked = ModelRequest { parameters: &invocation.parameters, inference_id: id, needs_length: true, spool };
         let begun = Instant::now();
         let run = deployment.model.run(input, asked, &self.context.http);
         let run = tokio::time::timeout(invocation.parameters.timeout(), run).await.unwrap_or(Err(Failure::Expired));

@@ -9,7 +9,7 @@ use aws_sdk_sns::operation::publish::PublishOutput;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use serde_json::{Value, json};
 
-use super::deployment::AsyncConfig;
+use super::async_config::AsyncConfig;
 use super::ledger::{Limits, Status};
 use super::lifecycle::Origin;
 use super::*;

@@ -10,7 +10,7 @@ use tar::{Archive, Entry, EntryType};
 
 use super::Plan;
 use super::container::{Form, ModelData};
-use super::instance::Directory;
+use super::directory::Directory;
 
 /// Fetches what a plan's container names; SageMaker's words where that is not possible.
 /// <https://github.com/aws-samples/cvat-on-aws-china/issues/3> has them.

@@ -1,17 +1,14 @@
 //! The life of an instance: model data, process, health; again when it fails, until it is wanted no more.
 
-use std::fs::DirBuilder;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use super::artifacts;
+use super::directory::Directory;
 use super::health::Start;
 use super::process::Process;
 use super::{Group, Seat};
@@ -22,35 +19,6 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Between tries that fail.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// An instance's directory: its `/opt/ml`.
-#[derive(Debug)]
-pub(super) struct Directory(PathBuf);
-
-impl Directory {
-    fn make() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("sagemaker-async-emulator-instance-{}", Uuid::new_v4()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        let directory = Self(path);
-        std::fs::create_dir(directory.model())?;
-        Ok(directory)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(super) fn model(&self) -> PathBuf {
-        self.0.join("model")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // The process's own watcher may have been first.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Keeps an instance alive until `ended` is.
 pub(super) async fn live(group: Arc<Group>, seat: Arc<Seat>, mut ended: oneshot::Receiver<()>) {

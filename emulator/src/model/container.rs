@@ -7,7 +7,7 @@ use reqwest::Client;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use tokio::time::Instant;
 
-use super::{Asked, Failure, not_kept};
+use super::{Failure, ModelRequest, not_kept};
 use crate::body::Body;
 use crate::store::Object;
 
@@ -59,7 +59,12 @@ impl From<Unanswered> for Failure {
 }
 
 /// Has a container run its model.
-pub(crate) async fn invoke(url: &str, input: Body, asked: Asked<'_>, http: &Client) -> Result<Object, Unanswered> {
+pub(crate) async fn invoke(
+    url: &str,
+    input: Body,
+    asked: ModelRequest<'_>,
+    http: &Client,
+) -> Result<Object, Unanswered> {
     let parameters = asked.parameters;
     let mut request =
         http.post(format!("{url}/invocations")).header("X-Amzn-SageMaker-Inference-Id", asked.inference_id);

@@ -19,7 +19,7 @@ use crate::Emulator;
 use crate::body::MAX_BYTES;
 use crate::endpoint::{Core, EndpointStatus};
 use crate::invocation::Parameters;
-use crate::model::{Asked, Failure, Model};
+use crate::model::{Failure, Model, ModelRequest};
 use crate::store::Object;
 
 /// `BodyBlob` of the API model.
@@ -128,7 +128,7 @@ async fn run(
     })?;
     let id = parameters.inference_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let spool = &emulator.context.spool;
-    let asked = Asked { parameters: &parameters, inference_id: &id, needs_length: false, spool };
+    let asked = ModelRequest { parameters: &parameters, inference_id: &id, needs_length: false, spool };
     let run = tokio::time::timeout(MODEL_TIMEOUT, model.run(body.into(), asked, &emulator.context.http)).await;
     match run.unwrap_or(Err(Failure::Expired)) {
         Ok(object) => Ok((variant, object, parameters)),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::pending::PendingKey;
-use crate::submit::invoke::Accepted;
+use crate::submit::accepted::Accepted;
 
 const MS_PER_SECOND: u64 = 1_000;
 

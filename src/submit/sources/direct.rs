@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use crate::batch::{self, CONTENT_ENCODING, decode_base64};
 use crate::event::{Answering, Call, Fields, Shape, Source};
 use crate::fault::Fault;
-use crate::invocation::{INPUT_LOCATION, Input, Invocation, Parameter, ParameterSource, Parameters};
+use crate::invocation::{Input, Invocation, Parameters};
+use crate::parameter::{INPUT_LOCATION, Parameter, ParameterSource};
 use crate::submit::outcome::Origin;
 use crate::submit::{Answer, AnswerForm, Submit};
 

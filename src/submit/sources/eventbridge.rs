@@ -10,7 +10,7 @@ use super::sqs::{Attributes, Message, string_attribute};
 use crate::batch::{self, CONTENT_ENCODING};
 use crate::event::{Answering, Call, Fields, Shape, Source};
 use crate::fault::{Fault, json_problem};
-use crate::invocation::PARAMETERS;
+use crate::parameter::PARAMETERS;
 use crate::return_address::RETURN_PARAMETERS;
 use crate::submit::Submit;
 use crate::submit::events::EventRequest;

@@ -21,15 +21,15 @@ pub(in crate::submit) use self::response::Response;
 use self::route::{Route, UNKNOWN_PATH, route};
 use self::token::Token;
 use crate::deadline::Deadline;
-use crate::destinations::hex;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::{Fault, json_problem};
-use crate::invocation::{
-    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Input, Invocation, Parameter, ParameterSource,
-    Parameters, is_printable_ascii,
+use crate::hash::hex;
+use crate::invocation::{Input, Invocation, Parameters};
+use crate::parameter::{
+    ACCEPT, CONTENT_TYPE, ENDPOINT_NAME, Filename, InferenceId, Parameter, ParameterSource, is_printable_ascii,
 };
+use crate::submit::accepted::Accepted;
 use crate::submit::idempotency::{Idempotency, Key};
-use crate::submit::invoke::Accepted;
 use crate::submit::outcome::Origin;
 use crate::submit::{Answer, AnswerForm, Submit};
 

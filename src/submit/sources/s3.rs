@@ -12,8 +12,8 @@ use super::sqs::{Attributes, Message, string_attribute};
 use crate::batch;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::{Fault, json_problem};
-use crate::invocation::{INFERENCE_ID, INPUT_LOCATION};
 use crate::location::S3Uri;
+use crate::parameter::{INFERENCE_ID, INPUT_LOCATION};
 use crate::submit::Submit;
 use crate::submit::events::{EventRequest, event_id};
 

@@ -22,7 +22,7 @@ use crate::batch;
 use crate::deadline::Deadline;
 use crate::event::{Answering, Call, Shape, Source};
 use crate::fault::Fault;
-use crate::invocation::ParameterSource;
+use crate::parameter::ParameterSource;
 use crate::submit::idempotency::{Idempotency, Key};
 use crate::submit::outcome::Origin;
 use crate::submit::sources::s3;

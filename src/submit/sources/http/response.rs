@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use crate::fault::{Fault, FaultKind};
-use crate::invocation::is_printable_ascii;
+use crate::parameter::is_printable_ascii;
 
 /// Largest response that Lambda hands to a gateway, in bytes of its JSON.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>

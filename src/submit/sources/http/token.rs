@@ -6,10 +6,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::invocation::InferenceId;
 use crate::location::{S3Prefix, S3Uri};
+use crate::parameter::InferenceId;
 use crate::pending::PendingKey;
-use crate::submit::invoke::Accepted;
+use crate::submit::accepted::Accepted;
 
 /// Tells a mangled token from a whole one without asking S3.
 const CHECKSUM_BYTES: usize = 6;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::request::Request;
 use super::response::Response;
 use crate::fault::Fault;
-use crate::invocation::{CONTENT_TYPE, HeaderText};
+use crate::parameter::{CONTENT_TYPE, HeaderText};
 use crate::submit::Submit;
 use crate::submit::invoke::INPUT_LIMIT_BYTES;
 

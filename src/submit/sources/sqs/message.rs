@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use crate::batch::{CONTENT_ENCODING, Record, decode_base64};
 use crate::config::QueueUrl;
 use crate::fault::Fault;
-use crate::invocation::{Input, Invocation, Parameter, ParameterSource, Parameters, allowed_input};
+use crate::invocation::{Input, Invocation, Parameters, allowed_input};
 use crate::location::S3Uri;
+use crate::parameter::{Parameter, ParameterSource};
 use crate::pointer::{self, SIZE_ATTRIBUTES};
 use crate::submit::Submit;
 
