@@ -101,7 +101,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
-	prose site dashboard debug-binaries
+	prose site demo-picture dashboard debug-binaries
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -230,6 +230,9 @@ prose: $(LINT)/.stamp $(DOCS)/.stamp $(PAGES)/.stamp ## spelling and style of wh
 
 site: $(DOCS)/.stamp $(PAGES)/.stamp ## the documentation as a site: target/site/index.html (SOURCE_URL=https://..., for links to the sources)
 	SOURCE_URL='$(SOURCE_URL)' $(MKDOCS)
+
+demo-picture: $(LOCAL)/.stamp debug-binaries ## docs/demo.svg: the demo as it runs, for README
+	@$(LOCAL)/bin/python -m local.demo_picture docs/demo.svg
 
 dashboard: $(LOCAL)/.stamp $(PICTURE)/.stamp debug-binaries ## docs/dashboard.svg: the template's dashboard after a run of two minutes
 	@$(LOCAL)/bin/python -m local.dashboard.record .local/dashboard.json

@@ -29,7 +29,7 @@ COLUMNS: tuple[tuple[str, int | None, JustifyMethod], ...] = (
     ("status", 9, "left"),
     ("seconds", 7, "right"),
     ("output came", 13, "left"),
-    ("and lies in", None, "left"),
+    ("and is at", None, "left"),
 )
 STATUS_STYLES = {"Completed": "green", "Failed": "yellow", "Rejected": "yellow"}
 
