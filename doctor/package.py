@@ -36,7 +36,7 @@ def architecture(location: str, timeout_seconds: float) -> str:
         except (zipfile.BadZipFile, KeyError) as error:
             raise PackageError(f"the package has no {ENTRY}: {error}") from error
     if not header.startswith(ELF_MAGIC) or len(header) < MACHINE_AT + 2:
-        raise PackageError(f"the package's {ENTRY} is no Linux program")
+        raise PackageError(f"the package's {ENTRY} is not a Linux program")
     machine = int.from_bytes(header[MACHINE_AT:], "little")
     return MACHINES.get(machine, f"an unknown processor (e_machine {machine:#x})")
 

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line. An option without a value (`make` gives it so) is as good as none."""
-    parser = argparse.ArgumentParser(prog="redrive", description="Tries again what lies in the dead-letter queues.")
+    parser = argparse.ArgumentParser(prog="redrive", description="Tries again what is in the dead-letter queues.")
     parser.add_argument("stack", metavar="STACK", help="name of the CloudFormation stack")
     parser.add_argument("--run", action="store_true", help="send it; without it nothing is changed")
     parser.add_argument(

@@ -108,7 +108,7 @@ class Replay:
         try:
             return place, Result(text)
         except ValueError:
-            self.passed_over["are no results in JSON: raw results do not name their input"] += 1
+            self.passed_over["are not results in JSON: raw results do not name their input"] += 1
             return None
 
     def _is_first(self, result: Result, answered: set[str]) -> bool:

@@ -144,8 +144,8 @@ impl Fault {
     #[must_use]
     pub fn unknown_outcome(seconds: u64) -> Self {
         let message = format!(
-            "SageMaker's answer to the first request with this Idempotency-Key was lost, it may have been accepted: in {seconds} s \
-             the key is free, and a repetition invokes again"
+            "SageMaker's answer to the first request with this Idempotency-Key was lost, so the request may have been \
+             accepted: the key is free after {seconds} s, and the same request then invokes again"
         );
         Self::new(FaultKind::Conflict, message).retry_after(seconds)
     }

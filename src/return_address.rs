@@ -130,7 +130,7 @@ impl ReplyTo {
 
 fn too_long(chars: usize) -> Fault {
     Fault::validation(format!(
-        "{} and the return address have {chars} characters together, SageMaker takes {CUSTOM_ATTRIBUTES_LIMIT_CHARS}: {} too many",
+        "{} and the return address have {chars} characters together; SageMaker takes {CUSTOM_ATTRIBUTES_LIMIT_CHARS}: {} too many",
         CUSTOM_ATTRIBUTES.name,
         chars - CUSTOM_ATTRIBUTES_LIMIT_CHARS
     ))

@@ -64,7 +64,7 @@ def package(stack: Stack, logical_id: str, answer: dict[str, Any]) -> Iterator[F
     configured = answer["Configuration"].get("Architectures", ["x86_64"])[0]
     location = answer.get("Code", {}).get("Location")
     if location is None:
-        yield cannot_tell(subject, "Lambda gives no address of it: it is no ZIP package")
+        yield cannot_tell(subject, "Lambda gives no address of it: it is not a ZIP package")
         return
     try:
         built = architecture(location, stack.aws.patience.read_seconds)

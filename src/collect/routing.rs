@@ -60,7 +60,7 @@ impl Collect {
                 tracing::warn!(
                     message_id = delivery.id(),
                     route,
-                    "a return address that is not configured here: its result goes to the results queue"
+                    "the return address is not configured here: the result goes to the results queue"
                 );
                 &self.results
             })),

@@ -127,7 +127,7 @@ fn what_is_too_long_together_is_refused_and_the_fault_says_by_how_much() {
     let fault = task(1024 - behind).append_to(header("a=b")).unwrap_err();
     assert_eq!(
         fault.to_string(),
-        "ValidationError: CustomAttributes and the return address have 1028 characters together, SageMaker takes 1024: 4 too many"
+        "ValidationError: CustomAttributes and the return address have 1028 characters together; SageMaker takes 1024: 4 too many"
     );
 }
 

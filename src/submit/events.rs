@@ -113,7 +113,7 @@ impl Submit {
             Some(0) => return Err(Fault::validation("the object is empty: put one with a payload")),
             Some(length) if length > INPUT_LIMIT_BYTES => {
                 return Err(Fault::payload_too_large(format!(
-                    "the object has {length} bytes, SageMaker takes at most {INPUT_LIMIT_BYTES}"
+                    "the object has {length} bytes; SageMaker takes at most {INPUT_LIMIT_BYTES}"
                 )));
             }
             _ => {}

@@ -158,7 +158,7 @@ async fn each_error_has_its_status_its_type_and_a_message() {
         (json!({"rawPath": "/endpoints/asr/invocations/x"}), 404, "UnknownOperationException", "/invocations"),
         (method("GET"), 405, "MethodNotAllowedException", "POST"),
         (method("DELETE"), 405, "MethodNotAllowedException", "POST"),
-        (json!({"body": "x".repeat(6_291_457)}), 413, "PayloadTooLarge", "at most 6291456"),
+        (json!({"body": "x".repeat(6_291_457)}), 413, "PayloadTooLarge", "the limit is 6291456"),
         (json!({"body": "throttle"}), 429, "ThrottlingException", "InvokeEndpointAsync answered ThrottlingException"),
     ];
     for (more, status, error_type, message) in cases {

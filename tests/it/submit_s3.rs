@@ -209,7 +209,7 @@ async fn what_is_no_notification_is_rejected_whole() {
         assert!(comes_back.is_empty(), "{body}");
         assert_eq!(aws.dead_letters()[0].message_body(), Some(body));
         let reason = rejections(&aws)[0]["failureReason"].as_str().unwrap().to_owned();
-        assert!(reason.contains("no event notification of S3"), "{reason}");
+        assert!(reason.contains("not an S3 event notification"), "{reason}");
         assert!(aws.invoked().is_empty());
     }
 }

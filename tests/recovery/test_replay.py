@@ -96,7 +96,7 @@ def test_what_does_not_name_its_input_and_what_is_settled_is_passed_over_and_sai
         "1 failed, and were answered later",
         "1 are Completed",
         "1 are Rejected",
-        "2 are no results in JSON: raw results do not name their input",
+        "2 are not results in JSON: raw results do not name their input",
     ):
         assert f"{path}: {words}" in text
     assert body_json(stack.wait_for_result("twice"))["responseBody"]["content"] == "input of twice"

@@ -35,7 +35,7 @@ impl ScalingError {
     }
 
     pub(super) fn no_json(error: &serde_json::Error) -> Self {
-        let message = format!("the request is no JSON object: line {}, column {}", error.line(), error.column());
+        let message = format!("the request is not a JSON object: line {}, column {}", error.line(), error.column());
         Self("SerializationException", message)
     }
 }

@@ -38,12 +38,14 @@ impl Protocol {
             Self::Json => {
                 let members = serde_json::from_slice(body).map_err(|error| {
                     let (line, column) = (error.line(), error.column());
-                    CloudWatchError::unreadable(format!("the request is no JSON object: line {line}, column {column}"))
+                    CloudWatchError::unreadable(format!(
+                        "the request is not a JSON object: line {line}, column {column}"
+                    ))
                 })?;
                 (operation.to_owned(), members)
             }
             Self::Cbor => {
-                let unreadable = || CloudWatchError::unreadable("the request is no map in CBOR");
+                let unreadable = || CloudWatchError::unreadable("the request is not a map in CBOR");
                 let value: Cbor = ciborium::from_reader(body).map_err(|_| unreadable())?;
                 match json(value) {
                     Some(Value::Object(members)) => (operation.to_owned(), members),
@@ -155,7 +157,7 @@ mod tests {
         let deep = vec![0x81; 100_000];
         for body in [&b"\xff"[..], b"\x01", b"\xa1\x41\x00\x00", b"\xa1\x61a\xf9\x7e\x00", b"\xbf\x61", &deep] {
             let Err(error) = Protocol::Cbor.read("PutMetricData", body) else { panic!("{body:?}") };
-            assert_eq!(error.message, "the request is no map in CBOR");
+            assert_eq!(error.message, "the request is not a map in CBOR");
         }
         assert!(Protocol::Json.read("PutMetricData", b"[1]").is_err());
         assert!(Protocol::Json.read("PutMetricData", b"").unwrap_or_else(|_| panic!()).members.is_empty());

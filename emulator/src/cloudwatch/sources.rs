@@ -58,7 +58,7 @@ impl Source {
 pub(crate) fn statistic(name: &str) -> Result<Statistic, CloudWatchError> {
     Statistic::named(name).ok_or_else(|| {
         let names = Statistic::NAMES.join(", ");
-        CloudWatchError::value(format!("The statistic {name} is none of those that the emulator keeps: {names}."))
+        CloudWatchError::value(format!("The statistic {name} is not one of those that the emulator keeps: {names}."))
     })
 }
 

@@ -63,8 +63,7 @@ fn read(cloudwatch: &CloudWatch, namespace: &str, value: &Value) -> Result<Datum
     let minute = input.double("Timestamp")?.map_or(now, |unix| minute_of(clock.scaled(unix)));
     let allowed: RangeInclusive<u64> = now.saturating_sub(KEPT_MINUTES)..=now + MAX_AHEAD_MINUTES;
     if !allowed.contains(&minute) {
-        let problem =
-            "The Timestamp of a metric lies more than 1,440 minutes back or 120 ahead, as the emulator counts them.";
+        let problem = "The Timestamp of a metric is more than 1,440 minutes in the past or 120 in the future, as the emulator counts them.";
         return Err(CloudWatchError::value(problem));
     }
     let unit = input.text("Unit")?.unwrap_or("None").to_owned();

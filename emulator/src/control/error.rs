@@ -80,7 +80,7 @@ impl ControlError {
 
     pub(crate) fn no_json(error: &serde_json::Error) -> Self {
         // serde's own words would quote the text.
-        let message = format!("the request is no JSON object: line {}, column {}", error.line(), error.column());
+        let message = format!("the request is not a JSON object: line {}, column {}", error.line(), error.column());
         Self { error_type: "SerializationException", message }
     }
 }

@@ -84,7 +84,7 @@ fn inside(directory: &Path, name: &str) -> Result<PathBuf, String> {
     if name.split('/').all(is_name) {
         Ok(directory.join(name))
     } else {
-        Err(format!("the key `{name}` is no path of a file"))
+        Err(format!("the key `{name}` is not the path of a file"))
     }
 }
 
@@ -99,7 +99,7 @@ fn unpack(archive: &Path, directory: &Path) -> Result<(), String> {
         }
         let name = entry.path().map_err(|error| error.to_string())?.display().to_string();
         let refused = || {
-            format!("the archive's entry `{name}` is refused: it is no file, directory or link inside of the archive")
+            format!("the archive's entry `{name}` is refused: it is not a file, directory or link inside the archive")
         };
         if !is_allowed(&entry) || !entry.unpack_in(directory).map_err(|error| error.to_string())? {
             return Err(refused());

@@ -78,7 +78,7 @@ fn created(
     let ObjectCreated { bucket, object } = match serde_json::from_str(detail.get()) {
         Ok(created) => created,
         Err(error) => {
-            let problem = format!("the event's detail is none of S3: {}", json_problem(&error));
+            let problem = format!("the event's detail is not an S3 event: {}", json_problem(&error));
             return EventRequest::refused(event, Fault::validation(problem), trace_header).map(Some);
         }
     };

@@ -177,7 +177,7 @@ impl Submit {
     /// A caller that gives a key relies on it, so one that can have no effect is refused.
     fn checked_key<'a>(&self, key: &'a str) -> Result<&'a str, Fault> {
         if self.config.idempotency_location.is_none() {
-            let problem = "Idempotency-Key is not supported here: BRIDGE_IDEMPOTENCY_LOCATION is not set, and its default lies \
+            let problem = "Idempotency-Key is not supported here: BRIDGE_IDEMPOTENCY_LOCATION is not set, and its default is \
                            among the locations that callers may name";
             return Err(Fault::validation(problem));
         }

@@ -64,11 +64,11 @@ pub(super) fn read(
     trace_header: Option<&str>,
 ) -> Result<Vec<EventRequest>, Fault> {
     let bad =
-        |error| Fault::validation(format!("the message is no event notification of S3: {}", json_problem(&error)));
+        |error| Fault::validation(format!("the message is not an S3 event notification: {}", json_problem(&error)));
     let notification: &RawValue = serde_json::from_str(notification).map_err(bad)?;
     let shape = Shape::read(notification).map_err(bad)?;
     if !S3.recognises(&shape) {
-        return Err(Fault::validation("the message is no event notification of S3: it has no `Records` with `s3`"));
+        return Err(Fault::validation("the message is not an S3 event notification: it has no `Records` with `s3`"));
     }
     requests(shape, submit, trace_header)
 }
@@ -92,7 +92,9 @@ fn request(record: &RawValue, submit: &Submit, trace_header: Option<&str>) -> Re
     let read = serde_json::from_str::<Record>(record.get()).map_err(bad).and_then(|record| {
         let name = record.event_name.strip_prefix("s3:").unwrap_or(&record.event_name);
         if !name.starts_with("ObjectCreated:") {
-            return Err(Fault::validation("the event must be one of `s3:ObjectCreated:*`: no other is a request"));
+            return Err(Fault::validation(
+                "the event must be one of `s3:ObjectCreated:*`: other events are not requests",
+            ));
         }
         let key = decoded(record.s3.object.key.as_deref().unwrap_or_default())?;
         Ok((record.s3, key))
@@ -128,7 +130,7 @@ impl PutObject<'_> {
         trace_header: Option<&str>,
     ) -> Result<Option<EventRequest>, Fault> {
         if self.key.ends_with('/') && self.size == Some(0) {
-            tracing::info!("folder acknowledged: it is no request");
+            tracing::info!("folder acknowledged: it is not a request");
             return Ok(None);
         }
         let location = match S3Uri::new(self.bucket, self.key) {

@@ -140,7 +140,7 @@ async fn a_rejection_goes_by_the_return_address_unless_that_is_what_is_wrong() {
         reasons.iter().any(|reason| reason
             .as_str()
             .unwrap()
-            .ends_with("1041 characters together, SageMaker takes 1024: 17 too many")),
+            .ends_with("1041 characters together; SageMaker takes 1024: 17 too many")),
         "{reasons:?}"
     );
     let shown: Vec<Value> =

@@ -99,6 +99,6 @@ fn a_key_is_a_path_of_a_file_under_the_directory_or_refused() {
     let directory = Path::new("/x/model");
     assert_eq!(inside(directory, "a/b.bin"), Ok(directory.join("a/b.bin")));
     for name in ["", "..", "a/../../b", "/etc/passwd", "a//b", "./a", "a\0"] {
-        assert!(inside(directory, name).unwrap_err().contains("is no path of a file"), "{name}");
+        assert!(inside(directory, name).unwrap_err().contains("is not the path of a file"), "{name}");
     }
 }

@@ -168,7 +168,7 @@ impl Submit {
     /// A presigned URL is for one method: whoever asked by HEAD follows by HEAD.
     async fn download_url(&self, location: &S3Uri, is_head: bool) -> Result<String, Fault> {
         let expires = PresigningConfig::expires_in(DOWNLOAD_EXPIRES)
-            .map_err(|error| Fault::internal(format!("no presigned URL: {error}")))?;
+            .map_err(|error| Fault::internal(format!("could not create a presigned URL: {error}")))?;
         let presigned = if is_head {
             let call = self.s3.head_object().bucket(location.bucket()).key(location.key());
             call.presigned(expires).await.map_err(|error| Fault::from_aws("HeadObject", error))?

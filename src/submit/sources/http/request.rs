@@ -137,7 +137,7 @@ impl Request {
         let body = self.body.take().unwrap_or_default();
         if body.len() > REQUEST_LIMIT_BYTES {
             return Err(Fault::payload_too_large(format!(
-                "the request's body has {} bytes as it came from the gateway, at most {REQUEST_LIMIT_BYTES} are taken: put the \
+                "the request's body has {} bytes as it came from the gateway; the limit is {REQUEST_LIMIT_BYTES}: put the \
                  payload into S3 (POST /uploads) and give its InputLocation",
                 body.len()
             )));

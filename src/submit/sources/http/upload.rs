@@ -54,7 +54,7 @@ impl Submit {
             ))
         })?;
         let expires = PresigningConfig::expires_in(UPLOAD_EXPIRES)
-            .map_err(|error| Fault::internal(format!("no presigned URL: {error}")))?;
+            .map_err(|error| Fault::internal(format!("could not create a presigned URL: {error}")))?;
         let call = self.s3.put_object().bucket(location.bucket()).key(location.key());
         let call = call.set_content_type(content_type.map(String::from)).set_content_length(length);
         let presigned = call.presigned(expires).await.map_err(|error| Fault::from_aws("PutObject", error))?;

@@ -124,13 +124,14 @@ impl Submit {
                 }
                 _ => fault,
             };
-            let lies = if is_dead_letter { "the message is in the dead-letter queue" } else { "it comes back" };
+            let place =
+                if is_dead_letter { "the message is in the dead-letter queue" } else { "SQS delivers it again" };
             tracing::error!(
                 sqs.message_id = (!is_event).then_some(&id),
                 event.id = is_event.then_some(&id),
                 destination = destination.name(),
                 error = fault.details(),
-                "could not send the Rejected result: {lies}"
+                "could not send the Rejected result: {place}"
             );
         }
     }
