@@ -146,7 +146,7 @@ class Line:
     """How often it says, or should be counted as, each metric."""
     is_metrics: bool = False
     about: str = ""
-    """Of an acceptance: the name of its output; of a result: its inference id; of a failure: the message's or call's id."""
+    """Of an acceptance: its output's name; of a result: its inference id; of a failure: the message's or call's id."""
     is_asked: bool = False
     """Of a failure: whether the sender waits for the answer."""
     is_sent: bool | None = None

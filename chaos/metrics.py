@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from chaos.causes import Evidence, name_of, not_answered, promised, was_confirmed
 from chaos.evidence import INVOKE, KEEP, REMEMBER, SENDS
@@ -21,7 +22,6 @@ from chaos.ledger import ACCEPTED, ONE_WAY, REFUSED, TURNED_DOWN, Call, Ledger, 
 from local.destinations import NOBODY
 
 COUNTED = ("Accepted", "Rejected", "Returned", "Completed", "Failed", "Unanswered")
-RESULTS = ("Completed", "Failed", "Unanswered")
 # A function runs for 6 s, and the SDK's calls end with it.
 WINDOW_SECONDS = 8.0
 # What the log calls a request whose sender waits for an answer, and one whose sender does not.
@@ -42,6 +42,10 @@ REJECTED_AFTER_KILL = "rejected, counted again: the message came back, a functio
 REJECTED_LATE = "rejected, counted again: the message came back, the function's time had run out"
 REJECTED_UNTOLD = "rejected, counted: its caller got no answer"
 NEVER_REJECTED = "to be rejected, not counted: it became a dead letter without the function's doing"
+
+
+# By what tells them apart: with each why its function may not have counted it.
+Calls = dict[Any, list[tuple[Call, str | None]]]
 
 
 @dataclass
@@ -101,7 +105,6 @@ def add_up(ledger: Ledger, lines: list[Line]) -> Sums:
         add_process(own, ledger, evidence, sums)
     outcomes = [line for line in lines if not line.is_metrics]
     compare_accepted(ledger, outcomes, evidence, sums)
-    # What `submit` sends is told as `Rejected`, and its log has an outcome of the request, not of the result.
     compare_sent(ledger, [line for line in outcomes if line.is_sent], evidence, sums)
     compare_unsent(ledger, [line for line in outcomes if line.is_sent is False], evidence, sums)
     compare_rejected(ledger, [line for line in outcomes if "Rejected" in line.counts], evidence, sums)
@@ -138,18 +141,28 @@ def total(lines: Iterable[Line]) -> Counter[str]:
 
 def compare_accepted(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:
     """An outcome for each 202, by the output that SageMaker promised."""
-    told: Counter[Hashable] = Counter(line.about for line in outcomes if "Accepted" in line.counts)
-    accepted = [call for call in ledger.calls if call.operation == INVOKE and call.forwarded and call.status == 202]
-    for call in sorted(accepted, key=lambda call: call.at):
-        name = next(iter(promised(call)), "")
-        # Of tries that share an output the answered one was told.
-        if told[name] and not not_answered(call):
-            told[name] -= 1
-        elif cause := acceptance_cause(call, ledger, evidence):
-            sums.causes[cause] += 1
-        else:
-            sums.unexplained.append(f"{call.subjects[0][0]}: accepted, and not counted")
-    too_often(told, "accepted", sums)
+    told = Counter(line.about for line in outcomes if "Accepted" in line.counts)
+    calls: Calls = defaultdict(list)
+    for call in ledger.calls:
+        if call.operation == INVOKE and call.forwarded and call.status == 202:
+            name = next(iter(promised(call)), "")
+            calls[name].append((call, acceptance_cause(call, ledger, evidence)))
+    match(calls, told, "accepted request", sums)
+
+
+def match(calls: Calls, told: Counter[Any], what: str, sums: Sums) -> None:
+    """Puts outcomes down to calls with the same key: first to those that have no excuse."""
+    for key, own in calls.items():
+        missing = sum(cause is None for _, cause in own) - told[key]
+        if missing > 0:
+            sums.unexplained.append(f"{key}: {what}, not counted {missing} times")
+        excused = [cause for call, cause in own if cause and not not_answered(call)]
+        unused = max(-missing, 0)
+        sums.causes.update(cause for call, cause in own if cause and not_answered(call))
+        # Which of those that may have been counted were is all the same.
+        sums.causes.update(excused[unused:])
+        told[key] = max(unused - len(excused), 0)
+    sums.unexplained += [f"{key}: {what}, counted {count} times too often" for key, count in (+told).items()]
 
 
 def acceptance_cause(call: Call, ledger: Ledger, evidence: Evidence) -> str | None:
@@ -182,25 +195,18 @@ def request_came_again(call: Call, ledger: Ledger) -> bool:
 
 def compare_sent(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:
     """An outcome for each result that a destination has confirmed, by request and status."""
-    told: Counter[Hashable] = Counter((line.about, metric) for line in outcomes for metric in line.counts)
+    told = Counter((line.about, metric) for line in outcomes for metric in line.counts)
     sent = [call for call in ledger.calls if call.operation in SENDS and call.forwarded and call.status == 200]
-    again: dict[str, list[Call]] = defaultdict(list)
+    last = {inference_id: call for call in sorted(sent, key=lambda call: call.at) for inference_id, _ in call.results}
+    calls: Calls = defaultdict(list)
     for call in sent:
-        for inference_id, _ in call.results:
-            again[inference_id].append(call)
-    for call in sorted(sent, key=lambda call: call.at):
         for inference_id, status in call.results:
-            if status == "Rejected":
-                continue
-            key = (inference_id, metric_of(status))
-            came_again = any(other.sdkCall != call.sdkCall and other.at > call.at for other in again[inference_id])
-            if told[key] and not not_answered(call):
-                told[key] -= 1
-            elif cause := sending_cause(call, evidence, came_again=came_again):
-                sums.causes[cause] += 1
-            else:
-                sums.unexplained.append(f"{inference_id}: its result {status} was sent, and not counted")
-    too_often(told, "sent", sums)
+            # Those are `submit`'s, whose log has an outcome of the request, not of the result.
+            if status != "Rejected":
+                came_again = last[inference_id].sdkCall != call.sdkCall
+                cause = sending_cause(call, evidence, came_again=came_again)
+                calls[inference_id, metric_of(status)].append((call, cause))
+    match(calls, told, "sent result", sums)
 
 
 def sending_cause(call: Call, evidence: Evidence, *, came_again: bool) -> str | None:
@@ -240,7 +246,7 @@ def compare_unsent(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sum
 
 
 def compare_rejected(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:
-    """An outcome for each request that had to be refused. The log has the ids of messages and calls, not of requests."""
+    """An outcome for each request that had to be refused. The log has ids of messages and calls, not of requests."""
     refused = [request for request in ledger.requests if request.validity == REFUSED]
     asked = [request for request in refused if request.way not in ONE_WAY]
     told = sum(request.sent == TURNED_DOWN for request in asked)
@@ -275,8 +281,3 @@ def rejected_again(before: Line, line: Line, ledger: Ledger, evidence: Evidence)
     if evidence.was_killed("submit", before.at, line.at):
         return REJECTED_AFTER_KILL
     return REJECTED_LATE if evidence.was_timed_out("submit", before.at, line.at) else None
-
-
-def too_often(told: Counter[Hashable], what: str, sums: Sums) -> None:
-    """What was counted more often than it happened."""
-    sums.unexplained += [f"{key}: counted as {what} {count} times too often" for key, count in (+told).items()]

@@ -55,7 +55,7 @@ def as_text(ledger: Ledger, verdict: Verdict) -> str:
         *listed("METRICS NOT EXPLAINED", verdict.metrics.unexplained if verdict.metrics else []),
         f"  lost {len(verdict.lost)}, promises not kept {len(verdict.broken)}, "
         f"duplicates without a cause {len(verdict.unexplained)}, "
-        f"metrics not explained {len(verdict.metrics.unexplained) if verdict.metrics else '–'}",
+        f"metrics not explained {len(verdict.metrics.unexplained) if verdict.metrics else 'unknown'}",
     ]
     return "\n".join(lines)
 
