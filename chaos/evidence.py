@@ -63,10 +63,12 @@ def is_swept(body: bytes) -> bool:
 
 def results_of(service: str, operation: str, body: bytes) -> list[tuple[str, str]]:
     """Inference id and status of each result in a call that sends results."""
-    if operation not in SENDS:
-        return []
-    results = (json.loads(result) for result in RESULTS_IN[service][1](body))
-    return [(result.get("inferenceId") or "", result["invocationStatus"]) for result in results]
+    # As above.
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        if operation in SENDS:
+            results = [json.loads(result) for result in RESULTS_IN[service][1](body)]
+            return [(result.get("inferenceId") or "", result["invocationStatus"]) for result in results]
+    return []
 
 
 def sent(body: bytes) -> list[str]:
