@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.causes import Evidence, name_of, not_answered, promised, was_confirmed
-from chaos.evidence import INVOKE, KEEP, REMEMBER, SENDS
+from chaos.evidence import KEEP, REMEMBER, SENDS
 from chaos.faults import DELAYED
 from chaos.ledger import ACCEPTED, ONE_WAY, REFUSED, TURNED_DOWN, Call, Ledger, Line
 from local.destinations import NOBODY
@@ -142,11 +142,19 @@ def total(lines: Iterable[Line]) -> Counter[str]:
 def compare_accepted(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:
     """An outcome for each 202, by the output that SageMaker promised."""
     told = Counter(line.about for line in outcomes if "Accepted" in line.counts)
-    calls: Calls = defaultdict(list)
+    records: dict[str | None, list[Call]] = defaultdict(list)
     for call in ledger.calls:
-        if call.operation == INVOKE and call.forwarded and call.status == 202:
-            name = next(iter(promised(call)), "")
-            calls[name].append((call, acceptance_cause(call, ledger, evidence)))
+        if call.operation == REMEMBER:
+            records[call.subjects[0][0]].append(call)
+    given_back = known_as_given_back(ledger)
+    calls: Calls = defaultdict(list)
+    for owner, invocations in evidence.invocations.items():
+        for call in invocations:
+            if call.status == 202:
+                again = (other.at > call.at and other.sdkCall != call.sdkCall for other in invocations)
+                came_again = owner in given_back or any(again)
+                cause = acceptance_cause(call, records[owner], evidence, came_again=came_again)
+                calls[next(iter(promised(call)), "")].append((call, cause))
     match(calls, told, "accepted request", sums)
 
 
@@ -165,32 +173,25 @@ def match(calls: Calls, told: Counter[Any], what: str, sums: Sums) -> None:
     sums.unexplained += [f"{key}: {what}, counted {count} times too often" for key, count in (+told).items()]
 
 
-def acceptance_cause(call: Call, ledger: Ledger, evidence: Evidence) -> str | None:
-    """Why an acceptance was not counted."""
+def acceptance_cause(call: Call, records: list[Call], evidence: Evidence, *, came_again: bool) -> str | None:
+    """Why an acceptance was not counted. `records`: the calls by which its request was to be remembered."""
     if not_answered(call):
         return ACCEPTED_UNANSWERED
-    owner, until = call.subjects[0][0], call.at + WINDOW_SECONDS
-    records = [
-        other
-        for other in ledger.calls
-        if other.operation == REMEMBER and other.subjects[0][0] == owner and call.at <= other.at <= until
-    ]
+    until = call.at + WINDOW_SECONDS
+    records = [other for other in records if call.at <= other.at <= until]
     if call.fault == DELAYED or any(other.fault == DELAYED for other in records):
         return ACCEPTED_LATE
     if records and not any(was_confirmed(other) for other in records):
         return ACCEPTED_NOT_REMEMBERED
-    if evidence.was_killed("submit", call.at, until) and request_came_again(call, ledger):
+    if came_again and evidence.was_killed("submit", call.at, until):
         return ACCEPTED_AND_KILLED
     return ACCEPTED_LATE if evidence.was_timed_out("submit", call.at, until) else None
 
 
-def request_came_again(call: Call, ledger: Ledger) -> bool:
-    """Whether a request was tried again after a call, or its caller learned that it may not have been accepted."""
-    owner = call.subjects[0][0]
-    tries = (other for other in ledger.calls if other.operation == INVOKE and other.subjects[0][0] == owner)
-    gave_up = (request.id == owner and (request.sent != ACCEPTED or request.tries > 1) for request in ledger.requests)
-    letters = (letter.id == owner for letter in (*ledger.request_dead_letters, *ledger.event_dead_letters))
-    return any(other.at > call.at and other.sdkCall != call.sdkCall for other in tries) or any(gave_up) or any(letters)
+def known_as_given_back(ledger: Ledger) -> set[str]:
+    """Requests that were not accepted at least once, as their caller or a dead-letter queue knows."""
+    asked_again = {request.id for request in ledger.requests if request.sent != ACCEPTED or request.tries > 1}
+    return asked_again | {letter.id for letter in (*ledger.request_dead_letters, *ledger.event_dead_letters)}
 
 
 def compare_sent(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:
