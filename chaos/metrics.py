@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,8 @@ from chaos.ledger import ACCEPTED, ONE_WAY, REFUSED, TURNED_DOWN, Call, Ledger, 
 from local.destinations import NOBODY
 
 COUNTED = ("Accepted", "Rejected", "Returned", "Completed", "Failed", "Unanswered")
+# Most inference ids of a line of metrics.
+FULL = 100
 # A function runs for 6 s, and the SDK's calls end with it.
 WINDOW_SECONDS = 8.0
 # What the log calls a request whose sender waits for an answer, and one whose sender does not.
@@ -113,12 +114,23 @@ def add_up(ledger: Ledger, lines: list[Line]) -> Sums:
 
 def add_process(lines: list[Line], ledger: Ledger, evidence: Evidence, sums: Sums) -> None:
     """Compares a process's metrics with its outcomes."""
-    last = max((index for index, line in enumerate(lines) if line.is_metrics), default=-1)
-    counted = total(line for line in lines if line.is_metrics)
-    left, after = total(line for line in lines if not line.is_metrics), total(lines[last + 1 :])
-    left.subtract(counted)
-    sums.counted += counted
+    logged, counted, after = Counter[str](), Counter[str](), Counter[str]()
     function, process, ended = lines[-1].function, lines[-1].process, lines[-1].at
+    for line in lines:
+        if not line.is_metrics:
+            logged.update(line.counts)
+            after.update(line.counts)
+            continue
+        counted.update(line.counts)
+        after.clear()
+        # A line that is full is written before the outcome that fills it is logged.
+        early = sum(line.counts.values()) >= FULL
+        if any(count > logged[metric] + early for metric, count in counted.items()):
+            sums.unexplained.append(f"{function} {process} at {line.at:.3f}: has counted more than it had logged")
+            return
+    sums.counted += counted
+    left = logged.copy()
+    left.subtract(counted)
     if any(count < 0 or count > after[metric] for metric, count in left.items()):
         sums.unexplained.append(f"{function} {process}: metrics differ from the outcomes in its log by {dict(left)}")
     elif not +left:
@@ -129,14 +141,6 @@ def add_process(lines: list[Line], ledger: Ledger, evidence: Evidence, sums: Sum
         sums.causes[CUT_OFF_BY_TIME] += left.total()
     else:
         sums.unexplained.append(f"{function} {process}: has logged and not counted {dict(+left)}")
-
-
-def total(lines: Iterable[Line]) -> Counter[str]:
-    """The sum of what lines count."""
-    counted: Counter[str] = Counter()
-    for line in lines:
-        counted.update(line.counts)
-    return counted
 
 
 def compare_accepted(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:

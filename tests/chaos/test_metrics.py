@@ -25,7 +25,7 @@ def call(operation: str, at: float, sdk: str, **more) -> Call:
     results = [["r", "Completed"]] if operation == SEND else []
     status = 202 if operation == INVOKE else 200
     given = {"fault": None, "forwarded": True, "status": status, "results": results} | more
-    return Call(at, service, operation, sdk, [["r", AT]], **given)
+    return Call(at, service, operation, sdk, **{"subjects": [["r", AT]]} | given)
 
 
 def line(process: tuple[str, int], at: float, metric: str, about: str = "", **more) -> Line:
@@ -138,6 +138,26 @@ def test_what_a_process_logged_before_its_own_kill_needs_no_line_of_metrics() ->
     assert unexplained(ledger) == ["collect 22: has logged and not counted {'Completed': 1}"]
 
 
+def test_what_a_killed_process_had_not_counted_hides_no_line_that_is_there_twice() -> None:
+    ledger = run(kills=[Kill(9, "submit", "SIGKILL", 11)])
+    first = call(INVOKE, 0.5, "h", subjects=[["r", "s3://bucket/output/b.out"]])
+    ledger.calls.append(first)
+    ledger.lines[:2] = [line(SUBMIT, 0.6, "Accepted", "b"), counted(SUBMIT, 0.7, Accepted=1), ledger.lines[0]]
+    assert causes(ledger) == {metrics.CUT_OFF: 1}
+    ledger.lines.insert(1, ledger.lines[1])
+    assert "has counted more than it had logged" in unexplained(ledger)[0]
+
+
+def test_a_full_line_is_written_before_the_outcome_that_fills_it_is_logged() -> None:
+    outcomes = [line(COLLECT, 3, "Completed", "r")] * 100
+    calls = [call(SEND, 3, f"s{number}") for number in range(100)]
+    ledger = run(calls=[*run().calls[:2], *calls], lines=run().lines[:2])
+    ledger.lines += [*outcomes[:99], counted(COLLECT, 3, Completed=100), outcomes[99]]
+    assert check(ledger).metrics.unexplained == []
+    ledger.lines += [counted(COLLECT, 4, Completed=1)]
+    assert check(ledger).metrics.unexplained
+
+
 def test_what_a_killed_process_left_out_before_its_last_metrics_is_found() -> None:
     ledger = run(kills=[Kill(9, "submit", "SIGKILL", 11)])
     ledger.lines[1:2] = [counted(SUBMIT, 1.2, Returned=0)]
@@ -151,7 +171,7 @@ def test_an_acceptance_whose_answer_was_lost_is_not_counted() -> None:
 
 def test_an_acceptance_of_a_killed_function_needs_a_second_try() -> None:
     kills = [Kill(1.05, "submit", "SIGKILL", 12)]
-    first = replace(call(INVOKE, 0.9, "h"), subjects=[["r", "s3://bucket/output/b.out"]])
+    first = call(INVOKE, 0.9, "h", subjects=[["r", "s3://bucket/output/b.out"]])
     assert causes(run(calls=[first, *run().calls], kills=kills)) == {metrics.ACCEPTED_AND_KILLED: 1}
     assert unexplained(run(calls=[first, *run().calls]))
     ledger = run(kills=kills)
