@@ -3,10 +3,10 @@
 SNS and EventBridge invoke a function asynchronously, with two more tries after a failure, and then the function's
 destination. ministack 1.5.33 does so for S3 alone; for these two it invokes once. What a service sends to a queue or a
 topic arrives by TLS; ministack has it arrive as the request came that started it.
-With `--function-log`, a file gets each line that a function of a custom runtime writes, by process. ministack's own log
-groups have what has come when an invocation ends.
-
 Every invocation counts in AWS/Lambda's metrics; ministack counts those alone whose caller waits.
+
+With `--function-log`, a file gets each line that a function of a custom runtime writes, by process. ministack's log
+groups have what has come when an invocation ends, and FilterLogEvents gives the first 10,000 events alone.
 """
 
 from __future__ import annotations
