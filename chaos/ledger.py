@@ -143,7 +143,7 @@ class Line:
     function: str
     process: int
     counts: dict[str, int]
-    """How often it says, or should be counted as, each metric."""
+    """How often it says, or should be counted as, each metric; nothing for a result that could not be sent."""
     is_metrics: bool = False
     about: str = ""
     """Of an acceptance: its output's name; of a result: its inference id; of a failure: the message's or call's id."""

@@ -8,6 +8,8 @@ a difference needs a cause, by what the proxy saw.
 from __future__ import annotations
 
 import json
+import math
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -74,7 +76,7 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def said_by(line: dict) -> dict | None:
-    """What a line of the log counts, and of whom; None for one that counts nothing."""
+    """What a line of the log counts, and of whom; None for one that says nothing of a request or result."""
     if "_aws" in line:
         return {"counts": {name: line[name] for name in COUNTED if name in line}, "is_metrics": True}
     message = line.get("message")
@@ -87,6 +89,8 @@ def said_by(line: dict) -> dict | None:
     if message in ("result sent", "no result sent: the request has ReplyTo none"):
         metric = metric_of(line.get("invocation.status"))
         return {"counts": {metric: 1}, "about": line.get("inference.id") or "", "is_sent": message == "result sent"}
+    if message == "result not sent":
+        return {"counts": {}, "about": line.get("inference.id") or ""}
     return None
 
 
@@ -106,7 +110,7 @@ def add_up(ledger: Ledger, lines: list[Line]) -> Sums:
         add_process(own, ledger, evidence, sums)
     outcomes = [line for line in lines if not line.is_metrics]
     compare_accepted(ledger, outcomes, evidence, sums)
-    compare_sent(ledger, [line for line in outcomes if line.is_sent], evidence, sums)
+    compare_sent(ledger, [line for line in outcomes if line.is_sent or not line.counts], evidence, sums)
     compare_unsent(ledger, [line for line in outcomes if line.is_sent is False], evidence, sums)
     compare_rejected(ledger, [line for line in outcomes if "Rejected" in line.counts], evidence, sums)
     return sums
@@ -150,14 +154,23 @@ def compare_accepted(ledger: Ledger, outcomes: list[Line], evidence: Evidence, s
     for call in ledger.calls:
         if call.operation == REMEMBER:
             records[call.subjects[0][0]].append(call)
+    returned = sorted(line.at for line in outcomes if "Returned" in line.counts)
     given_back = known_as_given_back(ledger)
     calls: Calls = defaultdict(list)
     for owner, invocations in evidence.invocations.items():
         for call in invocations:
             if call.status == 202:
-                again = (other.at > call.at and other.sdkCall != call.sdkCall for other in invocations)
-                came_again = owner in given_back or any(again)
-                cause = acceptance_cause(call, records[owner], evidence, came_again=came_again)
+                later = (other.at for other in invocations if other.at > call.at and other.sdkCall != call.sdkCall)
+                again = min(later, default=math.inf)
+                until = min(again, call.at + WINDOW_SECONDS)
+                cause = acceptance_cause(
+                    call,
+                    [record for record in records[owner] if call.at <= record.at <= until],
+                    evidence,
+                    until=until,
+                    came_again=owner in given_back or again < math.inf,
+                    is_returned=bisect_left(returned, call.at) < bisect_right(returned, until),
+                )
                 calls[next(iter(promised(call)), "")].append((call, cause))
     match(calls, told, "accepted request", sums)
 
@@ -177,19 +190,25 @@ def match(calls: Calls, told: Counter[Any], what: str, sums: Sums) -> None:
     sums.unexplained += [f"{key}: {what}, counted {count} times too often" for key, count in (+told).items()]
 
 
-def acceptance_cause(call: Call, records: list[Call], evidence: Evidence, *, came_again: bool) -> str | None:
-    """Why an acceptance was not counted. `records`: the calls by which its request was to be remembered."""
+def acceptance_cause(
+    call: Call, records: list[Call], evidence: Evidence, *, until: float, came_again: bool, is_returned: bool
+) -> str | None:
+    """Why an acceptance was not counted.
+
+    `records`: the calls by which its request was to be remembered. `until`: when it was tried again at the earliest.
+    `is_returned`: whether a function gave some request back until then.
+    """
     if not_answered(call):
         return ACCEPTED_UNANSWERED
-    until = call.at + WINDOW_SECONDS
-    records = [other for other in records if call.at <= other.at <= until]
     if call.fault == DELAYED or any(other.fault == DELAYED for other in records):
         return ACCEPTED_LATE
     if records and not any(was_confirmed(other) for other in records):
         return ACCEPTED_NOT_REMEMBERED
     if came_again and evidence.was_killed("submit", call.at, until):
         return ACCEPTED_AND_KILLED
-    return ACCEPTED_LATE if evidence.was_timed_out("submit", call.at, until) else None
+    # By its own deadline, which is a little before Lambda's.
+    is_late = (came_again and is_returned) or evidence.was_timed_out("submit", call.at, until)
+    return ACCEPTED_LATE if is_late else None
 
 
 def known_as_given_back(ledger: Ledger) -> set[str]:
@@ -201,6 +220,10 @@ def known_as_given_back(ledger: Ledger) -> set[str]:
 def compare_sent(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:
     """An outcome for each result that a destination has confirmed, by request and status."""
     told = Counter((line.about, metric) for line in outcomes for metric in line.counts)
+    given_up: dict[str, list[float]] = defaultdict(list)
+    for line in outcomes:
+        if not line.counts:
+            given_up[line.about].append(line.at)
     sent = [call for call in ledger.calls if call.operation in SENDS and call.forwarded and call.status == 200]
     last = {inference_id: call for call in sorted(sent, key=lambda call: call.at) for inference_id, _ in call.results}
     calls: Calls = defaultdict(list)
@@ -209,16 +232,18 @@ def compare_sent(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums:
             # Those are `submit`'s, whose log has an outcome of the request, not of the result.
             if status != "Rejected":
                 came_again = last[inference_id].sdkCall != call.sdkCall
-                cause = sending_cause(call, evidence, came_again=came_again)
+                until = call.at + WINDOW_SECONDS
+                is_given_up = any(call.at <= at <= until for at in given_up[inference_id])
+                cause = sending_cause(call, evidence, came_again=came_again, is_given_up=is_given_up)
                 calls[inference_id, metric_of(status)].append((call, cause))
     match(calls, told, "sent result", sums)
 
 
-def sending_cause(call: Call, evidence: Evidence, *, came_again: bool) -> str | None:
-    """Why a result was not counted."""
+def sending_cause(call: Call, evidence: Evidence, *, came_again: bool, is_given_up: bool) -> str | None:
+    """Why a result was not counted. `is_given_up`: whether its function logged afterwards that it was not sent."""
     if not_answered(call):
         return SENT_UNANSWERED
-    if call.fault == DELAYED:
+    if call.fault == DELAYED or (came_again and is_given_up):
         return SENT_LATE
     until = call.at + WINDOW_SECONDS
     if came_again and evidence.was_killed("collect", call.at, until):

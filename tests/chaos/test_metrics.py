@@ -170,7 +170,7 @@ def test_an_acceptance_whose_answer_was_lost_is_not_counted() -> None:
 
 
 def test_an_acceptance_of_a_killed_function_needs_a_second_try() -> None:
-    kills = [Kill(1.05, "submit", "SIGKILL", 12)]
+    kills = [Kill(0.95, "submit", "SIGKILL", 12)]
     first = call(INVOKE, 0.9, "h", subjects=[["r", "s3://bucket/output/b.out"]])
     assert causes(run(calls=[first, *run().calls], kills=kills)) == {metrics.ACCEPTED_AND_KILLED: 1}
     assert unexplained(run(calls=[first, *run().calls]))
@@ -186,6 +186,28 @@ def test_an_acceptance_that_s3_did_not_remember_is_not_counted() -> None:
     assert causes(ledger) == {metrics.ACCEPTED_NOT_REMEMBERED: 1}
     records[0].status, records[0].forwarded = 200, True
     assert unexplained(ledger)
+
+
+def test_an_acceptance_that_its_function_gave_back_needs_a_second_try() -> None:
+    records = [call(REMEMBER, 0.6, "m", status=503, forwarded=False), call(REMEMBER, 0.9, "m")]
+    first = call(INVOKE, 0.5, "h", subjects=[["r", "s3://bucket/output/b.out"]])
+    ledger = run(calls=[first, *records, *run().calls])
+    ledger.lines[:0] = [line(SUBMIT, 0.95, "Returned", "m-1"), counted(SUBMIT, 0.96, Returned=1)]
+    assert causes(ledger) == {metrics.ACCEPTED_LATE: 1}
+    ledger.lines[:2] = []
+    assert unexplained(ledger) == ["b: accepted request, not counted 1 times"]
+    # A confirmed record of the second try says nothing of the first.
+    ledger.calls = [first, records[0], *run().calls, call(REMEMBER, 1.05, "n")]
+    assert causes(ledger) == {metrics.ACCEPTED_NOT_REMEMBERED: 1}
+
+
+def test_a_result_that_its_function_took_for_unsent_needs_a_second_call() -> None:
+    ledger = run(calls=[*run().calls[:2], call(SEND, 2.5, "q"), *run().calls[2:]])
+    ledger.lines.insert(2, Line(2.6, *COLLECT, {}, about="r"))
+    assert causes(ledger) == {metrics.SENT_LATE: 1}
+    only = run()
+    only.lines[2:] = [Line(3.1, *COLLECT, {}, about="r")]
+    assert unexplained(only) == ["('r', 'Completed'): sent result, not counted 1 times"]
 
 
 def test_a_result_of_a_killed_function_or_of_one_out_of_time_needs_a_second_call() -> None:
@@ -255,6 +277,7 @@ def test_the_functions_lines_are_read_and_a_line_that_a_kill_cut_short_is_none(t
             "inference.id": "i",
             "invocation.status": "Completed",
         },
+        {"message": "result not sent", "inference.id": "i", "invocation.status": "Completed"},
         {"message": "something else"},
         {"_aws": {}, "Accepted": 2, "SubmitLatency": [1, 2]},
     ]
@@ -268,6 +291,7 @@ def test_the_functions_lines_are_read_and_a_line_that_a_kill_cut_short_is_none(t
         line(SUBMIT, 1, "Rejected", "h", is_asked=True),
         line(SUBMIT, 1, "Failed", "i", is_sent=True),
         line(SUBMIT, 1, "Completed", "i", is_sent=False),
+        Line(1, *SUBMIT, {}, about="i"),
         counted(SUBMIT, 1, Accepted=2),
     ]
 
