@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from chaos.causes import Evidence, causes_of, causes_of_dead_letters
 from chaos.ledger import ACCEPTED, FAILING, ONE_WAY, REFUSED, TURNED_DOWN, VALID, DeadLetter, Ledger, Request, Result
+from chaos.metrics import Sums, add_up
 from local.destinations import CALLBACK, NOBODY, RESULTS, TASK
 
 Entry = TypeVar("Entry", Result, DeadLetter)
@@ -53,13 +54,15 @@ class Verdict:
     """Dead letters beyond a request's first, by cause."""
     unexplained: list[str] = field(default_factory=list)
     """Duplicates without a cause."""
+    metrics: Sums | None = None
+    """Whether the metrics add up, if they are known."""
     notes: Counter[str] = field(default_factory=Counter)
     """Other things that are allowed, and worth knowing."""
 
     @property
     def is_kept(self) -> bool:
-        """Whether every promise was kept and every duplicate explained."""
-        return not (self.lost or self.broken or self.unexplained)
+        """Whether every promise was kept and every duplicate and every metric explained."""
+        return not (self.lost or self.broken or self.unexplained or (self.metrics and self.metrics.unexplained))
 
 
 def check(ledger: Ledger) -> Verdict:
@@ -99,6 +102,8 @@ def check(ledger: Ledger) -> Verdict:
         verdict.dead_letters.update(causes)
         if unexplained:
             verdict.unexplained.append(f"{request.id}: {unexplained} of {len(letters)} dead letters")
+    if ledger.lines is not None:
+        verdict.metrics = add_up(ledger, ledger.lines)
     return verdict
 
 

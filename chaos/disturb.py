@@ -122,7 +122,7 @@ class Disturber:
                 process.send_signal(number)
             except psutil.NoSuchProcess:
                 continue
-            self.kills.append(Kill(time.time(), function, number.name))
+            self.kills.append(Kill(time.time(), function, number.name, process.pid))
             self.events[f"{function} killed by {number.name}"] += 1
 
     def expire_credentials(self) -> None:

@@ -61,6 +61,16 @@ def is_swept(body: bytes) -> bool:
     return any(name.encode() in body for name in SWEPT_EVENTS)
 
 
+def results_of(service: str, operation: str, body: bytes) -> list[tuple[str, str]]:
+    """Inference id and status of each result in a call that sends results."""
+    # As above.
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        if operation in SENDS:
+            results = [json.loads(result) for result in RESULTS_IN[service][1](body)]
+            return [(result.get("inferenceId") or "", result["invocationStatus"]) for result in results]
+    return []
+
+
 def sent(body: bytes) -> list[str]:
     """The results in a call of SendMessageBatch."""
     return [entry["MessageBody"] for entry in json.loads(body).get("Entries", [])]

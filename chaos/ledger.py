@@ -104,6 +104,8 @@ class Call:
     status: int | None
     swept: bool = False
     """Of a call that sends results: whether they are the sweep's."""
+    results: list[list[str]] = field(default_factory=list)
+    """Of such a call: each result's inference id, as it has it, and status."""
 
 
 @dataclass
@@ -122,6 +124,7 @@ class Kill:
     at: float
     function: str
     signal: str
+    process: int = 0
 
 
 @dataclass
@@ -130,6 +133,24 @@ class Timeout:
 
     at: float
     function: str
+
+
+@dataclass
+class Line:
+    """A line that a function's process wrote, of metrics or of an outcome."""
+
+    at: float
+    function: str
+    process: int
+    counts: dict[str, int]
+    """How often it says, or should be counted as, each metric; nothing for a result that could not be sent."""
+    is_metrics: bool = False
+    about: str = ""
+    """Of an acceptance: its output's name; of a result: its inference id; of a failure: the message's or call's id."""
+    is_asked: bool = False
+    """Of a failure: whether the sender waits for the answer."""
+    is_sent: bool | None = None
+    """Of a result: whether it was sent, or nobody wants it."""
 
 
 @dataclass
@@ -152,6 +173,8 @@ class Ledger(Collected):
     kills: list[Kill] = field(default_factory=list)
     timeouts: list[Timeout] = field(default_factory=list)
     hurried: list[Hurried] = field(default_factory=list)
+    lines: list[Line] | None = None
+    """What the functions wrote, if that was copied."""
     remembered: list[str] = field(default_factory=list)
     """Keys of the records that are left at the end, when everything has been swept."""
     injected: dict[str, int] = field(default_factory=dict)
@@ -182,9 +205,11 @@ def load(path: Path) -> Ledger:
         "kills": Kill,
         "timeouts": Timeout,
         "hurried": Hurried,
+        "lines": Line,
     }
     for name, kind in kinds.items():
-        document[name] = [kind(**entry) for entry in document[name]]
+        if document.get(name) is not None:
+            document[name] = [kind(**entry) for entry in document[name]]
     return Ledger(**document)
 
 

@@ -24,6 +24,7 @@ from chaos.checker import Verdict, check
 from chaos.collector import QUIET_SECONDS, Collector
 from chaos.drive import Driver
 from chaos.ledger import SQS, Ledger, read_calls
+from chaos.metrics import read_lines
 from chaos.requests import TO_RESULTS, Sending, sendings
 from chaos.run import REPORTS
 from chaos.stack import ChaosStack
@@ -99,6 +100,7 @@ def load(minutes: float, rate: float, backlog: int) -> tuple[dict[str, Any], Ver
         ledger.requests = [sending.record for sending in sent]
         ledger.take(collector.end(ledger.requests))
         ledger.calls = read_calls(stack.proxy_log)
+        ledger.lines = read_lines(stack.function_log)
     verdict = check(ledger)
     figures = {
         "requests": len(sent),

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from chaos.evidence import LOCATION_HEADERS, SDK_CALL_HEADER, SENDS, is_swept, subjects
+from chaos.evidence import LOCATION_HEADERS, SDK_CALL_HEADER, SENDS, is_swept, results_of, subjects
 from chaos.faults import DELAYED, DROPPED_AFTER, DROPPED_BEFORE, REFUSALS, check_plan, lot, refusal
 
 DEFAULT_DELAY_SECONDS = 2.0
@@ -152,13 +152,15 @@ async def answer_to(state: State, service: str, address: str, request: Message) 
         "subjects": ids,
         "fault": fault,
         "swept": operation in SENDS and is_swept(request.body),
+        "results": results_of(service, operation, request.body),
     }
     if fault in REFUSALS:
         status, headers, body = refusal(service, fault)
         state.write(**call, forwarded=False, status=status)
         lines = [f"HTTP/1.1 {status} On Purpose", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        # An answer to HEAD has the headers of one to GET, and no body.
+        return "\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else body)
     if fault == DROPPED_BEFORE:
         state.write(**call, forwarded=False, status=None)
         return None

@@ -23,6 +23,9 @@ def as_json(ledger: Ledger, verdict: Verdict) -> dict[str, Any]:
         "ends": dict(verdict.ends),
         "duplicates": dict(verdict.duplicates.most_common()),
         "deadLetters": dict(verdict.dead_letters.most_common()),
+        "metrics": dict(verdict.metrics.counted) if verdict.metrics else None,
+        "metricsCauses": dict(verdict.metrics.causes.most_common()) if verdict.metrics else None,
+        "metricsUnexplained": verdict.metrics.unexplained if verdict.metrics else None,
         "notes": dict(verdict.notes),
         "injected": ledger.injected,
         "calls": len(ledger.calls),
@@ -43,15 +46,29 @@ def as_text(ledger: Ledger, verdict: Verdict) -> str:
             verdict.duplicates.most_common(),
         ),
         *section("dead letters beyond a request's first, by cause", verdict.dead_letters.most_common()),
+        *metrics_of(verdict),
         *section("also", sorted(verdict.notes.items())),
         *section("faults", ledger.injected.items()),
         *listed("LOST", verdict.lost),
         *listed("PROMISES NOT KEPT", verdict.broken),
         *listed("DUPLICATES WITHOUT A CAUSE", verdict.unexplained),
+        *listed("METRICS NOT EXPLAINED", verdict.metrics.unexplained if verdict.metrics else []),
         f"  lost {len(verdict.lost)}, promises not kept {len(verdict.broken)}, "
-        f"duplicates without a cause {len(verdict.unexplained)}",
+        f"duplicates without a cause {len(verdict.unexplained)}, "
+        f"metrics not explained {len(verdict.metrics.unexplained) if verdict.metrics else 'unknown'}",
     ]
     return "\n".join(lines)
+
+
+def metrics_of(verdict: Verdict) -> list[str]:
+    """What the functions counted, and why that differs from what AWS answered them."""
+    if not verdict.metrics:
+        return []
+    causes = verdict.metrics.causes.most_common()
+    return [
+        *section("metrics", verdict.metrics.counted.items()),
+        *section("where they differ from what AWS answered, by cause", causes),
+    ]
 
 
 def section(title: str, figures: Iterable[tuple[str, int]]) -> list[str]:

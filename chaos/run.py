@@ -19,6 +19,7 @@ from chaos.collector import Collector
 from chaos.disturb import Disturber
 from chaos.drive import Driver
 from chaos.ledger import Ledger, read_calls, read_timeouts
+from chaos.metrics import read_lines
 from chaos.report import as_json, as_text
 from chaos.requests import Sending, sendings
 from chaos.stack import ChaosStack
@@ -83,6 +84,7 @@ def chaos(
             raise
         ledger.calls = read_calls(running.proxy_log)
         ledger.timeouts = read_timeouts(running.ministack_log)
+        ledger.lines = read_lines(running.function_log)
     return ledger
 
 

@@ -91,6 +91,11 @@ class ChaosStack(LocalStack):
         """What became of each call."""
         return self.directory / "calls.jsonl"
 
+    @property
+    def function_log(self) -> Path:
+        """What the functions wrote, by process."""
+        return self.directory / "functions.jsonl"
+
     # ---- faults ----
 
     def proxy(self, plan: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -146,7 +151,7 @@ class ChaosStack(LocalStack):
     # ---- bringing it up ----
 
     def _services(self) -> list[str]:
-        return ["--retry-seconds", str(RETRY_SECONDS)]
+        return ["--retry-seconds", str(RETRY_SECONDS), "--function-log", str(self.function_log)]
 
     def _start_ministack(self) -> None:
         log = self.directory / "proxy.log"

@@ -4,6 +4,9 @@ SNS and EventBridge invoke a function asynchronously, with two more tries after 
 destination. ministack 1.5.33 does so for S3 alone; for these two it invokes once. What a service sends to a queue or a
 topic arrives by TLS; ministack has it arrive as the request came that started it.
 Every invocation counts in AWS/Lambda's metrics; ministack counts those alone whose caller waits.
+
+With `--function-log`, a file gets each line that a function of a custom runtime writes, by process. ministack's log
+groups have what has come when an invocation ends, and FilterLogEvents gives the first 10,000 events alone.
 """
 
 from __future__ import annotations
@@ -11,11 +14,15 @@ from __future__ import annotations
 import argparse
 import contextvars
 import json
+import os
 import runpy
 import sys
+import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
+from ministack.core import lambda_runtime
 from ministack.core.iam_evaluator import pin_request_origin
 from ministack.services import eventbridge, lambda_svc, sns, sqs
 
@@ -50,6 +57,39 @@ def by_tls(policy_allows: Callable[..., bool]) -> Callable[..., bool]:
     return allows
 
 
+class Copied:
+    """What a function's process writes, each line of which is copied to a file with who wrote it when."""
+
+    def __init__(self, output: IO[bytes], function: str, process: int, to: int) -> None:
+        self._output, self._function, self._process, self._to = output, function, process, to
+
+    def readline(self) -> bytes:
+        """The next line."""
+        line = self._output.readline()
+        if line:
+            text = line.decode("utf-8", errors="replace").rstrip("\n")
+            copy = {"at": time.time(), "function": self._function, "process": self._process, "line": text}
+            # One call, so that lines of several processes do not mix.
+            os.write(self._to, json.dumps(copy).encode() + b"\n")
+        return line
+
+    def close(self) -> None:
+        """Ends."""
+        self._output.close()
+
+
+def copy_output(path: Path) -> None:
+    """Has everything copied that functions write."""
+    to = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    pump = lambda_runtime.ProvidedWorker._pump_output
+
+    def pump_and_copy(worker: Any, output: IO[bytes], lines: Any) -> None:
+        process = worker._proc.pid if worker._proc else 0
+        pump(worker, Copied(output, worker.func_name, process, to), lines)
+
+    lambda_runtime.ProvidedWorker._pump_output = pump_and_copy
+
+
 def counted(emit_logs: Callable[..., None], emit_metrics: Callable[..., None]) -> Callable[..., None]:
     """Writes an invocation's lines, and its metrics."""
 
@@ -74,11 +114,14 @@ def only_throttles(emit_metrics: Callable[..., None]) -> Callable[..., None]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--retry-seconds", type=float, help="before an event's second try; twice that before its third")
+    parser.add_argument("--function-log", type=Path)
     options = parser.parse_args()
-    # The rest is ministack's, which takes none of it.
+    # The rest is ministack's, which takes none of these.
     del sys.argv[1:]
     if options.retry_seconds is not None:
         lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS = options.retry_seconds
+    if options.function_log:
+        copy_output(options.function_log)
     lambda_svc._emit_lambda_logs = counted(lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics)
     lambda_svc._emit_lambda_metrics = only_throttles(lambda_svc._emit_lambda_metrics)
     sqs.queue_policy_allows = by_tls(sqs.queue_policy_allows)

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chaos.broken import DROP_LAST, IGNORE_FAILURES, broken_binaries
 from chaos.checker import check
-from chaos.ledger import S3, SQS, Ledger
+from chaos.ledger import S3, SQS, Ledger, Line
+from chaos.metrics import COUNTED
 from chaos.report import as_text
 from chaos.requests import DELETED, EXPIRES, PAIRS
 from chaos.run import chaos
@@ -42,6 +44,28 @@ def test_under_all_faults_at_once_no_request_is_lost_and_each_duplicate_has_a_ca
     ends = {(kinds[result.id], result.status, result.swept) for result in ledger.results}
     assert {(DELETED, "Unanswered", True), (EXPIRES, "Expired", False)} <= ends
     assert any(status == "Completed" for _, status, swept in ends if swept), "lost notifications are made up for"
+    assert verdict.metrics
+    assert set(verdict.metrics.counted) == set(COUNTED)
+    assert_that_tampered_metrics_are_found(ledger)
+
+
+def assert_that_tampered_metrics_are_found(ledger: Ledger) -> None:
+    """Of each kind of metric a line that is there twice, and one that is missing."""
+    lines = ledger.lines or []
+    for metric in COUNTED:
+        counted = [index for index, line in enumerate(lines) if line.is_metrics and line.counts.get(metric)]
+        at = counted[0]
+        assert not check(replace(ledger, lines=[*lines[: at + 1], *lines[at:]])).is_kept, lines[at]
+        # The last one of a process may be missing: a kill, or the end of its time, may explain that.
+        followed = [at for at in counted if any(is_next(lines[at], line) for line in lines[at + 1 :])]
+        for at in followed[:1]:
+            assert not check(replace(ledger, lines=lines[:at] + lines[at + 1 :])).is_kept, lines[at]
+        assert followed or metric not in ("Accepted", "Completed")
+
+
+def is_next(line: Line, other: Line) -> bool:
+    """Whether another line of metrics is of the same process."""
+    return other.is_metrics and (line.function, line.process) == (other.function, other.process)
 
 
 def broken(directory: Path, function: str, wrong: str, throttling: float) -> Ledger:

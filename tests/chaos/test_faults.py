@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -162,3 +163,17 @@ def test_an_sdk_understands_each_refusal(service: str, tmp_path: Path) -> None:
         assert codes[0].startswith("ExpiredToken")
         assert codes[1].startswith(("Throttling", "SlowDown", "TooManyRequests"))
         assert codes[2] in ("ServiceUnavailable", "InternalError", "InternalException", "ServiceException")
+
+
+def test_a_refused_head_has_no_body(tmp_path: Path) -> None:
+    with proxied("s3", tmp_path) as (address, control, _log):
+        exchange(control, {"services": {"s3": {"throttled": 1}}})
+        host, _, port = address.partition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(b"HEAD /b/k HTTP/1.1\r\nhost: aws.example\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"content-length: " in head
+    assert body == b""
