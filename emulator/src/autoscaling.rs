@@ -10,6 +10,7 @@ mod capacity;
 mod engine;
 mod error;
 mod policies;
+mod resource;
 mod targets;
 mod tracking;
 

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Of SageMaker's variants, where a policy says nothing.
+pub(super) const DEFAULT_COOLDOWN_SECONDS: u32 = 300;
+
 /// `AdjustmentType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Adjustment {

@@ -9,27 +9,13 @@ use tokio::time::Instant;
 use super::deployment::{Deployment, Scaling};
 use super::history::History;
 use super::ledger::Ledger;
+use super::origin::{Former, Origin};
 use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
-use crate::durable::state::Former;
 use crate::instances::unhealthy;
 use crate::model::{Model, container};
 use crate::notification::TEST_NOTIFICATION;
-
-/// How an endpoint comes to be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Origin {
-    /// By `CreateEndpoint`: it takes invocations once it is in service, and its topics get a test notification.
-    Created,
-    /// From the command line or the configuration: it takes invocations at once.
-    Configured {
-        /// Calls to throttle before any other.
-        throttled: usize,
-    },
-    /// From an earlier run, as it was then.
-    Restored(Former),
-}
 
 impl Endpoint {
     /// Starts an endpoint.
@@ -262,19 +248,6 @@ impl Core {
             self.instances = self.instances.min(first.instances);
             self.weight = first.weight;
             self.others = others.to_vec();
-        }
-    }
-}
-
-impl Former {
-    /// The status that it goes on with. What it served, it serves; an update begins anew.
-    fn taken_up(&self) -> EndpointStatus {
-        match self.status {
-            EndpointStatus::Creating => EndpointStatus::Creating,
-            EndpointStatus::Failed => EndpointStatus::Failed,
-            EndpointStatus::InService | EndpointStatus::Updating | EndpointStatus::Deleting => {
-                EndpointStatus::InService
-            }
         }
     }
 }
