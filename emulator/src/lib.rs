@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌▶ other_services.rs: other services, told that they are not here
 //!             ├▶ control.rs: models, configurations, endpoints
-//! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
+//! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/processing.rs: model.rs,
 //!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      instances.rs, store.rs, notifier.rs
 //!             │                                   durable.rs, state.rs, their files
 //!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
@@ -148,7 +148,7 @@ impl Emulator {
         let mut nothing = true;
         for endpoint in self.endpoints() {
             let (queued, in_progress, not_notified) =
-                endpoint.with(|core| (core.ledger.waiting(), core.ledger.running(), core.ledger.untold()));
+                endpoint.with(|core| (core.ledger.waiting(), core.ledger.running(), core.ledger.not_notified()));
             if queued + in_progress + not_notified == 0 {
                 continue;
             }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::cli::Options;
 use crate::context::Context;
 use crate::durable::Durable;
-use crate::embedded::{Embedded, Place};
+use crate::embedded::{Embedded, ObjectStorage};
 use crate::notifier::{Notifier, Sink, Target};
 use crate::settings::Settings;
 use crate::state::State;
@@ -41,7 +41,7 @@ pub async fn open(
 ) -> Result<(Arc<Emulator>, impl Future<Output = std::io::Result<()>> + use<>), Box<dyn std::error::Error>> {
     scratch::sweep();
     let (durable, state) = match &options.embedded {
-        Some(Place::Directory(root)) => opened(root).map_err(|error| not_usable(root, &error))?,
+        Some(ObjectStorage::Directory(root)) => opened(root).map_err(|error| not_usable(root, &error))?,
         _ => (None, None),
     };
     let embedded = options.embedded.as_ref().map(Embedded::open).transpose()?;

@@ -15,7 +15,7 @@ use crate::control::error::ControlError;
 use crate::control::registry::{Registry, Resource, Tags};
 use crate::control::resolve;
 use crate::endpoint::deployment::Deployment;
-use crate::endpoint::origin::{Former, Origin};
+use crate::endpoint::origin::{FormerEndpoint, Origin};
 use crate::endpoint::variants::Share;
 use crate::endpoint::{Core, Endpoint};
 
@@ -36,7 +36,7 @@ struct SavedEndpoint {
     deployment: SavedDeployment,
     /// Of an update that is not ready yet.
     next: Option<SavedDeployment>,
-    former: Former,
+    former: FormerEndpoint,
 }
 
 /// What it runs: the requests, which are resolved again, and what an update has retained.
@@ -76,7 +76,7 @@ impl SavedEndpoint {
         Self {
             deployment: SavedDeployment::of(&core.deployment),
             next: core.next.as_deref().map(SavedDeployment::of),
-            former: Former {
+            former: FormerEndpoint {
                 status: core.status,
                 failure_reason: core.failure_reason.clone(),
                 created: core.created,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::deployment::{Deployment, Scaling};
 use super::history::History;
 use super::ledger::Ledger;
-use super::origin::{Former, Origin};
+use super::origin::{FormerEndpoint, Origin};
 use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
@@ -28,7 +28,7 @@ impl Endpoint {
         context: &Arc<Context>,
     ) -> Arc<Self> {
         let now = SystemTime::now();
-        deployment.equip(name, scaling, context);
+        deployment.add_instances(name, scaling, context);
         let deployment = Arc::new(deployment);
         let (status, still_throttled) = match &origin {
             Origin::Created => (EndpointStatus::Creating, 0),
@@ -82,7 +82,7 @@ impl Endpoint {
 
     /// `UpdateEndpoint`: what it ran before serves until the new is ready.
     pub fn update(self: &Arc<Self>, mut deployment: Deployment) {
-        deployment.equip(&self.name, self.with(|core| core.scaling), &self.context);
+        deployment.add_instances(&self.name, self.with(|core| core.scaling), &self.context);
         let deployment = Arc::new(deployment);
         self.follow(&deployment);
         let scaling = self.with(|core| {
@@ -240,7 +240,7 @@ impl Core {
     }
 
     /// It is what it was in an earlier run, but that its instances have to start.
-    fn resume(&mut self, former: &Former) {
+    fn resume(&mut self, former: &FormerEndpoint) {
         (self.created, self.modified) = (former.created, former.modified);
         self.failure_reason.clone_from(&former.failure_reason);
         if let Some((first, others)) = former.shares.split_first() {

@@ -18,12 +18,12 @@ pub enum Origin {
         throttled: usize,
     },
     /// From an earlier run, as it was then.
-    Restored(Former),
+    Restored(FormerEndpoint),
 }
 
 /// What an endpoint was before its emulator ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Former {
+pub struct FormerEndpoint {
     /// Its status.
     pub status: EndpointStatus,
     /// Why it failed, or why an update was taken back.
@@ -36,7 +36,7 @@ pub struct Former {
     pub shares: Vec<Share>,
 }
 
-impl Former {
+impl FormerEndpoint {
     /// The status that it goes on with. What it served, it serves; an update begins anew.
     pub(super) fn taken_up(&self) -> EndpointStatus {
         match self.status {
