@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None, report: Report | None = None) -> in
         return 2
     report.table(findings)
     report.commands(findings)
-    report.verdict(findings)
+    report.summary(findings)
     return 1 if any(finding.state is State.WRONG for finding in findings) else 0
 
 

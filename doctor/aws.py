@@ -20,7 +20,7 @@ READING_PREFIXES = ("describe_", "get_", "list_", "simulate_")
 
 
 @dataclass(frozen=True)
-class Patience:
+class CallLimits:
     """How long a call may take: each of its tries, and how many there are."""
 
     connect_seconds: float = 3
@@ -31,13 +31,13 @@ class Patience:
 class Aws:
     """AWS with the credentials at hand. May be used by several threads."""
 
-    def __init__(self, patience: Patience = Patience(), clients: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, call_limits: CallLimits = CallLimits(), clients: Mapping[str, Any] | None = None) -> None:
         """Nothing is called yet. `clients`: those of some services, instead of new ones."""
-        self.patience = patience
+        self.call_limits = call_limits
         self._config = Config(
-            connect_timeout=patience.connect_seconds,
-            read_timeout=patience.read_seconds,
-            retries={"total_max_attempts": patience.tries, "mode": "standard"},
+            connect_timeout=call_limits.connect_seconds,
+            read_timeout=call_limits.read_seconds,
+            retries={"total_max_attempts": call_limits.tries, "mode": "standard"},
             user_agent_extra="sagemaker-async-bridge-doctor",
         )
         self._session: boto3.Session | None = None
@@ -66,11 +66,11 @@ class Aws:
 
     def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """The answer of a call that only reads. Whoever asks the same again gets the same, an error too."""
-        return self._once(service, operation, parameters, lambda: self.call(service, operation, **parameters))
+        return self._cached(service, operation, parameters, lambda: self.call(service, operation, **parameters))
 
     def ask_all(self, service: str, operation: str, field: str, **parameters: Any) -> list[Any]:
         """`field` of every page of an answer."""
-        return self._once(
+        return self._cached(
             service,
             operation,
             parameters,
@@ -85,7 +85,7 @@ class Aws:
         pages = self.client(service).get_paginator(operation).paginate(**parameters)
         return [item for page in pages for item in page.get(field, [])]
 
-    def _once(self, service: str, operation: str, parameters: dict[str, Any], call: Callable[[], Any]) -> Any:
+    def _cached(self, service: str, operation: str, parameters: dict[str, Any], call: Callable[[], Any]) -> Any:
         if not operation.startswith(READING_PREFIXES):
             raise ValueError(f"{operation} may change something: checks only read")
         question = json.dumps([service, operation, parameters], sort_keys=True)

@@ -51,7 +51,7 @@ def one_line(words: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
 
 
-def told(subject: str, check: Callable[..., Iterable[Finding]], *arguments: object) -> list[Finding]:
+def findings_of(subject: str, check: Callable[..., Iterable[Finding]], *arguments: object) -> list[Finding]:
     """The findings of `check(*arguments)`. If AWS does not answer it, what was found so far and a `cannot tell`."""
     findings: list[Finding] = []
     try:

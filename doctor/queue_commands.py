@@ -29,7 +29,7 @@ def redrive_policy(stack: Stack, logical_id: str) -> str:
     return json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": count})
 
 
-def recreated(stack: Stack, logical_id: str) -> list[str]:
+def recreate_commands(stack: Stack, logical_id: str) -> list[str]:
     """Commands that create a queue of the template again, under its name."""
     return [
         "# the name of a deleted queue is free again after 60 seconds",

@@ -74,7 +74,7 @@ class Report:
                 for line in lines:
                     self.line(line)
 
-    def verdict(self, findings: Iterable[Finding]) -> None:
+    def summary(self, findings: Iterable[Finding]) -> None:
         """One line that counts."""
         counts = Counter(finding.state for finding in findings)
         self.line("\n" + ", ".join(f"{counts[state]} {state}" for state in State))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from doctor.checks import CHECKS
-from doctor.finding import Finding, State, told
+from doctor.finding import Finding, State, findings_of
 from doctor.report import Report
 from doctor.stack import Stack
 
@@ -20,13 +20,13 @@ def examine(
 
     What is not deployed to its end is not looked at further: names and addresses of its parts may be missing.
     """
-    whole = told("stack", checks["stack"], stack)
+    whole = findings_of("stack", checks["stack"], stack)
     found = {"stack": whole}
     if any(finding.state is State.WRONG for finding in whole):
         return found
     wanted = {name: check for name, check in checks.items() if name not in {"stack", *skipped}}
     with report.progress("looking") as steps, ThreadPoolExecutor(max_workers=len(wanted) or 1) as threads:
-        futures = {threads.submit(told, name, check, stack): name for name, check in wanted.items()}
+        futures = {threads.submit(findings_of, name, check, stack): name for name, check in wanted.items()}
         for name in wanted:
             steps.begin(name)
         for future in as_completed(futures):

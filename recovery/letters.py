@@ -90,16 +90,16 @@ def go_through(batches: Iterable[Sequence[Letter]], choice: Choice, steps: Steps
             tally.count(chosen)
             if choice.run:
                 single = [letter for letter in chosen if letter.group is None]
-                for letter, problem in zip(single, threads.map(tried, single), strict=True):
+                for letter, problem in zip(single, threads.map(hand_over_problem, single), strict=True):
                     tally.settle(letter, problem)
                 in_order([letter for letter in chosen if letter.group is not None], tally, failed_groups)
             if time.monotonic() - said > SAID_EVERY_SECONDS:
                 said = time.monotonic()
-                steps.say(name, in_short(tally, choice))
+                steps.say(name, progress(tally, choice))
             if tally.chosen == choice.limit:
                 break
     if tally.looked_at:
-        steps.say(name, in_short(tally, choice))
+        steps.say(name, progress(tally, choice))
     steps.end(name)
     return tally
 
@@ -109,13 +109,13 @@ def in_order(letters: Iterable[Letter], tally: Tally, failed_groups: set[str]) -
     for letter in letters:
         group = letter.group or ""
         held_up = "it stays behind an earlier one of its group" if group in failed_groups else None
-        problem = held_up or tried(letter)
+        problem = held_up or hand_over_problem(letter)
         if problem is not None:
             failed_groups.add(group)
         tally.settle(letter, problem)
 
 
-def tried(letter: Letter) -> str | None:
+def hand_over_problem(letter: Letter) -> str | None:
     """Why a letter was not taken."""
     try:
         return letter.hand_over()
@@ -123,7 +123,7 @@ def tried(letter: Letter) -> str | None:
         return in_words(error)
 
 
-def in_short(tally: Tally, choice: Choice) -> str:
+def progress(tally: Tally, choice: Choice) -> str:
     """How far it is."""
     if not choice.run:
         return f"{tally.looked_at} looked at"

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from doctor.aws import Aws, Patience
+from doctor.aws import Aws, CallLimits
 from doctor.faults import CannotLookError, in_words
 from doctor.queue_commands import DEAD_LETTER_QUEUES
 from doctor.reasons import reason
@@ -24,7 +24,7 @@ from recovery.letters import Choice, Letter, Tally, go_through, positive, show
 from recovery.queue import HandOver, Queue
 
 # As long as `collect` may run, and a little more. Called once, since a second try would be a second result.
-PATIENCE = Patience(read_seconds=70, tries=1)
+INVOKE_LIMITS = CallLimits(read_seconds=70, tries=1)
 
 
 def main(arguments: list[str] | None = None, report: Report | None = None) -> int:
@@ -74,7 +74,7 @@ def sources(stack: Stack, given: argparse.Namespace) -> Iterator[tuple[str, str,
     if given.source:
         yield given.source.rsplit("/", 1)[-1], given.source, to_queue(stack, given.to or "")
         return
-    invoking = Aws(PATIENCE)
+    invoking = Aws(INVOKE_LIMITS)
     ways: dict[str, HandOver] = {
         "RequestDeadLetterQueue": to_queue(stack),
         "EventDeadLetterQueue": lambda message: to_submit(stack, invoking, message),

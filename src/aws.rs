@@ -122,7 +122,7 @@ impl Clients {
 
 /// Another handle of the same client, built with it.
 #[must_use]
-pub(crate) fn another<T: Clone + Send + Sync + 'static>(client: &Arc<Lazy<T>>) -> Lazy<T> {
+pub(crate) fn share_client<T: Clone + Send + Sync + 'static>(client: &Arc<Lazy<T>>) -> Lazy<T> {
     let client = Arc::clone(client);
     LazyLock::new(Box::new(move || T::clone(&client)))
 }

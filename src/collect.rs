@@ -33,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::notification::Notification;
 use delivery::Delivery;
 use flow::{Attempt, Flow};
-use memory::{Memory, Room};
+use memory::{Memory, MemoryReservation};
 
 /// The handler of the function `collect`.
 pub struct Collect {
@@ -75,7 +75,7 @@ impl Collect {
     /// A handler with these clients.
     #[must_use]
     pub fn with_clients(config: CollectConfig, s3: Lazy<aws_sdk_s3::Client>, clients: &Clients) -> Self {
-        let results = Queue::results(aws::another(&clients.sqs), config.results_queue_url.clone());
+        let results = Queue::results(aws::share_client(&clients.sqs), config.results_queue_url.clone());
         let routes = Routes::new(&config.reply_to, clients);
         let metrics = Metrics::new(config.metrics, config.allowed_endpoints.iter().flatten());
         Self { config, s3, results, routes, metrics }
@@ -116,7 +116,7 @@ impl Collect {
         attempt: &Attempt,
         destination: &dyn Destination,
         memory: &'a Memory,
-    ) -> Result<Option<(ResultMessage, Room<'a>)>, Fault> {
+    ) -> Result<Option<(ResultMessage, MemoryReservation<'a>)>, Fault> {
         let Some(notification) = self.read(&attempt.delivery)? else { return Ok(None) };
         let text = attempt.delivery.notification()?;
         let (mut message, room) = self.message(&notification, text, attempt, destination, memory).await?;

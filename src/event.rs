@@ -165,18 +165,18 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Whether a JSON object has a field of this name. Reads no further than to it.
 fn has_field(json: &RawValue, name: &str) -> bool {
-    let mut search = Search { name, is_found: false };
+    let mut search = FieldSearch { name, is_found: false };
     // It ends with an error where it ends early.
     let _ = search.deserialize(&mut serde_json::Deserializer::from_str(json.get()));
     search.is_found
 }
 
-struct Search<'n> {
+struct FieldSearch<'n> {
     name: &'n str,
     is_found: bool,
 }
 
-impl<'a> DeserializeSeed<'a> for &mut Search<'_> {
+impl<'a> DeserializeSeed<'a> for &mut FieldSearch<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
@@ -184,7 +184,7 @@ impl<'a> DeserializeSeed<'a> for &mut Search<'_> {
     }
 }
 
-impl<'a> Visitor<'a> for &mut Search<'_> {
+impl<'a> Visitor<'a> for &mut FieldSearch<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +233,7 @@ mod tests {
         assert!(has_field(&json(r#"{"body":"x","messageId":"m","rest":1}"#), "messageId"));
         // No value follows: it was not even looked at.
         let broken = r#"{"messageId":"#;
-        let mut search = Search { name: "messageId", is_found: false };
+        let mut search = FieldSearch { name: "messageId", is_found: false };
         let _ = search.deserialize(&mut serde_json::Deserializer::from_str(broken));
         assert!(search.is_found);
     }

@@ -179,7 +179,7 @@ impl Fault {
 
     /// The same fault without a secret that an answer of AWS may repeat.
     #[must_use]
-    pub fn hiding(&self, secret: &str) -> Self {
+    pub fn without_secret(&self, secret: &str) -> Self {
         let fault = self.shared();
         Self { message: fault.message.replace(secret, "…"), ..fault }
     }

@@ -17,7 +17,7 @@ const LIMIT_VALUES: usize = 100;
 
 /// Defines the metrics: their names, their units, and whether a line has their sum or each value.
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $metric:ident $unit:literal $form:ident)*) => {
+    ($($(#[$doc:meta])* $metric:ident $unit:literal $aggregation:ident)*) => {
         /// What is counted and measured.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Metric {
@@ -40,8 +40,8 @@ macro_rules! metrics {
                 match self { $(Self::$metric => $unit,)* }
             }
 
-            const fn form(self) -> Form {
-                match self { $(Self::$metric => Form::$form,)* }
+            const fn aggregation(self) -> Aggregation {
+                match self { $(Self::$metric => Aggregation::$aggregation,)* }
             }
         }
     };
@@ -49,7 +49,7 @@ macro_rules! metrics {
 
 /// How a line has a metric.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum Aggregation {
     /// The number of times.
     Sum,
     /// Each value, so that CloudWatch can tell percentiles.
@@ -91,10 +91,10 @@ metrics! {
 
 /// The metrics of the event at hand.
 #[derive(Debug)]
-pub(crate) struct Metrics(Option<Mutex<Records>>);
+pub(crate) struct Metrics(Option<Mutex<EventMetrics>>);
 
 #[derive(Debug)]
-struct Records {
+struct EventMetrics {
     /// The endpoints that the function serves; none for any.
     known: Vec<EndpointName>,
     by_endpoint: Vec<Record>,
@@ -121,7 +121,7 @@ impl Metrics {
     /// Those of a function that serves the endpoints `known`, or any if there are none; no metrics unless they `are_wanted`.
     pub(crate) fn new<'a>(are_wanted: bool, known: impl IntoIterator<Item = &'a EndpointName>) -> Self {
         let records =
-            || Records { known: known.into_iter().cloned().collect(), by_endpoint: Vec::new(), is_cold: true };
+            || EventMetrics { known: known.into_iter().cloned().collect(), by_endpoint: Vec::new(), is_cold: true };
         Self(are_wanted.then(|| Mutex::new(records())))
     }
 
@@ -143,14 +143,14 @@ impl Metrics {
         self.with(|records| records.take_lines().into_iter().for_each(write_line));
     }
 
-    fn with(&self, work: impl FnOnce(&mut Records)) {
+    fn with(&self, work: impl FnOnce(&mut EventMetrics)) {
         if let Some(records) = &self.0 {
             work(&mut records.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
 
-impl Records {
+impl EventMetrics {
     /// Gives back a line that has become full.
     fn add(&mut self, outcome: &Outcome<'_>, values: impl IntoIterator<Item = (Metric, u64)>) -> Option<String> {
         let name = self.dimension(outcome.endpoint_name);
@@ -197,8 +197,8 @@ impl Record {
     fn add(&mut self, metric: Metric, value: u64) {
         match self.values.iter_mut().find(|(other, _)| *other == metric) {
             None => self.values.push((metric, vec![value])),
-            Some((_, values)) => match (metric.form(), values.first_mut()) {
-                (Form::Sum, Some(sum)) => *sum += value,
+            Some((_, values)) => match (metric.aggregation(), values.first_mut()) {
+                (Aggregation::Sum, Some(sum)) => *sum += value,
                 _ => values.push(value),
             },
         }
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_line_has_at_most_a_hundred_values_of_a_metric() {
-        let mut records = Records { known: Vec::new(), by_endpoint: Vec::new(), is_cold: false };
+        let mut records = EventMetrics { known: Vec::new(), by_endpoint: Vec::new(), is_cold: false };
         let mut lines: Vec<String> = (0..250).filter_map(|_| records.add(&outcome(None, "i"), [LATENCY])).collect();
         lines.extend(records.take_lines());
         let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());

@@ -82,9 +82,9 @@ impl Submit {
     ) -> Self {
         let (sqs, at_once) = (&clients.sqs, config.max_concurrency);
         let dead_letters = config.dead_letter_queue_url.clone();
-        let dead_letters = dead_letters.map(|url| DeadLetterQueue::new(aws::another(sqs), url, at_once));
+        let dead_letters = dead_letters.map(|url| DeadLetterQueue::new(aws::share_client(sqs), url, at_once));
         let results = config.results_queue_url.clone();
-        let results = results.map(|url| Queue::results(aws::another(sqs), url));
+        let results = results.map(|url| Queue::results(aws::share_client(sqs), url));
         let routes = Routes::new(&config.reply_to, clients);
         let metrics = Metrics::new(config.metrics, iter::once(&config.endpoint_name).chain(&config.allowed_endpoints));
         Self { config, sagemaker, s3, dead_letters, results, routes, metrics }

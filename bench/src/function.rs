@@ -87,13 +87,13 @@ const NODE_BASELINE: &str = ".venv/baseline";
 const NODE_FLAGS: [&str; 2] = ["--max-semi-space-size=12", "--max-old-space-size=230"];
 
 /// Where the functions find AWS.
-pub(crate) struct Surroundings {
+pub(crate) struct Environment {
     /// What counts their calls.
     pub(crate) services: Arc<Backend>,
     /// URL of the backend.
     pub(crate) backend: String,
     /// Certificates to trust, for an address of https.
-    pub(crate) trust: Option<Trust>,
+    pub(crate) trust: Option<TrustedCertificates>,
     /// Another build of the bridge, to be measured in Python's place.
     pub(crate) against: Option<PathBuf>,
     /// Variables of the bridge alone, not of what it is compared with.
@@ -104,7 +104,7 @@ pub(crate) struct Surroundings {
 
 /// Certificates that clients trust.
 #[derive(Clone)]
-pub(crate) struct Trust {
+pub(crate) struct TrustedCertificates {
     /// All of them.
     pub(crate) bundle: PathBuf,
     /// The one that is missing where a client brings the others along.
@@ -143,7 +143,7 @@ impl Function {
     pub(crate) fn start(
         mut command: Command,
         subject: Subject,
-        around: &Surroundings,
+        around: &Environment,
         runtime: &Handle,
     ) -> Result<Self> {
         let api = RuntimeApi::new(runtime)?;
@@ -155,7 +155,7 @@ impl Function {
             .env("AWS_ENDPOINT_URL", &around.backend)
             .envs(around.with.iter().filter(|_| subject == Subject::Bridge).map(|(name, value)| (name, value)))
             .env("BRIDGE_RESULTS_QUEUE_URL", format!("{}/123456789012/results", around.backend));
-        if let Some(Trust { bundle, authority }) = &around.trust {
+        if let Some(TrustedCertificates { bundle, authority }) = &around.trust {
             // Rust's way, boto3's way and Node.js's way to say the same; Node.js has roots of its own and adds this one.
             command.env("SSL_CERT_FILE", bundle).env("AWS_CA_BUNDLE", bundle).env("NODE_EXTRA_CA_CERTS", authority);
         }
@@ -185,7 +185,7 @@ impl Function {
 }
 
 /// Starts a function and has it handle a case's event again and again.
-pub(crate) fn run(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle) -> Result<Run> {
+pub(crate) fn run(subject: Subject, case: &Case, around: &Environment, runtime: &Handle) -> Result<Run> {
     let event = Bytes::from(case.event.clone());
     let begin = Instant::now();
     let command = subject.command(case.function, around.against.as_deref());

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::Result;
 use crate::cases::Case;
-use crate::function::{Function, Subject, Surroundings};
+use crate::function::{Environment, Function, Subject};
 
 /// Warm invocations between the two counts whose difference is taken.
 const WARM: u32 = 10;
@@ -26,14 +26,14 @@ pub(crate) fn can_count() -> bool {
 }
 
 /// Counts what a start, a first invocation, and a message of a warm one take.
-pub(crate) fn count(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle) -> Result<Instructions> {
+pub(crate) fn count(subject: Subject, case: &Case, around: &Environment, runtime: &Handle) -> Result<Instructions> {
     let until = |invocations| total(subject, case, around, runtime, invocations);
     let (init, first, warm) = (until(0)?, until(1)?, until(1 + WARM)?);
     let message = warm.saturating_sub(first) / u64::from(WARM * case.messages);
     Ok(Instructions { init: init / 1000, first: first.saturating_sub(init) / 1000, message: message / 1000 })
 }
 
-fn total(subject: Subject, case: &Case, around: &Surroundings, runtime: &Handle, invocations: u32) -> Result<u64> {
+fn total(subject: Subject, case: &Case, around: &Environment, runtime: &Handle, invocations: u32) -> Result<u64> {
     let function = subject.command(case.function, around.against.as_deref());
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(function.get_program());

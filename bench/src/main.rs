@@ -29,7 +29,7 @@ use std::sync::Arc;
 use backend::{Backend, Latencies};
 use cases::Case;
 use figures::Figures;
-use function::{Subject, Surroundings, run};
+use function::{Environment, Subject, run};
 use share::Share;
 use tls::Tls;
 use tokio::runtime::Handle;
@@ -87,7 +87,7 @@ fn main() -> Result<()> {
     let bench = Bench {
         around: Mode::ALL
             .into_iter()
-            .map(|mode| Ok((mode, surroundings(mode, &tls, &options, &runtime)?)))
+            .map(|mode| Ok((mode, environment(mode, &tls, &options, &runtime)?)))
             .collect::<Result<_>>()?,
         runtime,
     };
@@ -112,7 +112,7 @@ fn main() -> Result<()> {
 
 /// What all measuring needs.
 struct Bench {
-    around: Vec<(Mode, Surroundings)>,
+    around: Vec<(Mode, Environment)>,
     runtime: Handle,
 }
 
@@ -197,7 +197,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
-fn surroundings(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> Result<Surroundings> {
+fn environment(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> Result<Environment> {
     let latencies = if mode == Mode::Latencies { Latencies::REALISTIC } else { Latencies::default() };
     let services = Arc::new(Backend::new(latencies));
     let (against, with) = (options.against.clone(), options.with.clone());
@@ -206,7 +206,7 @@ fn surroundings(mode: Mode, tls: &Tls, options: &Options, runtime: &Handle) -> R
     let address = server::serve(runtime, Arc::clone(&services), is_tls.then(|| tls.acceptor.clone()))?;
     let backend = format!("{}://{address}", if is_tls { "https" } else { "http" });
     let trust = is_tls.then(|| tls.trust.clone());
-    Ok(Surroundings { services, backend, trust, against, with, share })
+    Ok(Environment { services, backend, trust, against, with, share })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::cases::Case;
 use crate::figures::{Cell, Figures, cpu_us, first_ms, init_cpu_ms, init_ms, memory_mb, warm_ms};
-use crate::function::{Subject, Surroundings};
+use crate::function::{Environment, Subject};
 use crate::instructions::{Instructions, can_count, count};
 use crate::{Mode, Result, plot, targets};
 
@@ -24,7 +24,7 @@ const COUNTED: [&str; 5] = ["SQS, 1 x 2 KB", "SQS, 10 x 2 KB", "HTTP, 2 KB", "di
 pub(crate) type Counts<'a> = Vec<(&'a Case, [Instructions; 2])>;
 
 /// Instruction counts of the paths that matter, for the bridge and for the floor or another build; none without valgrind.
-pub(crate) fn instructions<'a>(cases: &'a [Case], around: &Surroundings, runtime: &Handle) -> Result<Counts<'a>> {
+pub(crate) fn instructions<'a>(cases: &'a [Case], around: &Environment, runtime: &Handle) -> Result<Counts<'a>> {
     if !can_count() {
         return Ok(Vec::new());
     }

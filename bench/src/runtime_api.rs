@@ -26,10 +26,10 @@ pub(crate) struct RuntimeApi {
     /// Host and port.
     pub(crate) address: String,
     events: UnboundedSender<Bytes>,
-    happenings: Receiver<Happening>,
+    calls: Receiver<FunctionCall>,
 }
 
-enum Happening {
+enum FunctionCall {
     /// The function asks for work.
     Next(Instant),
     /// It has answered, or failed: path and body.
@@ -38,23 +38,23 @@ enum Happening {
 
 struct Api {
     events: Mutex<UnboundedReceiver<Bytes>>,
-    happenings: Sender<Happening>,
+    calls: Sender<FunctionCall>,
 }
 
 impl RuntimeApi {
     /// An API on a free port.
     pub(crate) fn new(runtime: &Handle) -> Result<Self> {
         let (events, receiver) = unbounded_channel();
-        let (sender, happenings) = channel();
-        let api = Api { events: Mutex::new(receiver), happenings: sender };
-        Ok(Self { address: serve(runtime, Arc::new(api), None)?, events, happenings })
+        let (sender, calls) = channel();
+        let api = Api { events: Mutex::new(receiver), calls: sender };
+        Ok(Self { address: serve(runtime, Arc::new(api), None)?, events, calls })
     }
 
     /// Waits until the function asks for work; gives the time when it did.
     pub(crate) fn ready(&self) -> Result<Instant> {
-        match self.happenings.recv_timeout(TIMEOUT)? {
-            Happening::Next(at) => Ok(at),
-            Happening::Answer(_, path, body) => Err(failure(&path, &body).into()),
+        match self.calls.recv_timeout(TIMEOUT)? {
+            FunctionCall::Next(at) => Ok(at),
+            FunctionCall::Answer(_, path, body) => Err(failure(&path, &body).into()),
         }
     }
 
@@ -63,7 +63,7 @@ impl RuntimeApi {
     pub(crate) fn invoke(&self, event: Bytes) -> Result<Duration> {
         let start = Instant::now();
         self.events.send(event)?;
-        let Happening::Answer(end, path, body) = self.happenings.recv_timeout(TIMEOUT)? else {
+        let FunctionCall::Answer(end, path, body) = self.calls.recv_timeout(TIMEOUT)? else {
             return Err("the function asked for work twice".into());
         };
         if !path.ends_with("/response") || contains(&body, "itemIdentifier") || contains(&body, "\"Message\"") {
@@ -91,7 +91,7 @@ impl Service for Api {
 impl Api {
     async fn next(&self) -> Response<Full<Bytes>> {
         // Whoever measured may have gone already.
-        let _ = self.happenings.send(Happening::Next(Instant::now()));
+        let _ = self.calls.send(FunctionCall::Next(Instant::now()));
         let Some(event) = self.events.lock().await.recv().await else {
             return std::future::pending().await;
         };
@@ -108,7 +108,7 @@ impl Api {
 
     fn take(&self, request: &Request<Bytes>) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
-        let _ = self.happenings.send(Happening::Answer(Instant::now(), path, request.body().clone()));
+        let _ = self.calls.send(FunctionCall::Answer(Instant::now(), path, request.body().clone()));
         response(202, &[], Bytes::new())
     }
 }

@@ -27,11 +27,11 @@ pub(crate) struct Target {
 
 impl Target {
     fn at_least(what: &'static str, asked: &'static str, least: f64, figure: f64) -> Self {
-        Self { what, asked, figure, verdict: verdict(figure >= least) }
+        Self { what, asked, figure, verdict: met_or_missed(figure >= least) }
     }
 
     fn at_most(what: &'static str, asked: &'static str, most: f64, figure: f64) -> Self {
-        Self { what, asked, figure, verdict: verdict(figure <= most) }
+        Self { what, asked, figure, verdict: met_or_missed(figure <= most) }
     }
 
     /// For what the document may give an account of instead: up to `most`.
@@ -41,7 +41,7 @@ impl Target {
     }
 }
 
-const fn verdict(is_met: bool) -> &'static str {
+const fn met_or_missed(is_met: bool) -> &'static str {
     if is_met { "met" } else { MISSED }
 }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Result;
-use crate::function::Trust;
+use crate::function::TrustedCertificates;
 
 /// Where systems keep their bundle: Amazon Linux 2023 and its relatives, Debian and its.
 const SYSTEM_BUNDLES: [&str; 2] = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt"];
@@ -21,7 +21,7 @@ pub(crate) struct Tls {
     /// Speaks for 127.0.0.1.
     pub(crate) acceptor: TlsAcceptor,
     /// The system's certificates and the authority's own, and that alone.
-    pub(crate) trust: Trust,
+    pub(crate) trust: TrustedCertificates,
 }
 
 impl Tls {
@@ -50,6 +50,9 @@ impl Tls {
         fs::write(&bundle, fs::read_to_string(system)? + &authority.pem())?;
         let alone = directory.join("bench-authority.crt");
         fs::write(&alone, authority.pem())?;
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), trust: Trust { bundle, authority: alone } })
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            trust: TrustedCertificates { bundle, authority: alone },
+        })
     }
 }

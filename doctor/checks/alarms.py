@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from doctor.checks.dead_letters import count_of, moving
+from doctor.checks.dead_letters import count_of, move_commands
 from doctor.commands import Shell, aws
-from doctor.finding import Finding, cannot_tell, ok, told, wrong
+from doctor.finding import Finding, cannot_tell, findings_of, ok, wrong
 from doctor.queue_commands import DEAD_LETTER_QUEUES
 from doctor.stack import Stack
 
@@ -21,7 +21,7 @@ def check(stack: Stack) -> Iterator[Finding]:
     for logical_id in DEAD_LETTER_QUEUES.values():
         if logical_id not in stack.resources:
             continue
-        yield from told(f"alarm on {logical_id}", alarms, stack, logical_id)
+        yield from findings_of(f"alarm on {logical_id}", alarms, stack, logical_id)
 
 
 def alarms(stack: Stack, logical_id: str) -> Iterator[Finding]:
@@ -29,9 +29,9 @@ def alarms(stack: Stack, logical_id: str) -> Iterator[Finding]:
     subject = f"alarm on {logical_id}"
     found = on_queue(stack, stack.queue_name(logical_id))
     if not found:
-        yield wrong(subject, "no alarm: nobody is told when a message lands there", *created(stack, logical_id))
+        yield wrong(subject, "no alarm: nobody is told when a message lands there", *create_commands(stack, logical_id))
     for alarm in found:
-        yield judged(stack, logical_id, alarm)
+        yield alarm_finding(stack, logical_id, alarm)
 
 
 def on_queue(stack: Stack, queue_name: str) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def on_queue(stack: Stack, queue_name: str) -> list[dict[str, Any]]:
     return [alarm for alarm in found if alarm.get("Dimensions") == dimensions]
 
 
-def judged(stack: Stack, logical_id: str, alarm: dict[str, Any]) -> Finding:
+def alarm_finding(stack: Stack, logical_id: str, alarm: dict[str, Any]) -> Finding:
     """One alarm: whether it acts, and its state."""
     name = alarm["AlarmName"]
     subject = f"alarm on {logical_id}"
@@ -61,10 +61,10 @@ def judged(stack: Stack, logical_id: str, alarm: dict[str, Any]) -> Finding:
         return cannot_tell(
             subject, f"{name} is in ALARM although the queue is empty: it returns to OK within its period"
         )
-    return wrong(subject, f"{name} is in ALARM: the queue is not empty", *moving(stack, logical_id))
+    return wrong(subject, f"{name} is in ALARM: the queue is not empty", *move_commands(stack, logical_id))
 
 
-def created(stack: Stack, logical_id: str) -> list[str]:
+def create_commands(stack: Stack, logical_id: str) -> list[str]:
     """Commands that create an alarm, and a topic for it unless the stack knows one."""
     topic = stack.parameters.get("AlarmTopicArn", "")
     mail = 'aws sns subscribe --topic-arn "$TOPIC" --protocol email --notification-endpoint YOU@EXAMPLE.COM'

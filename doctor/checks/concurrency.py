@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from doctor.commands import aws
 from doctor.faults import is_missing
-from doctor.finding import Finding, ok, told, wrong
+from doctor.finding import Finding, findings_of, ok, wrong
 from doctor.stack import DEFAULT_WAIT_SECONDS, Stack
 
 # "Concurrent executions" of AWS Lambda, and what a new account may be raised to at once.
@@ -25,8 +25,8 @@ QUOTA, USUAL_LIMIT = "L-B99A9384", 1000
 def check(stack: Stack) -> Iterator[Finding]:
     """Reservations first, then what they leave."""
     for function in ("SubmitFunction", "CollectFunction"):
-        yield from told(f"reservation of {function}", reservation, stack, function)
-    yield from told("concurrency", concurrency, stack)
+        yield from findings_of(f"reservation of {function}", reservation, stack, function)
+    yield from findings_of("concurrency", concurrency, stack)
 
 
 def reserved(stack: Stack, function: str) -> int | None:
@@ -84,7 +84,7 @@ def concurrency(stack: Stack) -> Iterator[Finding]:
         yield ok("concurrency", sum_in_words)
         return
     words = f"{sum_in_words}. Lambda then throttles messages, and the account's other functions"
-    yield wrong("concurrency", words, *lowered(stack, throttle, limit, mappings, wait))
+    yield wrong("concurrency", words, *lower_commands(stack, throttle, limit, mappings, wait))
 
 
 def throttling(stack: Stack) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def throttling(stack: Stack) -> dict[str, Any]:
     return {**told_by_template, **stage.get("DefaultRouteSettings", {})}
 
 
-def lowered(stack: Stack, throttle: dict[str, Any], limit: int, mappings: int, wait: int) -> list[str]:
+def lower_commands(stack: Stack, throttle: dict[str, Any], limit: int, mappings: int, wait: int) -> list[str]:
     """Commands that leave half of the account to others, or all of it to the bridge, or ask AWS for more."""
     burst = int(throttle["ThrottlingBurstLimit"])
     for share in (limit // 2, limit):

@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from doctor.commands import aws
 from doctor.faults import in_words, is_missing
-from doctor.finding import Finding, ok, told, wrong
-from doctor.queue_commands import DEAD_LETTER_QUEUES, recreated
+from doctor.finding import Finding, findings_of, ok, wrong
+from doctor.queue_commands import DEAD_LETTER_QUEUES, recreate_commands
 from doctor.reasons import reason
 from doctor.stack import Stack
 
@@ -28,7 +28,7 @@ def check(stack: Stack) -> Iterator[Finding]:
     for logical_id in DEAD_LETTER_QUEUES.values():
         if logical_id not in stack.resources:
             continue
-        yield from told(logical_id, dead_letters, stack, logical_id)
+        yield from findings_of(logical_id, dead_letters, stack, logical_id)
 
 
 def dead_letters(stack: Stack, logical_id: str) -> Iterator[Finding]:
@@ -39,13 +39,13 @@ def dead_letters(stack: Stack, logical_id: str) -> Iterator[Finding]:
     except ClientError as error:
         if not is_missing(error):
             raise
-        yield wrong(logical_id, "it does not exist", *recreated(stack, logical_id))
+        yield wrong(logical_id, "it does not exist", *recreate_commands(stack, logical_id))
         return
     count = count_of(attributes)
     if count == 0:
         yield ok(logical_id, "empty")
         return
-    yield wrong(logical_id, f"{count} messages{seen(stack, url)}", *moving(stack, logical_id))
+    yield wrong(logical_id, f"{count} messages{age_and_reasons(stack, url)}", *move_commands(stack, logical_id))
 
 
 def count_of(attributes: dict[str, str]) -> int:
@@ -53,7 +53,7 @@ def count_of(attributes: dict[str, str]) -> int:
     return sum(int(attributes.get(name, "0")) for name in COUNTS)
 
 
-def seen(stack: Stack, url: str) -> str:
+def age_and_reasons(stack: Stack, url: str) -> str:
     """Age and reasons of those messages that can be looked at."""
     try:
         messages = stack.aws.call(
@@ -78,7 +78,7 @@ def seen(stack: Stack, url: str) -> str:
     return f"; of the {len(messages)} looked at, the oldest was sent {since}; reasons: {why}"
 
 
-def moving(stack: Stack, logical_id: str) -> list[str]:
+def move_commands(stack: Stack, logical_id: str) -> list[str]:
     """Commands that give the messages back for another try."""
     purge = aws("sqs purge-queue", queue_url=stack.resources[logical_id]).replace(" \\\n ", "")
     return [

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from doctor.commands import aws
 from doctor.faults import code_of, in_words, is_missing
-from doctor.finding import Finding, cannot_tell, ok, told, wrong
+from doctor.finding import Finding, cannot_tell, findings_of, ok, wrong
 from doctor.stack import Stack, s3_arn
 
 
@@ -40,9 +40,9 @@ def check(stack: Stack) -> Iterator[Finding]:
     """Every role that the endpoints' models run with."""
     roles: dict[str, list[str]] = {}
     for name in stack.endpoint_names:
-        yield from told(f"execution role of {name}", collect_roles, stack, name, roles)
+        yield from findings_of(f"execution role of {name}", collect_roles, stack, name, roles)
     for role, endpoints in roles.items():
-        yield from told(f"execution role of {', '.join(endpoints)}", simulated, stack, role)
+        yield from findings_of(f"execution role of {', '.join(endpoints)}", simulated, stack, role)
 
 
 def collect_roles(stack: Stack, name: str, roles: dict[str, list[str]]) -> Iterator[Finding]:
@@ -73,10 +73,10 @@ def simulated(stack: Stack, role: str) -> Iterator[Finding]:
     for need in needs(stack):
         subject = f"{role.rsplit('/', 1)[-1]} {need.words}"
         try:
-            yield judged(stack, role, need, subject)
+            yield need_finding(stack, role, need, subject)
         except (BotoCoreError, ClientError) as error:
             if code_of(error) == "NoSuchEntity":
-                yield wrong(f"execution role {role}", "it does not exist", *created(stack, role))
+                yield wrong(f"execution role {role}", "it does not exist", *create_commands(stack, role))
                 return
             words = f"{in_words(error)}. SEND=1 shows whether it works"
             yield cannot_tell(subject, words, simulation(role, need))
@@ -102,7 +102,7 @@ def needs(stack: Stack) -> list[Need]:
     ]
 
 
-def judged(stack: Stack, role: str, need: Need, subject: str) -> Finding:
+def need_finding(stack: Stack, role: str, need: Need, subject: str) -> Finding:
     """What the simulation says of one need."""
     results = [
         result
@@ -167,7 +167,7 @@ def allowing(stack: Stack, name: str) -> str:
     return aws("iam put-role-policy", role_name=name, policy_name=policy, policy_document=document)
 
 
-def created(stack: Stack, role: str) -> list[str]:
+def create_commands(stack: Stack, role: str) -> list[str]:
     """Commands that create a role again. Its model may need further rights: to its image, its artifacts, its logs."""
     path, _, name = f"/{role.partition(':role/')[2]}".rpartition("/")
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from doctor.commands import Shell, aws
 from doctor.faults import is_missing
-from doctor.finding import Finding, cannot_tell, ok, told, wrong
+from doctor.finding import Finding, cannot_tell, findings_of, ok, wrong
 from doctor.package import MACHINES, PackageError, architecture
 from doctor.stack import Stack
 
@@ -19,7 +19,7 @@ FUNCTIONS = ("SubmitFunction", "CollectFunction")
 def check(stack: Stack) -> Iterator[Finding]:
     """Both functions."""
     for logical_id in FUNCTIONS:
-        yield from told(logical_id, function, stack, logical_id)
+        yield from findings_of(logical_id, function, stack, logical_id)
 
 
 def function(stack: Stack, logical_id: str) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def function(stack: Stack, logical_id: str) -> Iterator[Finding]:
         return
     state = state_finding(answer["Configuration"], logical_id)
     yield state or ok(logical_id, f"Active, last update Successful, {answer['Configuration'].get('MemorySize')} MB")
-    yield from told(f"package of {logical_id}", package, stack, logical_id, answer)
+    yield from findings_of(f"package of {logical_id}", package, stack, logical_id, answer)
 
 
 def state_finding(configuration: dict[str, Any], subject: str) -> Finding | None:
@@ -67,7 +67,7 @@ def package(stack: Stack, logical_id: str, answer: dict[str, Any]) -> Iterator[F
         yield cannot_tell(subject, "Lambda gives no address of it: it is not a ZIP package")
         return
     try:
-        built = architecture(location, stack.aws.patience.read_seconds)
+        built = architecture(location, stack.aws.call_limits.read_seconds)
     except PackageError as error:
         yield wrong(subject, str(error), "make deploy")
         return
@@ -78,10 +78,10 @@ def package(stack: Stack, logical_id: str, answer: dict[str, Any]) -> Iterator[F
     if built not in MACHINES.values():
         yield wrong(subject, words, "make deploy")
         return
-    yield wrong(subject, words, *reconfigured(answer["Configuration"]["FunctionName"], built))
+    yield wrong(subject, words, *architecture_commands(answer["Configuration"]["FunctionName"], built))
 
 
-def reconfigured(name: str, built: str) -> list[str]:
+def architecture_commands(name: str, built: str) -> list[str]:
     """Commands that give the function the processor that its package was built for. Lambda takes one only with code."""
     location = aws("lambda get-function", function_name=name, query="Code.Location", output="text")
     package = Shell('"fileb://$PACKAGE"')

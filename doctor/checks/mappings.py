@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from doctor.commands import aws
-from doctor.finding import Finding, cannot_tell, ok, told, wrong
+from doctor.finding import Finding, cannot_tell, findings_of, ok, wrong
 from doctor.stack import Stack
 
 IN_PART = "ReportBatchItemFailures"
@@ -24,7 +24,7 @@ def check(stack: Stack) -> Iterator[Finding]:
     """One mapping for each queue in front of a function."""
     for queue, (function, _, _) in MAPPED.items():
         if queue in stack.resources:
-            yield from told(f"mapping of {queue}", mapping, stack, queue, function)
+            yield from findings_of(f"mapping of {queue}", mapping, stack, queue, function)
 
 
 def mapping(stack: Stack, queue: str, function: str) -> Iterator[Finding]:
@@ -32,12 +32,12 @@ def mapping(stack: Stack, queue: str, function: str) -> Iterator[Finding]:
     subject = f"mapping of {queue}"
     found = stack.mappings(function, queue)
     if not found:
-        yield wrong(subject, f"{function} has no event source mapping for it", created(stack, queue, function))
+        yield wrong(subject, f"{function} has no event source mapping for it", create_command(stack, queue, function))
         return
-    yield described(found[0], subject)
+    yield mapping_finding(found[0], subject)
 
 
-def described(entry: dict[str, Any], subject: str) -> Finding:
+def mapping_finding(entry: dict[str, Any], subject: str) -> Finding:
     """What one mapping says of itself."""
     state, uuid = entry["State"], entry["UUID"]
     if state in ON_THEIR_WAY:
@@ -52,7 +52,7 @@ def described(entry: dict[str, Any], subject: str) -> Finding:
     return ok(subject, f"Enabled, batches of {entry.get('BatchSize')}, last: {last}")
 
 
-def created(stack: Stack, queue: str, function: str) -> str:
+def create_command(stack: Stack, queue: str, function: str) -> str:
     """The command that creates the mapping as the template does."""
     _, batch_size, window = MAPPED[queue]
     concurrency = int(stack.parameters.get("MaxConcurrency") or DEFAULT_CONCURRENCY)

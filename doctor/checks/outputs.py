@@ -7,14 +7,14 @@ from typing import Any
 
 from doctor.commands import aws
 from doctor.endpoint_configs import copied_name, create_command, with_stack_outputs
-from doctor.finding import Finding, cannot_tell, ok, told, wrong
+from doctor.finding import Finding, cannot_tell, findings_of, ok, wrong
 from doctor.stack import Stack, under
 
 
 def check(stack: Stack) -> Iterator[Finding]:
     """Paths, topics and key of every endpoint."""
     for name in stack.endpoint_names:
-        yield from told(f"outputs of {name}", outputs, stack, name)
+        yield from findings_of(f"outputs of {name}", outputs, stack, name)
 
 
 def outputs(stack: Stack, name: str) -> Iterator[Finding]:
@@ -27,7 +27,7 @@ def outputs(stack: Stack, name: str) -> Iterator[Finding]:
     output = described["AsyncInferenceConfig"]["OutputConfig"]
     problems = [*path_problems(stack, output), *topic_problems(stack, output)]
     if problems:
-        yield wrong(subject, "; ".join(problems), *replacing(stack, name))
+        yield wrong(subject, "; ".join(problems), *replace_commands(stack, name))
     else:
         yield ok(subject, f"{output['S3OutputPath']}, {output['S3FailurePath']}, both topics are the stack's")
     yield from key(stack, name, output)
@@ -51,7 +51,7 @@ def topic_problems(stack: Stack, output: dict[str, Any]) -> Iterator[str]:
             yield f"{member} is {given.get(member, 'not set')}: it should be {topic}"
 
 
-def replacing(stack: Stack, name: str) -> list[str]:
+def replace_commands(stack: Stack, name: str) -> list[str]:
     """Commands that give the endpoint a configuration like its own, but with the stack's paths and topics."""
     config = copied_name(name)
     return [

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from doctor.commands import aws
 from doctor.faults import is_missing
-from doctor.finding import Finding, ok, told, wrong
-from doctor.queue_commands import DEAD_LETTER_QUEUES, recreated, redrive_policy
+from doctor.finding import Finding, findings_of, ok, wrong
+from doctor.queue_commands import DEAD_LETTER_QUEUES, recreate_commands, redrive_policy
 from doctor.stack import Stack
 
 
@@ -18,7 +18,7 @@ def check(stack: Stack) -> Iterator[Finding]:
     """Every queue that the stack has."""
     for logical_id in ("RequestQueue", "S3RequestQueue", "NotificationQueue", "ResultsQueue"):
         if logical_id in stack.resources:
-            yield from told(logical_id, queue, stack, logical_id)
+            yield from findings_of(logical_id, queue, stack, logical_id)
 
 
 def queue(stack: Stack, logical_id: str) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def queue(stack: Stack, logical_id: str) -> Iterator[Finding]:
     except ClientError as error:
         if not is_missing(error):
             raise
-        yield wrong(logical_id, "it does not exist", *recreated(stack, logical_id))
+        yield wrong(logical_id, "it does not exist", *recreate_commands(stack, logical_id))
         return
     waiting = f"{attributes.get('ApproximateNumberOfMessages', '?')} messages"
     dead_letters = DEAD_LETTER_QUEUES.get(logical_id)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from doctor.commands import aws
 from doctor.faults import is_missing
-from doctor.finding import Finding, ok, told, wrong
+from doctor.finding import Finding, findings_of, ok, wrong
 from doctor.stack import Stack
 
 PENDING = "PendingConfirmation"
@@ -24,7 +24,7 @@ def check(stack: Stack) -> Iterator[Finding]:
         members.setdefault(topic, []).append(member)
     for topic, names in members.items():
         subject = f"subscription to {' and '.join(names)}"
-        yield from told(subject, subscription, stack, topic, subject)
+        yield from findings_of(subject, subscription, stack, topic, subject)
 
 
 def subscription(stack: Stack, topic: str, subject: str) -> Iterator[Finding]:
@@ -49,10 +49,10 @@ def subscription(stack: Stack, topic: str, subject: str) -> Iterator[Finding]:
         yield wrong(subject, "not confirmed: nothing is delivered", subscribe(stack, topic))
         return
     attributes = stack.aws.ask("sns", "get_subscription_attributes", SubscriptionArn=arn)["Attributes"]
-    yield attributed(stack, topic, subject, arn, attributes)
+    yield attributes_finding(stack, topic, subject, arn, attributes)
 
 
-def attributed(stack: Stack, topic: str, subject: str, arn: str, attributes: dict[str, str]) -> Finding:
+def attributes_finding(stack: Stack, topic: str, subject: str, arn: str, attributes: dict[str, str]) -> Finding:
     """What the subscription's attributes say."""
     if attributes.get(PENDING) == "true":
         return wrong(subject, "not confirmed: nothing is delivered", subscribe(stack, topic))

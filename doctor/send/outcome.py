@@ -76,19 +76,19 @@ def of_rejected(stack: Stack, request: Request, results: Mailbox, waited: float)
     """The request that must be rejected: its sender is told, and the message is in the dead-letter queue."""
     if request.status not in (None, "Rejected"):
         return wrong(request.subject, f"it was not: {request.status}", *log_commands(stack, "SubmitFunction"))
-    told = None if request.result_after is None else f"Rejected after {request.result_after:.2f} s"
+    rejected = None if request.result_after is None else f"Rejected after {request.result_after:.2f} s"
     kept = None if request.dead_letter_after is None else f"dead letter after {request.dead_letter_after:.2f} s"
-    if told and kept:
-        return ok(request.subject, f"{told}, {kept}")
+    if rejected and kept:
+        return ok(request.subject, f"{rejected}, {kept}")
     if kept:
         return cannot_tell(
             request.subject,
             f"{kept}, and its result was not seen: {results.problem or 'another consumer took it first'}",
         )
-    if told is None and results.problem is None:
+    if rejected is None and results.problem is None:
         words = f"neither result nor dead letter within {waited:.0f} s"
         return wrong(request.subject, words, *log_commands(stack, "SubmitFunction"))
-    words = f"{told or results.problem}, and no dead letter within {waited:.0f} s"
+    words = f"{rejected or results.problem}, and no dead letter within {waited:.0f} s"
     return wrong(request.subject, words, *log_commands(stack, "SubmitFunction"))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from doctor.finding import Finding, ok, told
+from doctor.finding import Finding, findings_of, ok
 from doctor.report import Report, Steps
 from doctor.send import outcome
 from doctor.send.mailbox import Mailbox, attribute
@@ -37,7 +37,7 @@ class Options:
 
 def send(stack: Stack, options: Options, report: Report) -> list[Finding]:
     """Findings of one request of each kind."""
-    return told("requests", lambda: Exchange(stack, options, report).run())
+    return findings_of("requests", lambda: Exchange(stack, options, report).run())
 
 
 class Exchange:
@@ -76,7 +76,7 @@ class Exchange:
         findings = [
             found
             for request in self.requests
-            for found in told(request.subject, lambda request=request: [self._finding(request, waited)])
+            for found in findings_of(request.subject, lambda request=request: [self._finding(request, waited)])
         ]
         return findings + self._others()
 

@@ -10,6 +10,7 @@ mod capacity;
 mod engine;
 mod error;
 mod policies;
+mod resource;
 mod targets;
 mod tracking;
 
@@ -20,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::Emulator;
-use crate::cloudwatch::Fired;
+use crate::cloudwatch::AlarmAction;
 use crate::input::Input;
 use error::ScalingError;
 use targets::Target;
@@ -56,7 +57,7 @@ impl AutoScaling {
     }
 
     /// Scales by the alarms that have fired.
-    pub(crate) fn scale(&self, emulator: &Emulator, fired: &[Fired]) {
+    pub(crate) fn scale(&self, emulator: &Emulator, fired: &[AlarmAction]) {
         self.with(|targets| targets.values_mut().for_each(|target| target.scale(emulator, fired)));
     }
 

@@ -10,7 +10,7 @@ use sagemaker_async_bridge::parameter::EndpointName;
 use serde_json::json;
 
 use crate::clock::TimeScale;
-use crate::embedded::Place;
+use crate::embedded::ObjectStorage;
 use crate::endpoint::async_config::IncludeIn;
 use crate::faults::rules::{Rules, Seconds};
 use crate::images::ImageOption;
@@ -35,7 +35,7 @@ pub struct Options {
     /// Brings an S3 of its own, at the same address: `memory`, or a directory that keeps objects, queues and what is created. Nothing
     /// else is needed then.
     #[arg(long, value_name = "memory|DIR")]
-    pub embedded: Option<Place>,
+    pub embedded: Option<ObjectStorage>,
     /// Where notifications go: sns, sqs=QUEUE_URL, webhook=http://… or file=PATH. Repeatable [default: sns, with --embedded
     /// nowhere].
     #[arg(long, value_name = "TARGET")]
@@ -201,7 +201,10 @@ mod tests {
         .unwrap();
         assert_eq!(options.endpoints.len(), 3);
         assert_eq!(options.include_inference_response_in, [IncludeIn::Success, IncludeIn::Error]);
-        assert_eq!((options.embedded, options.notify), (Some(Place::Memory), vec![Target::File("x=y.jsonl".into())]));
+        assert_eq!(
+            (options.embedded, options.notify),
+            (Some(ObjectStorage::Memory), vec![Target::File("x=y.jsonl".into())])
+        );
         assert_eq!(options.faults[0].endpoint.as_deref(), Some("a"));
         assert!(options.stop_with_stdin);
         assert_eq!((options.seed, options.cold_start), (Some(7), Seconds::try_from(1.5).ok()));

@@ -6,8 +6,8 @@ mod alarms;
 mod answer;
 mod collect;
 mod error;
+mod evaluation;
 mod input;
-mod judge;
 mod math;
 pub(crate) mod metrics;
 mod protocol;
@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use crate::account::Account;
 use crate::clock::{Clock, TimeScale};
 use crate::endpoint::Endpoint;
-pub(crate) use alarm::Fired;
+pub(crate) use alarm::AlarmAction;
 use alarms::Alarms;
 use answer::Answer;
 use collect::Collector;
@@ -99,12 +99,12 @@ impl CloudWatch {
     }
 
     /// The actions that `SetAlarmState` has asked for since the last look.
-    pub(crate) fn take_set(&self) -> Vec<Fired> {
+    pub(crate) fn take_set(&self) -> Vec<AlarmAction> {
         self.with_alarms(|alarms| std::mem::take(&mut alarms.set))
     }
 
     /// Finds the state of every alarm from the minutes before this one, and gives the actions that they ask for.
-    pub(crate) fn evaluate(&self, minute: u64) -> Vec<Fired> {
+    pub(crate) fn evaluate(&self, minute: u64) -> Vec<AlarmAction> {
         let now = self.clock.unix();
         self.with_alarms(|alarms| self.with_metrics(|metrics| alarms.evaluate(metrics, minute, now)))
     }

@@ -4,15 +4,16 @@
 //! Files are written before a request is answered and not synced to the disk: they outlive the process, not the machine's power.
 
 pub(crate) mod queue;
-pub(crate) mod state;
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use queue::Queue;
-use state::State;
 
 /// Below the root, where no bucket can be.
 const DIRECTORY: &str = ".emulator";
@@ -26,10 +27,8 @@ pub struct Durable {
     /// Accepted invocations.
     pub(crate) queue: Queue,
     file: PathBuf,
-    /// As it was last written.
+    /// As it was last written, by this run or an earlier one.
     written: Mutex<Vec<u8>>,
-    /// What an earlier run has left, until it is taken.
-    former: Mutex<Option<State>>,
     /// Of the directory.
     _lock: File,
 }
@@ -54,29 +53,30 @@ impl Durable {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let former = if written.is_empty() {
-            None
-        } else {
-            let state = serde_json::from_slice(&written);
-            let problem = |error| io::Error::other(format!("{} is not what it must be: {error}", file.display()));
-            Some(state.map_err(problem)?)
-        };
         Ok(Self {
             root: root.to_owned(),
             queue: Queue::new(directory.join("queue")),
             file,
             written: Mutex::new(written),
-            former: Mutex::new(former),
             _lock: lock,
         })
     }
 
-    pub(crate) fn take_former(&self) -> Option<State> {
-        self.former.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The state that an earlier run has written, if there is one.
+    ///
+    /// # Errors
+    /// When it is of another form.
+    pub(crate) fn state<S: DeserializeOwned>(&self) -> io::Result<Option<S>> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.is_empty() {
+            return Ok(None);
+        }
+        let problem = |error| io::Error::other(format!("{} is not what it must be: {error}", self.file.display()));
+        serde_json::from_slice(&written).map(Some).map_err(problem)
     }
 
     /// Writes a state, if it has changed. It is asked for when no other is being written: the newest one stays.
-    pub(crate) fn save(&self, state: impl FnOnce() -> State) -> io::Result<()> {
+    pub(crate) fn save<S: Serialize>(&self, state: impl FnOnce() -> S) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let state = serde_json::to_vec(&state())?;
         if *written == state {
@@ -92,6 +92,8 @@ impl Durable {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -99,11 +101,12 @@ mod tests {
         let root = std::env::temp_dir().join(format!("durable-{}", uuid::Uuid::new_v4()));
         let first = Durable::open(&root).unwrap();
         assert_eq!(Durable::open(&root).unwrap_err().to_string(), "another emulator uses it");
-        first.save(State::default).unwrap();
+        assert_eq!(first.state::<Value>().unwrap(), None);
+        first.save(|| "state").unwrap();
         drop(first);
-        assert!(Durable::open(&root).unwrap().take_former().is_some());
+        assert_eq!(Durable::open(&root).unwrap().state().unwrap(), Some("state".to_owned()));
         std::fs::write(root.join(DIRECTORY).join(STATE), "{").unwrap();
-        let error = Durable::open(&root).unwrap_err().to_string();
+        let error = Durable::open(&root).unwrap().state::<Value>().unwrap_err().to_string();
         assert!(error.contains("state.json is not what it must be"), "{error}");
         std::fs::remove_dir_all(root).unwrap();
     }

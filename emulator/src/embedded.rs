@@ -37,14 +37,14 @@ const OWN_PAGES: [&str; 2] = ["/", "/metrics"];
 
 /// Where objects are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ObjectStorage {
     /// In a directory of its own, in memory where the machine has a file system there, for as long as the emulator runs.
     Memory,
     /// In this directory.
     Directory(PathBuf),
 }
 
-impl FromStr for Place {
+impl FromStr for ObjectStorage {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -79,17 +79,17 @@ impl Embedded {
     ///
     /// # Errors
     /// An [`EmbeddedError`].
-    pub fn open(place: &Place) -> Result<Self, EmbeddedError> {
+    pub fn open(place: &ObjectStorage) -> Result<Self, EmbeddedError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             |error| EmbeddedError::Directory(path, error)
         };
         let (root, scratch) = match place {
-            Place::Directory(path) => {
+            ObjectStorage::Directory(path) => {
                 std::fs::create_dir_all(path).map_err(failed(path))?;
                 (path.clone(), None)
             }
-            Place::Memory => {
+            ObjectStorage::Memory => {
                 let memory = scratch::memory();
                 let scratch = Scratch::new(&memory).map_err(failed(&memory))?;
                 (scratch.path().to_owned(), Some(Arc::new(scratch)))
@@ -100,7 +100,7 @@ impl Embedded {
         let keys = Keys::open(&root).map_err(failed(&root))?;
         let mut builder = S3ServiceBuilder::new(Objects { files, keys: Arc::new(keys) });
         builder.set_auth(Secrets);
-        builder.set_access(Anyone { root: root.clone(), seen: RwLock::default() });
+        builder.set_access(AllowAll { root: root.clone(), seen: RwLock::default() });
         Ok(Self { service: builder.build(), root, conditional: Arc::default(), _scratch: scratch })
     }
 
@@ -157,13 +157,13 @@ impl S3Auth for Secrets {
 }
 
 /// Everybody may do everything in a bucket that is there, unsigned too.
-struct Anyone {
+struct AllowAll {
     root: PathBuf,
     /// Buckets that were seen: the file system is not asked for each request.
     seen: RwLock<HashSet<String>>,
 }
 
-impl Anyone {
+impl AllowAll {
     fn has(&self, bucket: &str) -> bool {
         if self.seen.read().unwrap_or_else(PoisonError::into_inner).contains(bucket) {
             return true;
@@ -177,7 +177,7 @@ impl Anyone {
 }
 
 #[async_trait::async_trait]
-impl S3Access for Anyone {
+impl S3Access for AllowAll {
     /// Of a bucket that is not there, s3s-fs would say that it has no such key.
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let Some(bucket) = context.s3_path().get_bucket_name() else { return Ok(()) };
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_place_in_memory_goes_with_its_last_user() {
-        let embedded = Embedded::open(&Place::Memory).unwrap();
+        let embedded = Embedded::open(&ObjectStorage::Memory).unwrap();
         embedded.create_bucket("bucket").unwrap();
         let (root, clone) = (embedded.root.clone(), embedded.clone());
         drop(embedded);

@@ -1,11 +1,12 @@
 //! An endpoint: its state, and the loop that gives its instances work.
 
 pub mod async_config;
-pub mod course;
 pub mod deployment;
 pub mod history;
 pub mod ledger;
-pub mod lifecycle;
+mod lifecycle;
+pub mod origin;
+pub mod processing;
 mod programs;
 pub mod totals;
 pub mod variants;
@@ -223,7 +224,7 @@ impl Endpoint {
         loop {
             let step = self.with(|core| core.step(Instant::now()));
             for record in step.expired {
-                tokio::spawn(Arc::clone(&self).tell_of_expiry(record, Arc::clone(&step.deployment)));
+                tokio::spawn(Arc::clone(&self).notify_of_expiry(record, Arc::clone(&step.deployment)));
             }
             for record in step.started {
                 tokio::spawn(Arc::clone(&self).serve(record, Arc::clone(&step.deployment)));
@@ -266,7 +267,7 @@ impl Core {
             }
         }
         let idle_until = self.scale(now);
-        self.staff();
+        self.set_process_counts();
         Step {
             expired,
             started,

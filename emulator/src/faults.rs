@@ -63,7 +63,7 @@ impl Fault {
 /// Which faults there are: the document of the runtime API.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Plan {
+pub struct FaultPlan {
     /// Decides all of them.
     pub seed: u64,
     /// For endpoints that have no rules of their own.
@@ -78,7 +78,7 @@ pub struct Faults(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    plan: Plan,
+    plan: FaultPlan,
     calls: HashMap<String, Calls>,
     injected: BTreeMap<Fault, u64>,
 }
@@ -101,18 +101,18 @@ pub struct Draw {
 impl Faults {
     /// With a plan from the command line or the configuration.
     #[must_use]
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: FaultPlan) -> Self {
         Self(Mutex::new(State { plan, ..State::default() }))
     }
 
     /// The plan in force and how many of each fault there were under it.
     #[must_use]
-    pub fn report(&self) -> (Plan, BTreeMap<Fault, u64>) {
+    pub fn report(&self) -> (FaultPlan, BTreeMap<Fault, u64>) {
         self.with(|state| (state.plan.clone(), state.injected.clone()))
     }
 
     /// Puts a plan in force and counts calls from the start again, so that a run can be repeated.
-    pub fn replace(&self, plan: Plan) {
+    pub fn replace(&self, plan: FaultPlan) {
         self.with(|state| *state = State { plan, ..State::default() });
     }
 
@@ -158,7 +158,7 @@ impl Faults {
     }
 }
 
-impl Plan {
+impl FaultPlan {
     fn rules(&self, endpoint: &str) -> &Rules {
         self.endpoints.get(endpoint).unwrap_or(&self.all)
     }

@@ -29,7 +29,7 @@ const EXIT_DELAY: Duration = Duration::from_secs(1);
 
 /// What an instance runs, and for whom.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct InstancePlan {
     /// Name of the endpoint.
     pub endpoint: String,
     /// Name of the production variant.
@@ -50,7 +50,7 @@ pub struct Plan {
 
 /// How many instances serve, and why one does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct InstanceCounts {
     /// Instances that answer.
     pub healthy: u32,
     /// Why an instance has failed to start, until the next one has started.
@@ -62,28 +62,28 @@ pub struct Tally {
 /// The instances of a production variant. Dropped, they end once what they run has come to its end.
 #[derive(Debug)]
 pub struct Instances {
-    group: Arc<Group>,
+    group: Arc<InstanceGroup>,
 }
 
 /// What the instances share.
 #[derive(Debug)]
-struct Group {
-    plan: Plan,
+struct InstanceGroup {
+    plan: InstancePlan,
     http: reqwest::Client,
-    seats: Mutex<Seats>,
-    tally: watch::Sender<Tally>,
+    instances: Mutex<InstanceList>,
+    counts: watch::Sender<InstanceCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Seats {
+struct InstanceList {
     /// The instances that there should be, each with what ends it when it is dropped.
-    taken: Vec<(Arc<Seat>, oneshot::Sender<()>)>,
+    taken: Vec<(Arc<InstanceHandle>, oneshot::Sender<()>)>,
     last: u32,
 }
 
 /// An instance, as those who use it see it.
 #[derive(Debug)]
-struct Seat {
+struct InstanceHandle {
     number: u32,
     /// Its base URL while it is healthy.
     url: watch::Sender<Option<String>>,
@@ -92,9 +92,9 @@ struct Seat {
 }
 
 /// An invocation that an instance runs.
-struct Turn(Arc<Seat>);
+struct RunningInvocation(Arc<InstanceHandle>);
 
-impl Drop for Turn {
+impl Drop for RunningInvocation {
     fn drop(&mut self) {
         self.0.running.send_modify(|running| *running -= 1);
     }
@@ -111,33 +111,38 @@ impl Eq for Instances {}
 impl Instances {
     /// None yet.
     #[must_use]
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: InstancePlan) -> Self {
         // A new connection for each invocation: a program that closes idle ones must not cost an invocation. No proxy is between
         // here and here.
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap_or_default();
-        let (tally, _) = watch::channel(Tally::default());
-        Self { group: Arc::new(Group { plan, http, seats: Mutex::default(), tally }) }
+        let (counts, _) = watch::channel(InstanceCounts::default());
+        Self { group: Arc::new(InstanceGroup { plan, http, instances: Mutex::default(), counts }) }
     }
 
     /// From now on there should be so many: others start, or the idlest of them end.
-    pub fn want(&self, count: u32) {
+    pub fn set_count(&self, count: u32) {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let is_changed = self.group.with_seats(|seats| {
-            if seats.taken.len() == count {
+        let is_changed = self.group.with_instances(|instances| {
+            if instances.taken.len() == count {
                 return false;
             }
-            while seats.taken.len() < count {
-                seats.last += 1;
-                let seat = Seat { number: seats.last, url: watch::Sender::new(None), running: watch::Sender::new(0) };
-                let (seat, (end, ended)) = (Arc::new(seat), oneshot::channel());
-                tokio::spawn(instance::live(Arc::clone(&self.group), Arc::clone(&seat), ended));
-                seats.taken.push((seat, end));
+            while instances.taken.len() < count {
+                instances.last += 1;
+                let instance = InstanceHandle {
+                    number: instances.last,
+                    url: watch::Sender::new(None),
+                    running: watch::Sender::new(0),
+                };
+                let (instance, (end, ended)) = (Arc::new(instance), oneshot::channel());
+                tokio::spawn(instance::live(Arc::clone(&self.group), Arc::clone(&instance), ended));
+                instances.taken.push((instance, end));
             }
             // Those that serve and have most to do stay, of equals the oldest.
-            let rank =
-                |seat: &Seat| (seat.url.borrow().is_none(), std::cmp::Reverse(*seat.running.borrow()), seat.number);
-            seats.taken.sort_by_key(|(seat, _)| rank(seat));
-            seats.taken.truncate(count);
+            let rank = |instance: &InstanceHandle| {
+                (instance.url.borrow().is_none(), std::cmp::Reverse(*instance.running.borrow()), instance.number)
+            };
+            instances.taken.sort_by_key(|(instance, _)| rank(instance));
+            instances.taken.truncate(count);
             true
         });
         if is_changed {
@@ -147,22 +152,22 @@ impl Instances {
 
     /// Tells of each change.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Tally> {
-        self.group.tally.subscribe()
+    pub fn watch(&self) -> watch::Receiver<InstanceCounts> {
+        self.group.counts.subscribe()
     }
 
     /// Instances that answer.
     #[must_use]
     pub fn healthy(&self) -> u32 {
-        self.group.tally.borrow().healthy
+        self.group.counts.borrow().healthy
     }
 
     /// Has the instance that runs least run the model; waits for one where there is none.
     pub(crate) async fn run(&self, input: Body, asked: ModelRequest<'_>) -> Result<Object, Failure> {
-        let (turn, url) = self.turn().await;
+        let (running, url) = self.begin_invocation().await;
         let answer = invoke(&url, input, asked, &self.group.http).await;
         match answer {
-            Err(Unanswered::Lost(_)) if turn.0.has_gone(&url).await => {
+            Err(Unanswered::Lost(_)) if running.0.has_gone(&url).await => {
                 // Seen of SageMaker, for serverless endpoints.
                 Err(Failure::without_response("An error occurred while handling request as the model process exited."))
             }
@@ -170,12 +175,12 @@ impl Instances {
         }
     }
 
-    async fn turn(&self) -> (Turn, String) {
+    async fn begin_invocation(&self) -> (RunningInvocation, String) {
         let mut changes = self.watch();
         loop {
             changes.mark_unchanged();
-            if let Some(turn) = self.group.with_seats(|seats| seats.idlest()) {
-                return turn;
+            if let Some(running) = self.group.with_instances(|instances| instances.begin_on_idlest()) {
+                return running;
             }
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -186,25 +191,25 @@ impl Instances {
 
 impl Drop for Instances {
     fn drop(&mut self) {
-        self.want(0);
+        self.set_count(0);
     }
 }
 
-impl Group {
-    fn with_seats<T>(&self, act: impl FnOnce(&mut Seats) -> T) -> T {
-        act(&mut self.seats.lock().unwrap_or_else(PoisonError::into_inner))
+impl InstanceGroup {
+    fn with_instances<T>(&self, act: impl FnOnce(&mut InstanceList) -> T) -> T {
+        act(&mut self.instances.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts the instances that answer, and tells of it.
     fn count(&self) {
         // Counted and told under one lock, so that the last count told is the last.
-        self.with_seats(|seats| {
-            let healthy = seats.taken.iter().filter(|(seat, _)| seat.url.borrow().is_some()).count();
+        self.with_instances(|instances| {
+            let healthy = instances.taken.iter().filter(|(instance, _)| instance.url.borrow().is_some()).count();
             let healthy = u32::try_from(healthy).unwrap_or(u32::MAX);
-            self.tally.send_if_modified(|tally| {
-                let was = std::mem::replace(&mut tally.healthy, healthy);
+            self.counts.send_if_modified(|counts| {
+                let was = std::mem::replace(&mut counts.healthy, healthy);
                 if healthy > was {
-                    (tally.failure, tally.trouble) = (None, None);
+                    (counts.failure, counts.trouble) = (None, None);
                 }
                 healthy != was
             });
@@ -212,29 +217,30 @@ impl Group {
     }
 
     /// Says that a try to start an instance has failed; there are more.
-    fn trouble(&self, what: &str) {
-        self.tally.send_modify(|tally| tally.trouble = Some(what.to_owned()));
+    fn report_trouble(&self, what: &str) {
+        self.counts.send_modify(|counts| counts.trouble = Some(what.to_owned()));
     }
 
     /// Says why an instance does not start.
     fn fail(&self, reason: String) {
         tracing::warn!(endpoint.name = self.plan.endpoint, "{reason}");
-        self.tally.send_modify(|tally| tally.failure = Some(reason));
+        self.counts.send_modify(|counts| counts.failure = Some(reason));
     }
 }
 
-impl Seats {
-    /// A turn at the instance that runs least, with its URL.
-    fn idlest(&self) -> Option<(Turn, String)> {
-        let seats = self.taken.iter().map(|(seat, _)| seat).filter(|seat| seat.url.borrow().is_some());
-        let seat = seats.min_by_key(|seat| (*seat.running.borrow(), seat.number))?;
-        let url = seat.url.borrow().clone()?;
-        seat.running.send_modify(|running| *running += 1);
-        Some((Turn(Arc::clone(seat)), url))
+impl InstanceList {
+    /// Has the instance that runs least begin an invocation, with its URL.
+    fn begin_on_idlest(&self) -> Option<(RunningInvocation, String)> {
+        let instances =
+            self.taken.iter().map(|(instance, _)| instance).filter(|instance| instance.url.borrow().is_some());
+        let instance = instances.min_by_key(|instance| (*instance.running.borrow(), instance.number))?;
+        let url = instance.url.borrow().clone()?;
+        instance.running.send_modify(|running| *running += 1);
+        Some((RunningInvocation(Arc::clone(instance)), url))
     }
 }
 
-impl Seat {
+impl InstanceHandle {
     /// Whether the process behind a URL has ended, or does so in a moment.
     async fn has_gone(&self, url: &str) -> bool {
         let mut now = self.url.subscribe();
@@ -244,7 +250,7 @@ impl Seat {
 
     /// Returns when it runs no invocation.
     async fn is_idle(&self) {
-        // The sender is this seat's own, so there is no error.
+        // The sender is this instance's own, so there is no error.
         let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
     }
 }

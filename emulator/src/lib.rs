@@ -3,9 +3,9 @@
 //! ```text
 //!             ┌▶ other_services.rs: other services, told that they are not here
 //!             ├▶ control.rs: models, configurations, endpoints
-//! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/course.rs: model.rs,
+//! HTTP ─▶ server.rs ─▶ wire.rs ─▶ Invocation ─▶ endpoint.rs: ledger.rs, a queue ─▶ endpoint/processing.rs: model.rs,
 //!             ├▶ admin.rs: faults, state          lifecycle.rs, its instances      instances.rs, store.rs, notifier.rs
-//!             │                                   durable.rs, their files
+//!             │                                   durable.rs, state.rs, their files
 //!             └▶ services.rs ─▶ cloudwatch.rs: metrics and alarms of each minute ─▶ autoscaling.rs: instances
 //! ```
 
@@ -36,6 +36,7 @@ pub mod server;
 mod services;
 pub mod settings;
 pub mod start;
+mod state;
 pub mod store;
 pub mod telemetry;
 mod wire;
@@ -53,9 +54,10 @@ use control::registry::{Registry, Resource};
 use control::resolve;
 use endpoint::Endpoint;
 use endpoint::deployment::Scaling;
-use endpoint::lifecycle::Origin;
+use endpoint::origin::Origin;
 use images::Images;
 use settings::{ConfiguredEndpoint, Settings};
+use state::State;
 
 /// Everything that runs here.
 #[derive(Debug)]
@@ -73,6 +75,11 @@ impl Emulator {
     /// Starts the endpoints that the settings name.
     #[must_use]
     pub fn start(settings: Settings, context: Context) -> Arc<Self> {
+        Self::resume(State::default(), settings, context)
+    }
+
+    /// The same, with what an earlier run has left.
+    fn resume(state: State, settings: Settings, context: Context) -> Arc<Self> {
         let emulator = Self {
             context: Arc::new(context),
             scaling: settings.scaling,
@@ -88,7 +95,7 @@ impl Emulator {
             }
         });
         let emulator = Arc::new(emulator);
-        emulator.restore();
+        emulator.restore(state);
         tokio::spawn(Self::pass_minutes(Arc::downgrade(&emulator)));
         tokio::spawn(Self::note_history(Arc::downgrade(&emulator)));
         emulator
@@ -141,7 +148,7 @@ impl Emulator {
         let mut nothing = true;
         for endpoint in self.endpoints() {
             let (queued, in_progress, not_notified) =
-                endpoint.with(|core| (core.ledger.waiting(), core.ledger.running(), core.ledger.untold()));
+                endpoint.with(|core| (core.ledger.waiting(), core.ledger.running(), core.ledger.not_notified()));
             if queued + in_progress + not_notified == 0 {
                 continue;
             }

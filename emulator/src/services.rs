@@ -21,7 +21,7 @@ pub(crate) async fn call(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let response = perform(&emulator, headers, body).await;
-    kept(&emulator, response)
+    once_saved(&emulator, response)
 }
 
 async fn perform(emulator: &Arc<Emulator>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
@@ -42,7 +42,7 @@ async fn perform(emulator: &Arc<Emulator>, headers: HeaderMap, body: Result<Byte
 }
 
 /// The response, once what the request has changed is written down.
-fn kept(emulator: &Emulator, response: Response) -> Response {
+fn once_saved(emulator: &Emulator, response: Response) -> Response {
     if emulator.save().is_ok() { response } else { other_services::not_kept() }
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn cbor(
     body: Bytes,
 ) -> Response {
     let response = cloudwatch(&emulator, Protocol::Cbor, &operation, &headers, &body);
-    kept(&emulator, response)
+    once_saved(&emulator, response)
 }
 
 fn cloudwatch(emulator: &Emulator, protocol: Protocol, operation: &str, headers: &HeaderMap, body: &[u8]) -> Response {

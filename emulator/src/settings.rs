@@ -14,7 +14,7 @@ use crate::clock::TimeScale;
 use crate::endpoint::async_config::AsyncConfig;
 use crate::endpoint::deployment::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, DEFAULT_WEIGHT, Deployment, Scaling};
 use crate::endpoint::ledger::Limits;
-use crate::faults::Plan;
+use crate::faults::FaultPlan;
 use crate::faults::rules::Rules;
 use crate::images::Images;
 use crate::instances::container::Container;
@@ -39,7 +39,7 @@ pub struct Settings {
     /// Of each endpoint's memory.
     pub limits: Limits,
     /// Faults from the start.
-    pub plan: Plan,
+    pub plan: FaultPlan,
     /// Endpoints from the start.
     pub endpoints: Vec<ConfiguredEndpoint>,
 }
@@ -176,7 +176,7 @@ fn configured(table: EndpointTable) -> Result<ConfiguredEndpoint, SettingsError>
 }
 
 /// Puts `--seed` and every `--fault` over the plan of the file.
-fn override_plan(plan: &mut Plan, options: &Options) {
+fn override_plan(plan: &mut FaultPlan, options: &Options) {
     plan.seed = options.seed.unwrap_or(plan.seed);
     let mut by_endpoint: BTreeMap<Option<&str>, Map<String, Value>> = BTreeMap::new();
     for fault in &options.faults {

@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 use crate::cli::Options;
 use crate::context::Context;
 use crate::durable::Durable;
-use crate::embedded::{Embedded, Place};
+use crate::embedded::{Embedded, ObjectStorage};
 use crate::notifier::{Notifier, Sink, Target};
 use crate::settings::Settings;
+use crate::state::State;
 use crate::store::Store;
 use crate::{Emulator, aws, scratch, server};
 
@@ -39,9 +40,9 @@ pub async fn open(
     listener: TcpListener,
 ) -> Result<(Arc<Emulator>, impl Future<Output = std::io::Result<()>> + use<>), Box<dyn std::error::Error>> {
     scratch::sweep();
-    let durable = match &options.embedded {
-        Some(Place::Directory(root)) => Some(Durable::open(root).map_err(|error| not_usable(root, &error))?),
-        _ => None,
+    let (durable, state) = match &options.embedded {
+        Some(ObjectStorage::Directory(root)) => opened(root).map_err(|error| not_usable(root, &error))?,
+        _ => (None, None),
     };
     let embedded = options.embedded.as_ref().map(Embedded::open).transpose()?;
     let targets = targets(options);
@@ -63,8 +64,15 @@ pub async fn open(
     };
     let notifier = notifier(targets, &config).await?;
     let context = Context { durable, ..Context::new(&settings, store, notifier) };
-    let emulator = Emulator::start(settings, context);
+    let emulator = Emulator::resume(state.unwrap_or_default(), settings, context);
     Ok((Arc::clone(&emulator), server::serve(listener, emulator, embedded)))
+}
+
+/// What is kept in a directory, with the state that an earlier run has left there.
+fn opened(root: &Path) -> std::io::Result<(Option<Durable>, Option<State>)> {
+    let durable = Durable::open(root)?;
+    let state = durable.state()?;
+    Ok((Some(durable), state))
 }
 
 fn not_usable(root: &Path, error: &std::io::Error) -> String {

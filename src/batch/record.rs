@@ -15,12 +15,12 @@ pub(crate) struct Record {
     pub(crate) id: String,
     /// The rest of it.
     pub(crate) message: SqsMessage,
-    lacks: Lacks,
+    missing: MissingFields,
 }
 
 /// What of a message could not be read.
 #[derive(Default)]
-struct Lacks {
+struct MissingFields {
     body: bool,
     attributes: bool,
 }
@@ -33,12 +33,12 @@ impl Record {
     /// # Errors
     /// A [`Fault`] when it has no id. Lambda answers an unknown or empty id by returning the whole batch, and so does this.
     pub(crate) fn read(record: &RawValue) -> Result<Self, Fault> {
-        let (mut message, lacks) = match serde_json::from_str(record.get()) {
-            Ok(message) => (message, Lacks::default()),
+        let (mut message, missing) = match serde_json::from_str(record.get()) {
+            Ok(message) => (message, MissingFields::default()),
             Err(_) => read_odd(record).ok_or_else(no_id)?,
         };
         let id = message.message_id.take().filter(|id| !id.is_empty()).ok_or_else(no_id)?;
-        Ok(Self { id, message, lacks })
+        Ok(Self { id, message, missing })
     }
 
     /// One that did not come as JSON.
@@ -52,7 +52,7 @@ impl Record {
         let mut message = SqsMessage::default();
         message.body = Some(body.to_owned());
         message.message_attributes = attributes;
-        Ok(Self { id: id.to_owned(), message, lacks: Lacks::default() })
+        Ok(Self { id: id.to_owned(), message, missing: MissingFields::default() })
     }
 
     /// The body; empty where there is none.
@@ -60,7 +60,7 @@ impl Record {
     /// # Errors
     /// A [`Fault`] when it is no text.
     pub(crate) fn body(&self) -> Result<&str, Fault> {
-        if self.lacks.body {
+        if self.missing.body {
             return Err(Fault::validation("the message body must be a string"));
         }
         Ok(self.message.body.as_deref().unwrap_or_default())
@@ -71,7 +71,7 @@ impl Record {
     /// # Errors
     /// A [`Fault`] when they are no object.
     pub(crate) fn attributes(&self) -> Result<&HashMap<String, SqsMessageAttribute>, Fault> {
-        if self.lacks.attributes {
+        if self.missing.attributes {
             return Err(Fault::validation("messageAttributes must be an object"));
         }
         Ok(&self.message.message_attributes)
@@ -83,7 +83,7 @@ fn no_id() -> Fault {
 }
 
 /// What there is to read; `None` when it is not even an object.
-fn read_odd(record: &RawValue) -> Option<(SqsMessage, Lacks)> {
+fn read_odd(record: &RawValue) -> Option<(SqsMessage, MissingFields)> {
     let fields = fields(record)?;
     let body = fields.get("body").filter(|body| body.get() != "null");
     let attributes = fields.get("messageAttributes").filter(|attributes| attributes.get() != "null");
@@ -95,8 +95,9 @@ fn read_odd(record: &RawValue) -> Option<(SqsMessage, Lacks)> {
     message.attributes = fields.get("attributes").map(|json| system_attributes(json)).unwrap_or_default();
     message.message_attributes = named.iter().flatten().flatten().map(message_attribute).collect();
     message.event_source_arn = text(&fields, "eventSourceARN");
-    let lacks = Lacks { body: body.is_some() && message.body.is_none(), attributes: matches!(named, Some(None)) };
-    Some((message, lacks))
+    let missing =
+        MissingFields { body: body.is_some() && message.body.is_none(), attributes: matches!(named, Some(None)) };
+    Some((message, missing))
 }
 
 /// What SQS adds, numbers as their texts.

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::Collect;
 use super::calls::{Call, Calls};
 use super::delivery::Delivery;
-use super::forget::Forgets;
-use super::memory::{Memory, Room};
+use super::forget::RecordDeletions;
+use super::memory::{Memory, MemoryReservation};
 use super::outcome::Outcome;
 use crate::deadline::Deadline;
 use crate::destinations::{self, Destination, ResultMessage, take_call};
@@ -38,7 +38,7 @@ pub(super) struct Attempt {
 }
 
 /// What a try is followed by whose result the destination did not take.
-enum Next {
+enum FollowUp {
     /// Another one, without the output: that was too large.
     Smaller,
     /// One to the results queue: nobody waits at this destination.
@@ -48,11 +48,11 @@ enum Next {
 }
 
 impl Attempt {
-    fn next(&self, fault: &Fault) -> Next {
+    fn follow_up(&self, fault: &Fault) -> FollowUp {
         match fault.kind() {
-            FaultKind::PayloadTooLarge if self.limit_bytes > 0 => Next::Smaller,
-            FaultKind::NotWaiting => Next::ResultsQueue,
-            _ => Next::Nothing,
+            FaultKind::PayloadTooLarge if self.limit_bytes > 0 => FollowUp::Smaller,
+            FaultKind::NotWaiting => FollowUp::ResultsQueue,
+            _ => FollowUp::Nothing,
         }
     }
 
@@ -62,11 +62,11 @@ impl Attempt {
 }
 
 /// A result that waits to be sent, and the room in memory that its output takes.
-struct Ready<'a> {
+struct ReadyResult<'a> {
     attempt: Attempt,
     message: ResultMessage,
     /// Given back when it is handed to a call.
-    _room: Room<'a>,
+    _room: MemoryReservation<'a>,
     since: Instant,
 }
 
@@ -102,10 +102,10 @@ impl<'a> Flow<'a> {
         let (mut ready, mut failed) = (Vec::new(), F::default());
         let (mut fetches, mut sends, mut detours) =
             (FuturesUnordered::new(), FuturesUnordered::new(), FuturesUnordered::new());
-        let mut forgets = Forgets::new(self.collect, at_once, self.deadline);
+        let mut deletions = RecordDeletions::new(self.collect, at_once, self.deadline);
         let (mut calls, mut has_waited) = (Calls::shared_by(self.flows), false);
         loop {
-            let has_room = ready.len() < READY_LIMIT && forgets.len() < READY_LIMIT;
+            let has_room = ready.len() < READY_LIMIT && deletions.len() < READY_LIMIT;
             while fetches.len() < at_once
                 && let Some(attempt) = waiting.pop_front().or_else(|| next_if(has_room, incoming.as_mut()))
             {
@@ -118,7 +118,7 @@ impl<'a> Flow<'a> {
                 sends.push(self.send(calls.begin(self.bytes_of(&call)), call));
             }
             let may_send = calls.may_begin(at_once);
-            let due = ready.first().map_or(self.start, |oldest: &Ready| oldest.since + LINGER);
+            let due = ready.first().map_or(self.start, |oldest: &ReadyResult<'_>| oldest.since + LINGER);
             tokio::select! {
                 // What has been fetched by now shares the call that starts because another result has waited long enough.
                 biased;
@@ -128,17 +128,17 @@ impl<'a> Flow<'a> {
                 },
                 Some((call, refused, sent)) = sends.next() => {
                     calls.end(call);
-                    forgets.extend(sent);
+                    deletions.extend(sent);
                     for (attempt, fault) in refused {
-                        match attempt.next(&fault) {
-                            Next::Smaller => waiting.push_front(Attempt { limit_bytes: 0, ..attempt }),
-                            Next::ResultsQueue => detours.push(self.detour(attempt)),
-                            Next::Nothing => failed.extend([attempt.failed(fault)]),
+                        match attempt.follow_up(&fault) {
+                            FollowUp::Smaller => waiting.push_front(Attempt { limit_bytes: 0, ..attempt }),
+                            FollowUp::ResultsQueue => detours.push(self.send_to_results_queue(attempt)),
+                            FollowUp::Nothing => failed.extend([attempt.failed(fault)]),
                         }
                     }
                 },
                 Some(refused) = detours.next() => failed.extend(refused),
-                () = forgets.next(), if forgets.len() > 0 => {}
+                () = deletions.next(), if deletions.len() > 0 => {}
                 Some(attempt) = incoming.next(), if has_room && fetches.len() < at_once => waiting.push_back(attempt),
                 () = tokio::time::sleep_until(due), if may_send && !ready.is_empty() => has_waited = true,
                 // There may be room for another call now.
@@ -149,44 +149,45 @@ impl<'a> Flow<'a> {
     }
 
     /// Makes the result of a notification. There is none for what tells of no inference of this bridge.
-    async fn fetch(&self, attempt: Attempt) -> (Attempt, Result<Option<Ready<'_>>, Fault>) {
+    async fn fetch(&self, attempt: Attempt) -> (Attempt, Result<Option<ReadyResult<'_>>, Fault>) {
         let result = Box::pin(self.collect.result_of(&attempt, self.destination, &self.memory));
         let made = self.deadline.run(result).await.inspect_err(|fault| {
             tracing::error!(message_id = attempt.delivery.id(), error = fault.details(), "notification not passed on");
         });
         let since = Instant::now();
-        let ready = |(message, room)| Ready { attempt: attempt.clone(), message, _room: room, since };
+        let ready = |(message, room)| ReadyResult { attempt: attempt.clone(), message, _room: room, since };
         let made = made.map(|made| made.map(ready));
         (attempt, made)
     }
 
     /// Passes on one notification to the results queue instead.
-    fn detour(&self, attempt: Attempt) -> BoxFuture<'_, Vec<(String, Fault)>> {
+    fn send_to_results_queue(&self, attempt: Attempt) -> BoxFuture<'_, Vec<(String, Fault)>> {
         let flow = Flow::new(self.collect, &self.collect.results, self.flows, self.deadline);
         let attempt = self.collect.attempt(attempt.delivery);
         async move { flow.run(stream::iter([attempt])).await }.boxed()
     }
 
     /// Sends results in one call; gives back the call, those that were not taken, and the keys of those that were.
-    async fn send(&self, call: Call, results: Vec<Ready<'_>>) -> (Call, Vec<(Attempt, Fault)>, Vec<PendingKey>) {
+    async fn send(&self, call: Call, results: Vec<ReadyResult<'_>>) -> (Call, Vec<(Attempt, Fault)>, Vec<PendingKey>) {
         let outcome = |message: &ResultMessage| {
             (Outcome::of(message, self.destination, &self.collect.metrics), message.return_address.pending.clone())
         };
-        let parts = results.into_iter().map(|Ready { attempt, message, .. }| ((attempt, outcome(&message)), message));
+        let parts =
+            results.into_iter().map(|ReadyResult { attempt, message, .. }| ((attempt, outcome(&message)), message));
         let (attempts, messages): (Vec<_>, Vec<_>) = parts.unzip();
         let at_once = self.collect.config.max_concurrency;
         let answers = destinations::send(self.destination, messages, at_once, self.deadline).await;
         let mut answered = Vec::new();
         let refused = attempts.into_iter().zip(answers).filter_map(|((attempt, (outcome, key)), answer)| {
             let message_id = attempt.delivery.id();
-            match answer.as_ref().map_err(|fault| (fault, attempt.next(fault))) {
+            match answer.as_ref().map_err(|fault| (fault, attempt.follow_up(fault))) {
                 Ok(()) => {
                     outcome.sent(message_id, self.start);
                     answered.extend(key);
                 }
-                Err((fault, Next::Smaller)) => outcome.too_large(message_id, fault),
-                Err((fault, Next::ResultsQueue)) => outcome.not_waited_for(message_id, fault),
-                Err((fault, Next::Nothing)) => outcome.not_sent(message_id, fault, self.start),
+                Err((fault, FollowUp::Smaller)) => outcome.too_large(message_id, fault),
+                Err((fault, FollowUp::ResultsQueue)) => outcome.not_waited_for(message_id, fault),
+                Err((fault, FollowUp::Nothing)) => outcome.not_sent(message_id, fault, self.start),
             }
             Some((attempt, answer.err()?))
         });
@@ -194,15 +195,15 @@ impl<'a> Flow<'a> {
         (call, refused, answered)
     }
 
-    fn bytes_of(&self, results: &[Ready<'_>]) -> usize {
+    fn bytes_of(&self, results: &[ReadyResult<'_>]) -> usize {
         results.iter().map(|result| self.destination.bytes(&result.message)).sum()
     }
 
     /// The results of the next call: as many as fill it, or, if they are not to wait for others, all there are.
-    fn next_call<'d>(&self, ready: &mut Vec<Ready<'d>>, must_go: bool) -> Option<Vec<Ready<'d>>> {
+    fn next_call<'d>(&self, ready: &mut Vec<ReadyResult<'d>>, must_go: bool) -> Option<Vec<ReadyResult<'d>>> {
         let limits = self.destination.limits();
         let is_full = ready.len() >= limits.call_messages || self.bytes_of(ready) > limits.call_bytes;
-        let bytes = |result: &Ready<'_>| self.destination.bytes(&result.message);
+        let bytes = |result: &ReadyResult<'_>| self.destination.bytes(&result.message);
         (is_full || must_go && !ready.is_empty()).then(|| take_call(ready, limits, bytes))
     }
 }

@@ -18,7 +18,7 @@ use crate::pending::{self, PendingKey};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The requests that are being forgotten.
-pub(super) struct Forgets<'a> {
+pub(super) struct RecordDeletions<'a> {
     collect: &'a Collect,
     waiting: VecDeque<(PendingKey, Instant)>,
     under_way: FuturesUnordered<BoxFuture<'a, ()>>,
@@ -26,7 +26,7 @@ pub(super) struct Forgets<'a> {
     deadline: Deadline,
 }
 
-impl<'a> Forgets<'a> {
+impl<'a> RecordDeletions<'a> {
     /// None yet.
     pub(super) fn new(collect: &'a Collect, at_once: usize, deadline: Deadline) -> Self {
         Self { collect, waiting: VecDeque::new(), under_way: FuturesUnordered::new(), at_once, deadline }
@@ -60,10 +60,10 @@ impl<'a> Forgets<'a> {
 impl Collect {
     /// Forgets these requests.
     pub(super) async fn forget_all(&self, keys: Vec<PendingKey>, deadline: Deadline) {
-        let mut forgets = Forgets::new(self, self.config.max_concurrency.get(), deadline);
-        forgets.extend(keys);
-        while forgets.len() > 0 {
-            forgets.next().await;
+        let mut deletions = RecordDeletions::new(self, self.config.max_concurrency.get(), deadline);
+        deletions.extend(keys);
+        while deletions.len() > 0 {
+            deletions.next().await;
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Memory {
 
 /// Room for one output, given back when it is dropped. The default is none.
 #[derive(Default)]
-pub(super) struct Room<'a>(Option<SemaphorePermit<'a>>);
+pub(super) struct MemoryReservation<'a>(Option<SemaphorePermit<'a>>);
 
 impl Memory {
     /// The part of one of `flows` flows, all of one event.
@@ -27,14 +27,14 @@ impl Memory {
     }
 
     /// Waits until there is room for `bytes`, in the order of those who ask.
-    pub(super) async fn room_for(&self, bytes: u64) -> Room<'_> {
+    pub(super) async fn reserve(&self, bytes: u64) -> MemoryReservation<'_> {
         let bytes = u32::try_from(bytes).unwrap_or(self.limit_bytes).min(self.limit_bytes);
         // The only error is that the semaphore was closed, and nobody closes it.
-        Room(self.free.acquire_many(bytes).await.ok())
+        MemoryReservation(self.free.acquire_many(bytes).await.ok())
     }
 }
 
-impl Room<'_> {
+impl MemoryReservation<'_> {
     /// Gives back what an output of `bytes` does not need.
     pub(super) fn shrink_to(&mut self, bytes: u64) {
         if let Some(permit) = &mut self.0 {
@@ -54,7 +54,7 @@ mod tests {
             let memory = Memory::shared_by(flows);
             assert_eq!(memory.free.available_permits(), megabytes << 20, "{flows}");
             // More than there is at all is all there is.
-            let all = memory.room_for(u64::MAX).await;
+            let all = memory.reserve(u64::MAX).await;
             assert_eq!(memory.free.available_permits(), 0, "{flows}");
             drop(all);
         }

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Collect;
 use super::flow::Attempt;
-use super::memory::{Memory, Room};
+use super::memory::{Memory, MemoryReservation};
 use crate::batch::CONTENT_ENCODING;
 use crate::config::ResultFormat;
 use crate::destinations::{Destination, Measures, ResultMessage, attribute, fits, is_sqs_char};
@@ -34,7 +34,7 @@ impl Collect {
         attempt: &Attempt,
         destination: &dyn Destination,
         memory: &'a Memory,
-    ) -> Result<(ResultMessage, Room<'a>), Fault> {
+    ) -> Result<(ResultMessage, MemoryReservation<'a>), Fault> {
         let (response, room) = self.response(notification, attempt.limit_bytes, memory).await?;
         let identity = sha256_hex(text);
         let raw = match &self.config.result_format {
@@ -60,14 +60,14 @@ impl Collect {
                 let copy = result_location.join(&format!("{identity}-{}-{now}", attempt.delivery.id()));
                 let copy = copy.map_err(|error| Fault::internal(format!("the copy's location {error}")))?;
                 self.copy(&self.readable(location)?, &copy).await?;
-                pointing(notification, &left_out, &copy, identity)
+                pointer_message(notification, &left_out, &copy, identity)
             }
             _ if says_only_why(notification, &left_out) => {
-                Ok(about(notification, &left_out, reason(notification), identity))
+                Ok(raw_message(notification, &left_out, reason(notification), identity))
             }
             _ => Err(Fault::validation("the notification has no response to use as the message body")),
         };
-        Ok((message?, Room::default()))
+        Ok((message?, MemoryReservation::default()))
     }
 
     /// Copies an object inside S3: not a byte of it comes through here, but a large one takes its time.
@@ -95,13 +95,13 @@ fn completed(
     identity: String,
     destination: &dyn Destination,
 ) -> Result<ResultMessage, Fault> {
-    let whole = labelled(notification, response, notification.complete(response)?, identity.clone());
+    let whole = base_message(notification, response, notification.complete(response)?, identity.clone());
     if fits(destination, &whole) {
         return Ok(whole);
     }
     // Escaping and base64 make a response longer; only the finished message tells whether it is too long.
     let response = response.without_bytes();
-    let bare = labelled(notification, &response, notification.complete(&response)?, identity);
+    let bare = base_message(notification, &response, notification.complete(&response)?, identity);
     if fits(destination, &bare) {
         Ok(bare)
     } else {
@@ -121,8 +121,8 @@ fn direct(
         Response::Bytes(bytes) if bytes.is_empty() => return None,
         Response::TooLarge(_) | Response::Absent => return None,
         Response::Bytes(bytes) => match sqs_text(bytes) {
-            Some(text) => about(notification, response, text.to_owned(), identity.to_owned()),
-            None => about(notification, response, BASE64_STANDARD.encode(bytes), identity.to_owned())
+            Some(text) => raw_message(notification, response, text.to_owned(), identity.to_owned()),
+            None => raw_message(notification, response, BASE64_STANDARD.encode(bytes), identity.to_owned())
                 .with(CONTENT_ENCODING, Some("base64")),
         },
     };
@@ -130,25 +130,25 @@ fn direct(
 }
 
 /// `raw` format, a pointer to a copy of a response that no message can carry.
-fn pointing(
+fn pointer_message(
     notification: &Notification,
     response: &Response,
     copy: &S3Uri,
     identity: String,
 ) -> Result<ResultMessage, Fault> {
-    let message = about(notification, response, pointer::write(copy)?, identity);
+    let message = raw_message(notification, response, pointer::write(copy)?, identity);
     Ok(message.with_number(pointer::SIZE_ATTRIBUTE, response.length().unwrap_or_default()))
 }
 
 /// A body with everything else that the notification says in attributes.
-fn about(notification: &Notification, response: &Response, body: String, identity: String) -> ResultMessage {
-    labelled(notification, response, body, identity)
+fn raw_message(notification: &Notification, response: &Response, body: String, identity: String) -> ResultMessage {
+    base_message(notification, response, body, identity)
         .with(attribute::OUTPUT_LOCATION, notification.output_location.as_deref())
         .with(attribute::FAILURE_REASON, notification.failure_reason.as_deref())
 }
 
 /// A body with the attributes that every result has.
-fn labelled(notification: &Notification, response: &Response, body: String, identity: String) -> ResultMessage {
+fn base_message(notification: &Notification, response: &Response, body: String, identity: String) -> ResultMessage {
     let measures = Measures {
         output_bytes: response.length(),
         is_output_left_out: matches!(response, Response::TooLarge(1..)),

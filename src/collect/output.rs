@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::Collect;
-use super::memory::{Memory, Room};
+use super::memory::{Memory, MemoryReservation};
 use crate::fault::Fault;
 use crate::location::S3Uri;
 use crate::notification::{Included, Notification, Response};
@@ -26,30 +26,34 @@ impl Collect {
         notification: &Notification,
         limit: usize,
         memory: &'a Memory,
-    ) -> Result<(Response, Room<'a>), Fault> {
+    ) -> Result<(Response, MemoryReservation<'a>), Fault> {
         if let Included::Bytes(bytes) = notification.included_response() {
             // Where nothing says where else it is, leaving it out would lose it. It takes no more room than its event did.
             let carried = bytes.len() <= limit || notification.location().is_none();
             let response = Response::Bytes(bytes);
-            return Ok((if carried { response } else { response.without_bytes() }, Room::default()));
+            return Ok((if carried { response } else { response.without_bytes() }, MemoryReservation::default()));
         }
-        let Some(location) = notification.location() else { return Ok((Response::Absent, Room::default())) };
+        let Some(location) = notification.location() else {
+            return Ok((Response::Absent, MemoryReservation::default()));
+        };
         let location = self.readable(location)?;
-        let (object, mut room) = self.object(&location, memory.room_for(limit as u64).await).await?;
+        let (object, mut room) = self.object(&location, memory.reserve(limit as u64).await).await?;
         match object {
             // Of a larger one no byte is read.
-            Some(object) if object.length > limit as u64 => Ok((Response::TooLarge(object.length), Room::default())),
+            Some(object) if object.length > limit as u64 => {
+                Ok((Response::TooLarge(object.length), MemoryReservation::default()))
+            }
             Some(object) => {
                 match &mut room {
                     Some(room) => room.shrink_to(object.length),
-                    None => room = Some(memory.room_for(object.length).await),
+                    None => room = Some(memory.reserve(object.length).await),
                 }
                 let bytes = tokio::time::timeout(BODY_TIMEOUT, object.read()).await;
                 let bytes = bytes.unwrap_or_else(|_| Err(Fault::unavailable(slow_body())))?;
                 Ok((Response::Bytes(bytes), room.unwrap_or_default()))
             }
             None if notification.is_completed() => Err(Fault::internal(format!("there is no object at {location}"))),
-            None => Ok((Response::Absent, Room::default())),
+            None => Ok((Response::Absent, MemoryReservation::default())),
         }
     }
 
@@ -68,7 +72,11 @@ impl Collect {
     }
 
     /// Asks for an object, and gives back `room` if S3 takes its time to answer.
-    async fn object<'a>(&self, location: &S3Uri, room: Room<'a>) -> Result<(Option<Object>, Option<Room<'a>>), Fault> {
+    async fn object<'a>(
+        &self,
+        location: &S3Uri,
+        room: MemoryReservation<'a>,
+    ) -> Result<(Option<Object>, Option<MemoryReservation<'a>>), Fault> {
         let mut answer = pin!(Object::get(&self.s3, location));
         match tokio::time::timeout(PATIENCE, &mut answer).await {
             Ok(object) => Ok((object?, Some(room))),

@@ -27,7 +27,7 @@ impl Collect {
         let mut routed: Vec<Routed<'_>> = Vec::new();
         for delivery in deliveries {
             let Some(destination) = self.destination_of(&delivery) else {
-                match self.leave(&delivery) {
+                match self.skip(&delivery) {
                     Ok(key) => answered.extend(key),
                     Err(fault) => failed.push((delivery.id().to_owned(), fault)),
                 }
@@ -68,7 +68,7 @@ impl Collect {
     }
 
     /// Makes no result of a notification, since its request wanted none; gives its key.
-    pub(super) fn leave(&self, delivery: &Delivery) -> Result<Option<PendingKey>, Fault> {
+    pub(super) fn skip(&self, delivery: &Delivery) -> Result<Option<PendingKey>, Fault> {
         let message_id = delivery.id();
         let notification = self.read(delivery).inspect_err(|fault| {
             tracing::error!(message_id, error = fault.details(), "notification not passed on");

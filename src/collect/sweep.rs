@@ -20,8 +20,8 @@ use futures_util::{StreamExt, future, stream};
 use tokio::sync::mpsc::{self, Sender};
 use tokio::time::Instant;
 
-use self::overdue::Listed;
-use self::recovered::Examined;
+use self::overdue::ListedObject;
+use self::recovered::SweepOutcome;
 use self::tally::{Failures, Tally};
 use super::Collect;
 use super::flow::{Attempt, Flow};
@@ -72,18 +72,18 @@ impl Collect {
     async fn examine_all(&self, location: &S3Prefix, mut lanes: Vec<Lane<'_>>, deadline: Deadline) -> Tally {
         let mut tally = Tally::default();
         let examine = async |listed| match listed {
-            Ok(Listed::Key(key)) => {
+            Ok(ListedObject::Key(key)) => {
                 let look = Box::pin(self.examine(location, &key, deadline));
                 (Some(key.clone()), deadline.at_most(LOOK_TIMEOUT).run(look).await)
             }
-            Ok(Listed::Other) => (None, Ok(Examined::Other)),
+            Ok(ListedObject::Other) => (None, Ok(SweepOutcome::Other)),
             Err(fault) => (None, Err(fault)),
         };
         let at_once = self.config.max_concurrency.get();
         let mut examined = pin!(self.overdue(location, deadline).map(examine).buffer_unordered(at_once));
         while let Some((key, look)) = examined.next().await {
             match look {
-                Ok(Examined::Found { delivery, destination, status }) => {
+                Ok(SweepOutcome::Found { delivery, destination, status }) => {
                     let lane = lanes.iter_mut().find(|lane| std::ptr::addr_eq(lane.destination, destination));
                     let attempt = self.attempt(Arc::new(delivery));
                     let is_taken = match lane {
@@ -92,9 +92,9 @@ impl Collect {
                     };
                     if is_taken { tally.found(status) } else { tally.left += 1 }
                 }
-                Ok(Examined::Unwanted) => tally.unwanted += 1,
-                Ok(Examined::Answered) => tally.answered += 1,
-                Ok(Examined::Other) => tally.others += 1,
+                Ok(SweepOutcome::Unwanted) => tally.unwanted += 1,
+                Ok(SweepOutcome::Answered) => tally.answered += 1,
+                Ok(SweepOutcome::Other) => tally.others += 1,
                 Err(fault) => tally.failed(key.as_ref(), &fault),
             }
         }

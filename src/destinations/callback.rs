@@ -83,7 +83,7 @@ impl Callbacks {
                 call.send().await.map(drop).map_err(|error| fault("SendDurableExecutionCallbackFailure", error))
             }
         };
-        ended.map_err(|fault| fault.hiding(id))
+        ended.map_err(|fault| fault.without_secret(id))
     }
 }
 

@@ -23,16 +23,16 @@ impl Routes {
         let destination = |route: &Route| -> (RouteName, Box<dyn Destination>) {
             let name = route.name.as_str();
             let destination: Box<dyn Destination> = match &route.target {
-                Target::Queue(url) => Box::new(Queue::new(name, aws::another(&clients.sqs), url.clone())),
-                Target::Topic(arn) => Box::new(Topic::new(name, aws::another(&clients.sns), arn)),
-                Target::EventBus(arn) => Box::new(EventBus::new(name, aws::another(&clients.events), arn)),
+                Target::Queue(url) => Box::new(Queue::new(name, aws::share_client(&clients.sqs), url.clone())),
+                Target::Topic(arn) => Box::new(Topic::new(name, aws::share_client(&clients.sns), arn)),
+                Target::EventBus(arn) => Box::new(EventBus::new(name, aws::share_client(&clients.events), arn)),
             };
             (route.name.clone(), destination)
         };
         Self {
             named: routes.iter().map(destination).collect(),
-            tasks: Tasks::new(aws::another(&clients.sfn)),
-            callbacks: Callbacks::new(aws::another(&clients.lambda)),
+            tasks: Tasks::new(aws::share_client(&clients.sfn)),
+            callbacks: Callbacks::new(aws::share_client(&clients.lambda)),
         }
     }
 

@@ -73,7 +73,7 @@ impl Tasks {
                 call.send().await.map(drop).map_err(|error| fault("SendTaskFailure", error))
             }
         };
-        ended.map_err(|fault| fault.hiding(token))
+        ended.map_err(|fault| fault.without_secret(token))
     }
 }
 

@@ -183,7 +183,7 @@ fn what_is_secret_is_in_no_part_of_a_fault() {
     let response = HttpResponse::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
     let fault = Fault::from_aws("Send", SdkError::service_error(InvokeEndpointAsyncError::generic(metadata), response));
     assert!(fault.details().contains("Ab+/9=="), "{}", fault.details());
-    let hidden = fault.hiding("Ab+/9==");
+    let hidden = fault.without_secret("Ab+/9==");
     assert_eq!(hidden.kind(), fault.kind());
     assert!(hidden.details().contains("no such callback: …"), "{}", hidden.details());
     for text in [hidden.details(), hidden.to_string(), format!("{hidden:?}")] {

@@ -23,23 +23,23 @@ const ENDPOINT_WORDS: [(&str, &str); 4] = [
 
 /// What is wrong with the endpoint, if that is what SageMaker's message speaks of.
 pub(super) fn endpoint_problem(message: &str) -> Option<&'static str> {
-    ENDPOINT_WORDS.iter().find(|(words, _)| says(message, words)).map(|(_, problem)| *problem)
+    ENDPOINT_WORDS.iter().find(|(words, _)| matches_words(message, words)).map(|(_, problem)| *problem)
 }
 
 /// Whether a message says these words, without looking at capitals and full stops.
-fn says(message: &str, words: &str) -> bool {
-    let mut said = message.split_ascii_whitespace();
+fn matches_words(message: &str, words: &str) -> bool {
+    let mut message_words = message.split_ascii_whitespace();
     for expected in words.split(' ') {
-        match (expected, said.next()) {
+        match (expected, message_words.next()) {
             ("…", _) => return true,
             ("*", Some(_)) => {}
-            (expected, Some(word)) if bare(expected).eq_ignore_ascii_case(bare(word)) => {}
+            (expected, Some(word)) if without_full_stop(expected).eq_ignore_ascii_case(without_full_stop(word)) => {}
             _ => return false,
         }
     }
-    said.next().is_none()
+    message_words.next().is_none()
 }
 
-fn bare(word: &str) -> &str {
+fn without_full_stop(word: &str) -> &str {
     word.trim_end_matches('.')
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Submit;
 use super::accepted::Accepted;
 use super::idempotency::{Decision, Idempotency, RequestRecords};
-use super::outcome::{Origin, Pending, Way};
+use super::outcome::{InputTransport, Origin, Pending};
 use super::remember::request_to_remember;
 use super::tries::Tries;
 use crate::deadline::Deadline;
@@ -35,7 +35,7 @@ impl Submit {
         let pending = Pending {
             origin,
             endpoint_name: valid.map(|invocation| invocation.parameters.endpoint_name.clone()),
-            way: valid.map(|invocation| self.way(&invocation.input)),
+            transport: valid.map(|invocation| self.transport(&invocation.input)),
             payload_bytes: valid.and_then(|invocation| invocation.input.payload_bytes()),
             trace_header: valid.and_then(|invocation| invocation.parameters.trace_header.clone()),
             start: Instant::now(),
@@ -52,11 +52,11 @@ impl Submit {
         outcome
     }
 
-    const fn way(&self, input: &Input) -> Way {
+    const fn transport(&self, input: &Input) -> InputTransport {
         match input {
-            Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => Way::Inline,
-            Input::Payload(_) => Way::S3,
-            Input::Location(_) => Way::InputLocation,
+            Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => InputTransport::Inline,
+            Input::Payload(_) => InputTransport::S3,
+            Input::Location(_) => InputTransport::InputLocation,
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) struct Pending<'a> {
     pub(super) origin: Origin<'a>,
     pub(super) endpoint_name: Option<EndpointName>,
     /// How its input travels.
-    pub(super) way: Option<Way>,
+    pub(super) transport: Option<InputTransport>,
     /// Its payload's, unless that lay in S3 before.
     pub(super) payload_bytes: Option<usize>,
     pub(super) trace_header: Option<TraceHeader>,
@@ -67,13 +67,13 @@ pub(super) struct Pending<'a> {
 
 /// How an input travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum InputTransport {
     Inline,
     S3,
     InputLocation,
 }
 
-impl Way {
+impl InputTransport {
     /// As the log has it.
     const fn as_str(self) -> &'static str {
         match self {
@@ -95,7 +95,7 @@ impl Pending<'_> {
             lambda.request_id = self.lambda_request_id(),
             event.id = self.event_id(),
             xray.trace_id = self.trace_id(),
-            input.way = self.way.map(Way::as_str),
+            input.way = self.transport.map(InputTransport::as_str),
             output.location = accepted.output_location,
             repeated = accepted.is_repeated,
             duration_ms = telemetry::milliseconds_since(self.start),
@@ -114,7 +114,7 @@ impl Pending<'_> {
             lambda.request_id = self.lambda_request_id(),
             event.id = self.event_id(),
             xray.trace_id = self.trace_id(),
-            input.way = self.way.map(Way::as_str),
+            input.way = self.transport.map(InputTransport::as_str),
             retryable = fault.kind().is_retryable(),
             error = fault.details(),
             duration_ms = telemetry::milliseconds_since(self.start),
@@ -127,7 +127,7 @@ impl Pending<'_> {
         if accepted.is_repeated {
             return;
         }
-        let through_s3 = (self.way == Some(Way::S3)).then_some((Metric::AcceptedThroughS3, 1));
+        let through_s3 = (self.transport == Some(InputTransport::S3)).then_some((Metric::AcceptedThroughS3, 1));
         let bytes = self.payload_bytes.map(|bytes| (Metric::PayloadBytes, bytes as u64));
         let latency = (Metric::SubmitLatency, telemetry::milliseconds_since(self.start));
         let values = [Some((Metric::Accepted, 1)), through_s3, bytes, Some(latency)];

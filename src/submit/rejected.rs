@@ -57,11 +57,11 @@ pub(super) fn result(
     config: &SubmitConfig,
     fault: &Fault,
 ) -> Option<ResultMessage> {
-    let given = |parameter: Parameter| -> Option<String> {
+    let value_of = |parameter: Parameter| -> Option<String> {
         let value = request.get(parameter).ok()??;
         value.parse::<HeaderText>().ok().map(String::from)
     };
-    let inference_id = given(INFERENCE_ID).and_then(|id| id.parse::<InferenceId>().ok()).map(String::from);
+    let inference_id = value_of(INFERENCE_ID).and_then(|id| id.parse::<InferenceId>().ok()).map(String::from);
     let inference_id = inference_id.as_deref().unwrap_or(id);
     let rejected = Rejected {
         event_source: "sagemaker-async-bridge",
@@ -73,10 +73,10 @@ pub(super) fn result(
         inference_id,
         request_parameters: RequestParameters {
             endpoint_name: endpoint_name(request, config),
-            accept: given(ACCEPT),
-            content_type: given(CONTENT_TYPE),
-            custom_attributes: given(CUSTOM_ATTRIBUTES),
-            input_location: given(INPUT_LOCATION),
+            accept: value_of(ACCEPT),
+            content_type: value_of(CONTENT_TYPE),
+            custom_attributes: value_of(CUSTOM_ATTRIBUTES),
+            input_location: value_of(INPUT_LOCATION),
         },
     };
     let body = json_body(&rejected).ok()?;

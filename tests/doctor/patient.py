@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from doctor.aws import Aws, Patience
+from doctor.aws import Aws, CallLimits
 from doctor.finding import Finding, State
 from doctor.report import Report
 from doctor.run import examine
@@ -24,7 +24,7 @@ from doctor.stack import Stack
 from local.bridge import REGION, ROOT_KEY, aws_client
 from local.stack import ROOT, LocalStack
 
-USUAL = Patience()
+USUAL = CallLimits()
 SETTLED_WITHIN_SECONDS = 60
 ROLE = "summarizer-execution"
 TRUST = {
@@ -68,9 +68,9 @@ class Patient:
             patch.setenv(name, value)
         return self
 
-    def stack(self, patience: Patience = USUAL) -> Stack:
+    def stack(self, call_limits: CallLimits = USUAL) -> Stack:
         """As it is now."""
-        return Stack.find(self.local.name, Aws(patience))
+        return Stack.find(self.local.name, Aws(call_limits))
 
     def findings(self, *skipped: str) -> list[Finding]:
         """What the doctor finds."""
@@ -146,8 +146,8 @@ class Patient:
         return self.functions.get_function(FunctionName=self.resource(function))["Configuration"]["Role"]
 
     def sent(
-        self, payload: Payload | None = None, *, wait_seconds: float = 60, patience: Patience = USUAL
+        self, payload: Payload | None = None, *, wait_seconds: float = 60, call_limits: CallLimits = USUAL
     ) -> list[Finding]:
         """What becomes of one request of each kind."""
         options = Options(payload or Payload(), None, wait_seconds)
-        return send(self.stack(patience), options, silent_report())
+        return send(self.stack(call_limits), options, silent_report())

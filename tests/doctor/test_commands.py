@@ -39,7 +39,7 @@ def printed() -> set[str]:
     for status in ("UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE"):
         lines += whole.commands(stack_of(status=status))
     for status in ("Creating", "Failed", "UpdateRollbackFailed"):
-        lines += endpoints.recovery("summarizer", status, "config")
+        lines += endpoints.recovery_commands("summarizer", status, "config")
     for configuration in ({"State": "Pending"}, {"LastUpdateStatus": "InProgress"}, {"State": "Inactive"}):
         found = functions.state_finding(function(**configuration)["Configuration"], "SubmitFunction")
         assert found is not None

@@ -9,7 +9,7 @@ import pytest
 from patient import Patient, silent_report
 from silence import Silence, silence
 
-from doctor.aws import Aws, Patience
+from doctor.aws import Aws, CallLimits
 from doctor.checks import CHECKS
 from doctor.checks import functions as functions_check
 from doctor.faults import CannotLookError
@@ -28,7 +28,7 @@ ASKED_BY = {
     "APIGATEWAYV2": {"concurrency"},
     "CLOUDWATCH": {"alarms"},
 }
-LONG, SHORT = Patience(read_seconds=30, tries=1), Patience(read_seconds=0.2, tries=1)
+LONG, SHORT = CallLimits(read_seconds=30, tries=1), CallLimits(read_seconds=0.2, tries=1)
 
 
 class Watching(Report):

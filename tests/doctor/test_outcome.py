@@ -31,7 +31,7 @@ def mailbox(problem: str | None = None) -> Mailbox:
     return Mailbox(None, OUTPUTS["ResultsQueueUrl"], [], problem)
 
 
-def told(
+def finding_of(
     kind: str, answers: Answers = (), problem: str | None = None, payload: Payload | None = None, **came: Any
 ) -> Finding:
     stack = stack_of(list(answers))
@@ -40,19 +40,19 @@ def told(
 
 
 def test_no_result_in_time_is_wrong_and_the_logs_say_why() -> None:
-    finding = told(INLINE, RUNNING)
+    finding = finding_of(INLINE, RUNNING)
     assert (finding.state, finding.words) == (State.WRONG, "no result within 120 s")
     assert finding.commands == (log("/aws/lambda/bridge-submit"), log("/aws/lambda/bridge-collect"))
 
 
 def test_an_endpoint_that_is_scaled_to_zero_is_given_time() -> None:
-    finding = told(INLINE, AT_ZERO)
+    finding = finding_of(INLINE, AT_ZERO)
     assert finding.state is State.CANNOT_TELL
     assert finding.commands == ("make doctor STACK=bridge SEND=1 WAIT=900",)
 
 
 def test_a_request_among_the_dead_letters_is_wrong_with_its_reason() -> None:
-    finding = told(INLINE, dead_letter_after=5.0, reason="ValidationError: no")
+    finding = finding_of(INLINE, dead_letter_after=5.0, reason="ValidationError: no")
     assert (finding.state, finding.words) == (
         State.WRONG,
         "in the dead-letter queue after 5.0 s: ValidationError: no",
@@ -60,13 +60,13 @@ def test_a_request_among_the_dead_letters_is_wrong_with_its_reason() -> None:
 
 
 def test_a_request_that_sagemaker_refuses_is_wrong_with_its_reason() -> None:
-    finding = told(INLINE, status="Rejected", result_after=1.0, reason="ValidationError: no")
+    finding = finding_of(INLINE, status="Rejected", result_after=1.0, reason="ValidationError: no")
     assert (finding.state, finding.words) == (State.WRONG, "Rejected: ValidationError: no, result after 1.00 s")
 
 
 def test_a_model_that_fails_on_the_user_s_payload_is_wrong() -> None:
-    own = told(INLINE, status="Failed", result_after=1.0, reason="400")
-    users = told(INLINE, payload=Payload(b"x", is_own=False), status="Expired", result_after=1.0)
+    own = finding_of(INLINE, status="Failed", result_after=1.0, reason="400")
+    users = finding_of(INLINE, payload=Payload(b"x", is_own=False), status="Expired", result_after=1.0)
     assert own.state is State.CANNOT_TELL
     assert own.commands == ("make doctor STACK=bridge SEND=1 PAYLOAD=FILE CONTENT_TYPE=TYPE",)
     assert (users.state, users.words) == (State.WRONG, "Expired: no reason given, result after 1.00 s")
@@ -80,18 +80,18 @@ def test_the_location_of_a_202_has_to_give_the_output(
 ) -> None:
     monkeypatch.setattr("doctor.send.http.Caller.call", lambda *_: Answer(status, {}))
     came = {"status": "Completed", "result_after": 1.0, "accepted_after": 0.1, "url": "http://x/invocations/t"}
-    finding = told(BY_HTTP, **came)
+    finding = finding_of(BY_HTTP, **came)
     assert finding.state is state
     assert f" {status}" in finding.words
 
 
 def test_a_rejection_that_is_told_and_kept_is_ok() -> None:
-    finding = told(REJECTED, status="Rejected", result_after=0.5, dead_letter_after=1.5)
+    finding = finding_of(REJECTED, status="Rejected", result_after=0.5, dead_letter_after=1.5)
     assert (finding.state, finding.words) == (State.OK, "Rejected after 0.50 s, dead letter after 1.50 s")
 
 
 def test_a_dead_letter_that_should_be_there_at_once_is_missed() -> None:
-    finding = told(REJECTED, status="Rejected", result_after=0.5)
+    finding = finding_of(REJECTED, status="Rejected", result_after=0.5)
     assert (finding.state, finding.words) == (
         State.WRONG,
         "Rejected after 0.50 s, and no dead letter within 120 s",
@@ -99,11 +99,11 @@ def test_a_dead_letter_that_should_be_there_at_once_is_missed() -> None:
 
 
 def test_a_rejection_of_which_nothing_is_seen_is_wrong() -> None:
-    assert told(REJECTED).state is State.WRONG
+    assert finding_of(REJECTED).state is State.WRONG
 
 
 def test_a_request_that_should_have_been_rejected_and_was_served_is_wrong() -> None:
-    assert told(REJECTED, status="Completed", result_after=1.0).state is State.WRONG
+    assert finding_of(REJECTED, status="Completed", result_after=1.0).state is State.WRONG
 
 
 def test_a_queue_that_may_not_be_received_from_leaves_the_question_open() -> None:
@@ -114,5 +114,5 @@ def test_a_queue_that_may_not_be_received_from_leaves_the_question_open() -> Non
         assert results.take(1) == []
         assert results.take(1) == []
     assert results.problem == "access denied: the credentials lack sqs:ReceiveMessage"
-    finding = told(INLINE, problem=results.problem)
+    finding = finding_of(INLINE, problem=results.problem)
     assert (finding.state, finding.words) == (State.CANNOT_TELL, f"no result: {results.problem}")

@@ -15,7 +15,7 @@ from patient import Patient, silent_report
 from silence import silence
 
 from doctor import __main__ as program
-from doctor.aws import Patience
+from doctor.aws import CallLimits
 from doctor.finding import Finding, State
 from doctor.run import examine
 from doctor.send.mailbox import Mailbox
@@ -122,7 +122,7 @@ def test_an_s3_that_hangs_is_waited_for_once_and_results_come_all_the_same(
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", hanging.url)
         # The first look for outputs comes before any result.
         monkeypatch.setattr("doctor.send.run.RECEIVE_SECONDS", 0)
-        rows = direct.sent(patience=Patience(read_seconds=3, tries=1))
+        rows = direct.sent(call_limits=CallLimits(read_seconds=3, tries=1))
         assert hanging.calls == 1
     assert states(rows) == dict.fromkeys(KINDS, State.OK), rows
 

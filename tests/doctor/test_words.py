@@ -26,7 +26,7 @@ from doctor.aws import Aws
 from doctor.checks import CHECKS
 from doctor.commands import Shell, aws, environment
 from doctor.faults import ACTIONS, READING, CannotLookError, fatal, in_words
-from doctor.finding import told, wrong
+from doctor.finding import findings_of, wrong
 from doctor.stack import Stack
 from local.stack import ROOT
 
@@ -87,7 +87,7 @@ def test_an_access_that_is_denied_does_not_end_the_run() -> None:
 def test_credentials_that_expire_on_the_way_end_the_run() -> None:
     stack = stack_of([("lambda", "get_account_settings", "ExpiredTokenException: The security token has expired")])
     with pytest.raises(CannotLookError, match="expired: sign in again"):
-        told("x", lambda: stack.aws.ask("lambda", "get_account_settings"))
+        findings_of("x", lambda: stack.aws.ask("lambda", "get_account_settings"))
 
 
 def test_a_stack_that_may_not_be_described_names_the_right() -> None:

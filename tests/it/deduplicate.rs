@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::aws::Aws;
 use crate::bucket::Bucket;
 use crate::http_answers::{answer, handler};
-use crate::once::RECORDS;
+use crate::idempotency::RECORDS;
 use crate::sample;
 
 pub fn redelivery(count: &str) -> Value {

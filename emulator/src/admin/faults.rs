@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{AdminError, answer};
 use crate::Emulator;
-use crate::faults::Plan;
+use crate::faults::FaultPlan;
 use crate::faults::rules::Rules;
 
 /// The plan in force, and how many of each fault there were.
@@ -20,14 +20,14 @@ pub(crate) async fn get(State(emulator): State<Arc<Emulator>>) -> Response {
 
 /// Puts a plan in force; calls are counted from the start again.
 pub(crate) async fn put(State(emulator): State<Arc<Emulator>>, body: Bytes) -> Result<Response, AdminError> {
-    let plan: Plan = serde_json::from_slice(&body).map_err(AdminError::bad_request)?;
+    let plan: FaultPlan = serde_json::from_slice(&body).map_err(AdminError::bad_request)?;
     emulator.context.faults.replace(plan);
     Ok(get(State(emulator)).await)
 }
 
 /// No faults any more.
 pub(crate) async fn delete(State(emulator): State<Arc<Emulator>>) -> Response {
-    emulator.context.faults.replace(Plan::default());
+    emulator.context.faults.replace(FaultPlan::default());
     get(State(emulator)).await
 }
 

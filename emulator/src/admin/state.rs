@@ -22,7 +22,7 @@ const SHOWN_BYTES: usize = 1 << 20;
 /// Which invocations to list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct InvocationFilter {
     limit: Option<usize>,
     status: Option<String>,
     #[serde(rename = "inferenceId")]
@@ -40,14 +40,14 @@ pub(crate) async fn endpoints(State(emulator): State<Arc<Emulator>>) -> Response
 pub(crate) async fn invocations(
     State(emulator): State<Arc<Emulator>>,
     Path(name): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(filter): Query<InvocationFilter>,
 ) -> Result<Response, AdminError> {
     let endpoint = find(&emulator, &name)?;
     let is_wanted = |record: &&Record| {
-        wanted.status.as_ref().is_none_or(|status| *status == record.status.name())
-            && wanted.inference_id.as_ref().is_none_or(|id| *id == record.invocation.inference_id)
+        filter.status.as_ref().is_none_or(|status| *status == record.status.name())
+            && filter.inference_id.as_ref().is_none_or(|id| *id == record.invocation.inference_id)
     };
-    let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT);
     let records: Vec<Record> =
         endpoint.with(|core| core.ledger.newest_first().filter(is_wanted).take(limit).cloned().collect());
     let invocations: Vec<Value> = records.iter().map(invocation).collect();

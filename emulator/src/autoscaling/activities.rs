@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::error::ScalingError;
-use super::targets::{dimension, namespace};
+use super::resource::{dimension, namespace};
 use super::{DIMENSION, NAMESPACE, Targets, page};
 use crate::input::Input;
 

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Of SageMaker's variants, where a policy says nothing.
+pub(super) const DEFAULT_COOLDOWN_SECONDS: u32 = 300;
+
 /// `AdjustmentType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Adjustment {
@@ -32,7 +35,7 @@ pub(super) struct Cooldown {
 
 /// What a policy asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct WantedCapacity {
     pub(super) wanted: u32,
     pub(super) is_tracking: bool,
 }
@@ -90,8 +93,8 @@ pub(super) fn cooled(
 }
 
 /// Of several wishes the largest capacity. Target tracking scales in only if all such policies are ready to.
-pub(super) fn chosen(current: u32, min: u32, max: u32, wishes: &[Wish], may_track_in: bool) -> Option<u32> {
-    let is_allowed = |wish: &&Wish| wish.wanted > current || !wish.is_tracking || may_track_in;
+pub(super) fn chosen(current: u32, min: u32, max: u32, wishes: &[WantedCapacity], may_track_in: bool) -> Option<u32> {
+    let is_allowed = |wish: &&WantedCapacity| wish.wanted > current || !wish.is_tracking || may_track_in;
     let wanted = wishes.iter().filter(is_allowed).map(|wish| wish.wanted).max()?;
     // A wish to grow never shrinks what lies above the maximum, nor the other way round.
     let bounded = if wanted > current { wanted.min(max).max(current) } else { wanted.max(min).min(current) };
@@ -205,31 +208,31 @@ mod tests {
         assert_eq!(cooled(9, cooldown, 50.0, |base| Some(base + 1)), Some(10));
     }
 
-    fn wish(wanted: u32, is_tracking: bool) -> Wish {
-        Wish { wanted, is_tracking }
+    fn wanted_capacity(wanted: u32, is_tracking: bool) -> WantedCapacity {
+        WantedCapacity { wanted, is_tracking }
     }
 
     #[test]
     fn the_policy_with_the_largest_capacity_wins() {
-        assert_eq!(chosen(10, 0, 100, &[wish(13, true), wish(30, false)], true), Some(30));
-        assert_eq!(chosen(10, 0, 100, &[wish(7, true), wish(9, true)], true), Some(9));
-        assert_eq!(chosen(10, 0, 100, &[wish(7, true), wish(12, false)], true), Some(12));
+        assert_eq!(chosen(10, 0, 100, &[wanted_capacity(13, true), wanted_capacity(30, false)], true), Some(30));
+        assert_eq!(chosen(10, 0, 100, &[wanted_capacity(7, true), wanted_capacity(9, true)], true), Some(9));
+        assert_eq!(chosen(10, 0, 100, &[wanted_capacity(7, true), wanted_capacity(12, false)], true), Some(12));
         assert_eq!(chosen(10, 0, 100, &[], true), None);
     }
 
     #[test]
     fn target_tracking_scales_in_only_if_all_such_policies_are_ready() {
-        assert_eq!(chosen(10, 0, 100, &[wish(7, true)], false), None);
-        assert_eq!(chosen(10, 0, 100, &[wish(7, true), wish(8, false)], false), Some(8));
-        assert_eq!(chosen(10, 0, 100, &[wish(12, true)], false), Some(12));
+        assert_eq!(chosen(10, 0, 100, &[wanted_capacity(7, true)], false), None);
+        assert_eq!(chosen(10, 0, 100, &[wanted_capacity(7, true), wanted_capacity(8, false)], false), Some(8));
+        assert_eq!(chosen(10, 0, 100, &[wanted_capacity(12, true)], false), Some(12));
     }
 
     #[test]
     fn capacity_stays_between_its_bounds() {
-        assert_eq!(chosen(3, 2, 5, &[wish(9, true)], true), Some(5));
-        assert_eq!(chosen(3, 2, 5, &[wish(0, true)], true), Some(2));
-        assert_eq!(chosen(5, 2, 5, &[wish(9, true)], true), None);
-        assert_eq!(chosen(7, 2, 5, &[wish(9, true)], true), None);
-        assert_eq!(chosen(1, 0, 5, &[wish(0, true)], true), Some(0));
+        assert_eq!(chosen(3, 2, 5, &[wanted_capacity(9, true)], true), Some(5));
+        assert_eq!(chosen(3, 2, 5, &[wanted_capacity(0, true)], true), Some(2));
+        assert_eq!(chosen(5, 2, 5, &[wanted_capacity(9, true)], true), None);
+        assert_eq!(chosen(7, 2, 5, &[wanted_capacity(9, true)], true), None);
+        assert_eq!(chosen(1, 0, 5, &[wanted_capacity(0, true)], true), Some(0));
     }
 }

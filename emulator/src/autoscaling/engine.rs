@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::activities::UnderWay;
-use super::capacity::{Cooldown, Wish, chosen, cooled, stepped, tracked};
+use super::capacity::{Cooldown, WantedCapacity, chosen, cooled, stepped, tracked};
 use super::policies::{Policy, Rule};
 use super::targets::Target;
 use crate::Emulator;
-use crate::cloudwatch::Fired;
+use crate::cloudwatch::AlarmAction;
 use crate::endpoint::{Endpoint, EndpointStatus};
 
 impl Target {
     /// Looks at what is under way, and scales by the alarms that have fired.
-    pub(super) fn scale(&mut self, emulator: &Emulator, fired: &[Fired]) {
+    pub(super) fn scale(&mut self, emulator: &Emulator, fired: &[AlarmAction]) {
         let Some(endpoint) = emulator.endpoint(&self.resource.endpoint) else {
             self.settle(emulator, None);
             return;
@@ -29,16 +29,16 @@ impl Target {
             return self.begin(emulator, &endpoint, under_way, format!("{name} capacity was set to {bound}"));
         }
         let now = emulator.cloudwatch().clock.now();
-        let wishes: Vec<(Wish, &Policy, &Fired)> = fired
+        let wishes: Vec<(WantedCapacity, &Policy, &AlarmAction)> = fired
             .iter()
             .filter_map(|fired| {
                 let policy = self.policies.values().find(|policy| policy.arn == fired.action)?;
-                let wish = policy.wish(fired, current, now)?;
+                let wish = policy.wanted_capacity(fired, current, now)?;
                 self.allows(wish.wanted, current).then_some((wish, policy, fired))
             })
             .collect();
         let may_track_in = self.may_track_in(fired);
-        let only: Vec<Wish> = wishes.iter().map(|(wish, ..)| *wish).collect();
+        let only: Vec<WantedCapacity> = wishes.iter().map(|(wish, ..)| *wish).collect();
         let Some(wanted) = chosen(current, self.min, self.max, &only, may_track_in) else { return };
         // The one that asked for most is the cause.
         let Some((_, policy, fired)) = wishes.iter().max_by_key(|(wish, ..)| wish.wanted) else { return };
@@ -52,7 +52,7 @@ impl Target {
     }
 
     /// Whether every target tracking policy that may scale in is ready to.
-    fn may_track_in(&self, fired: &[Fired]) -> bool {
+    fn may_track_in(&self, fired: &[AlarmAction]) -> bool {
         let lows = self.policies.values().filter_map(|policy| match &policy.rule {
             Rule::Tracking(tracking) => tracking.low.as_ref(),
             Rule::Steps { .. } => None,
@@ -121,19 +121,19 @@ impl Target {
 
 impl Policy {
     /// What it asks for on an alarm; `None` for nothing else than what there is.
-    fn wish(&self, fired: &Fired, current: u32, now: f64) -> Option<Wish> {
+    fn wanted_capacity(&self, fired: &AlarmAction, current: u32, now: f64) -> Option<WantedCapacity> {
         let value = fired.value?;
         match &self.rule {
             Rule::Tracking(tracking) => {
                 let wanted = cooled(current, self.cooldown, now, |base| Some(tracked(base, value, tracking.target)))?;
                 // Its alarms have each its own direction.
                 let is_right = if fired.alarm == tracking.high { wanted > current } else { wanted < current };
-                is_right.then_some(Wish { wanted, is_tracking: true })
+                is_right.then_some(WantedCapacity { wanted, is_tracking: true })
             }
             Rule::Steps { steps, kind, at_least, .. } => {
                 let distance = value - fired.threshold;
                 let of = |base| stepped(base, distance, steps, *kind, *at_least);
-                cooled(current, self.cooldown, now, of).map(|wanted| Wish { wanted, is_tracking: false })
+                cooled(current, self.cooldown, now, of).map(|wanted| WantedCapacity { wanted, is_tracking: false })
             }
         }
     }

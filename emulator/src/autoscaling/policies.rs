@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::capacity::{Adjustment, Cooldown, Step};
+use super::capacity::{Adjustment, Cooldown, DEFAULT_COOLDOWN_SECONDS, Step};
 use super::error::ScalingError;
-use super::targets::{Resource, dimension, namespace};
+use super::resource::{Resource, dimension, namespace};
 use super::tracking::Tracking;
 use super::{DIMENSION, NAMESPACE, Targets, page};
 use crate::Emulator;
@@ -16,8 +16,6 @@ use crate::input::Input;
 /// <https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html>
 const MAX_POLICIES: usize = 50;
 const MAX_STEPS: usize = 20;
-/// Of SageMaker's variants, where a policy says nothing.
-pub(super) const DEFAULT_COOLDOWN_SECONDS: u32 = 300;
 const STEP: &str = "StepScaling";
 const TRACKING: &str = "TargetTrackingScaling";
 const CONFIGURATIONS: [(&str, &str); 2] =
@@ -121,7 +119,11 @@ pub(super) fn put(
         (configuration, steps(&Input::of(configuration, "stepScalingPolicyConfiguration.")?)?)
     } else {
         let configuration = configuration(&input, TRACKING)?;
-        let tracking = Tracking::read(configuration, &resource, before.map(|before| &before.rule))?;
+        let before = before.and_then(|before| match &before.rule {
+            Rule::Tracking(tracking) => Some(tracking),
+            Rule::Steps { .. } => None,
+        });
+        let tracking = Tracking::read(configuration, &resource, before)?;
         tracking.put_alarms(cloudwatch, &arn)?;
         (configuration, Rule::Tracking(tracking))
     };

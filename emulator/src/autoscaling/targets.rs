@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::activities::Activities;
 use super::error::ScalingError;
 use super::policies::Policy;
+use super::resource::{Resource, dimension, namespace};
 use super::{DIMENSION, NAMESPACE, Targets, page};
 use crate::Emulator;
 use crate::input::Input;
@@ -39,60 +40,6 @@ pub(super) struct Suspended {
     pub(super) scaling_in: bool,
     pub(super) scaling_out: bool,
     scheduled: bool,
-}
-
-/// `endpoint/NAME/variant/NAME`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Resource {
-    pub(super) id: String,
-    pub(super) endpoint: String,
-    pub(super) variant: String,
-}
-
-impl Resource {
-    /// The resource of a request, in the one namespace and the one dimension that there are.
-    pub(super) fn of(input: &Input<'_>) -> Result<Self, ScalingError> {
-        namespace(input)?;
-        let id = input.needed("ResourceId", &(1..=1600))?;
-        input.needed("ScalableDimension", &(1..=255))?;
-        dimension(input)?;
-        match id.split('/').collect::<Vec<_>>()[..] {
-            ["endpoint", endpoint, "variant", variant] if !endpoint.is_empty() && !variant.is_empty() => {
-                Ok(Self { id: id.to_owned(), endpoint: endpoint.to_owned(), variant: variant.to_owned() })
-            }
-            _ => Err(ScalingError::validation(
-                "Unsupported service namespace, resource type or scalable dimension: the ResourceId has to be \
-                 endpoint/ENDPOINT/variant/VARIANT.",
-            )),
-        }
-    }
-
-    pub(super) fn not_registered(&self) -> ScalingError {
-        ScalingError::not_found(format!(
-            "No scalable target registered for service namespace: {NAMESPACE}, resource ID: {}, scalable dimension: {DIMENSION}",
-            self.id
-        ))
-    }
-}
-
-/// `ServiceNamespace`, which has to be there.
-pub(super) fn namespace(input: &Input<'_>) -> Result<(), ScalingError> {
-    match input.needed("ServiceNamespace", &(1..=255))? {
-        NAMESPACE => Ok(()),
-        other => Err(ScalingError::validation(format!(
-            "The emulator scales the service namespace {NAMESPACE} alone, not {other}."
-        ))),
-    }
-}
-
-/// `ScalableDimension`, where it is given.
-pub(super) fn dimension(input: &Input<'_>) -> Result<(), ScalingError> {
-    match input.text("ScalableDimension")? {
-        None | Some(DIMENSION) => Ok(()),
-        Some(other) => {
-            Err(ScalingError::validation(format!("The emulator scales the dimension {DIMENSION} alone, not {other}.")))
-        }
-    }
 }
 
 pub(super) fn register(

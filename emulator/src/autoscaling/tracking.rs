@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::capacity::DEFAULT_COOLDOWN_SECONDS;
 use super::error::ScalingError;
-use super::policies::{DEFAULT_COOLDOWN_SECONDS, Rule};
-use super::targets::Resource;
+use super::resource::Resource;
 use crate::cloudwatch::{CloudWatch, metrics::Statistic};
 use crate::input::Input;
 
@@ -37,7 +37,7 @@ pub(super) struct Tracking {
 
 impl Tracking {
     /// Reads a configuration; a policy that is changed keeps its alarms' names.
-    pub(super) fn read(value: &Value, resource: &Resource, before: Option<&Rule>) -> Result<Self, ScalingError> {
+    pub(super) fn read(value: &Value, resource: &Resource, before: Option<&Self>) -> Result<Self, ScalingError> {
         let input = Input::of(value, "targetTrackingScalingPolicyConfiguration.")?;
         let target = input.double("TargetValue")?.ok_or_else(|| input.error("TargetValue", "not be null"))?;
         if !(target > 0.0 && target <= MAX_TARGET) {
@@ -56,8 +56,8 @@ impl Tracking {
             |member| Ok::<_, ScalingError>(input.integer(member, &(0..=u32::MAX))?.unwrap_or(DEFAULT_COOLDOWN_SECONDS));
         let name = |kind| format!("TargetTracking-{}-Alarm{kind}-{}", resource.id, Uuid::new_v4());
         let (high, low) = match before {
-            Some(Rule::Tracking(before)) => (Some(before.high.clone()), before.low.clone()),
-            _ => (None, None),
+            Some(before) => (Some(before.high.clone()), before.low.clone()),
+            None => (None, None),
         };
         let scales_in = !input.flag("DisableScaleIn")?.unwrap_or(false);
         Ok(Self {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::error::CloudWatchError;
+use super::evaluation::{MORE_PERIODS, Missing, State, evaluate_range};
 use super::input::{metric, period};
-use super::judge::{MORE_PERIODS, Missing, State, judge};
 use super::metrics::Metrics;
 use super::sources::{Source, queries, statistic};
 use crate::input::Input;
@@ -53,7 +53,7 @@ struct Rule {
 
 /// An action that an alarm asks for, every minute as long as it is in the state that has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Fired {
+pub(crate) struct AlarmAction {
     pub(crate) alarm: String,
     pub(crate) state: &'static str,
     /// An ARN.
@@ -81,11 +81,12 @@ impl Alarm {
     }
 
     /// Finds its state from the datapoints of the periods that ended before a minute, and gives the actions of that state.
-    pub(super) fn evaluate(&mut self, metrics: &Metrics, minute: u64, now: f64) -> Vec<Fired> {
+    pub(super) fn evaluate(&mut self, metrics: &Metrics, minute: u64, now: f64) -> Vec<AlarmAction> {
         let values = self.rule.values(metrics, minute);
         let range: Vec<Option<bool>> =
             values.iter().map(|value| value.map(|value| (self.rule.breaches)(value, self.rule.threshold))).collect();
-        let state = judge(&range, self.rule.periods, self.rule.needed, self.rule.missing).unwrap_or(self.state);
+        let state =
+            evaluate_range(&range, self.rule.periods, self.rule.needed, self.rule.missing).unwrap_or(self.state);
         if state != self.state {
             self.enter(state, self.rule.reason(&values, state), now);
         }
@@ -99,11 +100,11 @@ impl Alarm {
     }
 
     /// The actions of its state, on the newest datapoint there is.
-    pub(super) fn fire(&self, metrics: &Metrics, minute: u64) -> Vec<Fired> {
+    pub(super) fn fire(&self, metrics: &Metrics, minute: u64) -> Vec<AlarmAction> {
         self.fired(self.rule.values(metrics, minute).into_iter().flatten().next())
     }
 
-    fn fired(&self, value: Option<f64>) -> Vec<Fired> {
+    fn fired(&self, value: Option<f64>) -> Vec<AlarmAction> {
         let member = match self.state {
             State::Ok => "OKActions",
             State::Alarm => "AlarmActions",
@@ -112,7 +113,7 @@ impl Alarm {
         if !self.are_actions_enabled {
             return vec![];
         }
-        let fired = |action| Fired {
+        let fired = |action| AlarmAction {
             alarm: self.name.clone(),
             state: self.state.name(),
             action,

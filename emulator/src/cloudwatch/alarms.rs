@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::CloudWatch;
-use super::alarm::{Alarm, Fired};
+use super::alarm::{Alarm, AlarmAction};
 use super::answer::Answer;
 use super::error::CloudWatchError;
+use super::evaluation::State;
 use super::input::metric;
-use super::judge::State;
 use super::read::dimensions;
 use super::sources::Source;
 use crate::input::Input;
@@ -24,12 +24,12 @@ const MAX_ALARMS: usize = 5_000;
 pub(crate) struct Alarms {
     pub(super) by_name: BTreeMap<String, Alarm>,
     /// Actions that `SetAlarmState` asks for.
-    pub(super) set: Vec<Fired>,
+    pub(super) set: Vec<AlarmAction>,
 }
 
 impl Alarms {
     /// Finds the state of every alarm, and gives the actions of those states.
-    pub(super) fn evaluate(&mut self, metrics: &super::Metrics, minute: u64, now: f64) -> Vec<Fired> {
+    pub(super) fn evaluate(&mut self, metrics: &super::Metrics, minute: u64, now: f64) -> Vec<AlarmAction> {
         self.by_name.values_mut().flat_map(|alarm| alarm.evaluate(metrics, minute, now)).collect()
     }
 

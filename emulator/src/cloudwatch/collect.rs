@@ -13,10 +13,10 @@ pub(crate) const NAMESPACE: &str = "AWS/SageMaker";
 
 /// What the counters of each endpoint were a minute ago.
 #[derive(Debug, Default)]
-pub(super) struct Collector(BTreeMap<String, Seen>);
+pub(super) struct Collector(BTreeMap<String, PreviousTotals>);
 
 #[derive(Debug)]
-struct Seen {
+struct PreviousTotals {
     /// Another endpoint of the same name has counters of its own.
     created: SystemTime,
     totals: Totals,
@@ -35,7 +35,7 @@ impl Collector {
             });
             let before = self.0.remove(&endpoint.name).filter(|seen| seen.created == created);
             publish(&sample, &before.map(|seen| seen.totals).unwrap_or_default(), minute, metrics);
-            seen.insert(sample.endpoint, Seen { created, totals: sample.totals });
+            seen.insert(sample.endpoint, PreviousTotals { created, totals: sample.totals });
         }
         self.0 = seen;
         metrics.forget(minute);

@@ -93,13 +93,19 @@ pub(crate) struct Metrics(BTreeMap<Metric, Series>);
 
 /// There are as many metrics as there may be.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) struct TooManyMetrics;
 
 impl Metrics {
     /// Adds values to a minute.
-    pub(crate) fn add(&mut self, metric: Metric, unit: &str, minute: u64, values: Statistics) -> Result<(), Full> {
+    pub(crate) fn add(
+        &mut self,
+        metric: Metric,
+        unit: &str,
+        minute: u64,
+        values: Statistics,
+    ) -> Result<(), TooManyMetrics> {
         if self.0.len() >= MAX_METRICS && !self.0.contains_key(&metric) {
-            return Err(Full);
+            return Err(TooManyMetrics);
         }
         let series = self.0.entry(metric).or_insert_with(|| Series { unit: String::new(), minutes: BTreeMap::new() });
         unit.clone_into(&mut series.unit);
@@ -191,7 +197,7 @@ mod tests {
         for number in 0..MAX_METRICS {
             metrics.add(metric(&number.to_string()), "Count", 1, Statistics::of(1.0, 1.0)).unwrap();
         }
-        assert_eq!(metrics.add(metric("one more"), "Count", 1, Statistics::of(1.0, 1.0)), Err(Full));
+        assert_eq!(metrics.add(metric("one more"), "Count", 1, Statistics::of(1.0, 1.0)), Err(TooManyMetrics));
         assert_eq!(metrics.add(metric("0"), "Count", 2, Statistics::of(1.0, 1.0)), Ok(()));
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::alarm::Alarm;
 use super::alarms::Alarms;
 use super::error::CloudWatchError;
-use super::judge::State;
+use super::evaluation::State;
 
 /// An alarm: the request that made it, and its state.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,13 +11,11 @@ use super::listing::{self, Item};
 use super::registry::Registry;
 use super::{describe, epoch, resolve};
 use crate::endpoint::deployment::Deployment;
-use crate::endpoint::lifecycle::Origin;
+use crate::endpoint::origin::Origin;
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::input::Input;
 
 const WHAT: &str = "endpoint";
-/// Of endpoints that no request has created.
-pub(super) const DEFAULT_INSTANCE_TYPE: &str = "ml.m5.xlarge";
 
 pub(super) fn create(call: &Call<'_>, request: &Map<String, Value>) -> Result<Value, ControlError> {
     let input = Input::new(request);
@@ -170,6 +168,6 @@ pub(crate) fn check_limit(
     let config = registry.configs.get(config_name);
     let variant = config.and_then(|config| config.request.get("ProductionVariants")).and_then(|list| list.get(0));
     let instance_type = variant.and_then(|variant| variant.get("InstanceType")).and_then(Value::as_str);
-    let instance_type = instance_type.unwrap_or(DEFAULT_INSTANCE_TYPE);
+    let instance_type = instance_type.unwrap_or(resolve::DEFAULT_INSTANCE_TYPE);
     Err(ControlError::limit_exceeded(instance_type, emulator.instance_limit(), used, instances))
 }

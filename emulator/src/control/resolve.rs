@@ -15,6 +15,9 @@ use crate::endpoint::deployment::{DEFAULT_CONCURRENCY, DEFAULT_STARTUP_TIMEOUT, 
 use crate::input::Input;
 use crate::instances::container::Container;
 
+/// Of endpoints that no request has created.
+pub(super) const DEFAULT_INSTANCE_TYPE: &str = "ml.m5.xlarge";
+
 /// Checks a request of `CreateEndpointConfig` or one that was stored, and says what it runs.
 pub(crate) fn deployment(
     name: &str,
@@ -185,7 +188,7 @@ pub(crate) fn requests(name: &str, deployment: &Deployment) -> [Map<String, Valu
         "VariantName": deployment.variant,
         "ModelName": name,
         "InitialInstanceCount": deployment.instances,
-        "InstanceType": super::endpoints::DEFAULT_INSTANCE_TYPE,
+        "InstanceType": DEFAULT_INSTANCE_TYPE,
     });
     let config = json!({
         "EndpointConfigName": deployment.config_name,

@@ -53,13 +53,13 @@ pub(super) async fn with_words(response: Response) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let text = String::from_utf8_lossy(&bytes);
-    let Some(worded) = worded(&text) else { return Response::from_parts(parts, Body::from(bytes)) };
+    let Some(with_message) = with_message(&text) else { return Response::from_parts(parts, Body::from(bytes)) };
     parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(worded))
+    Response::from_parts(parts, Body::from(with_message))
 }
 
 /// The error with its message; none where it needs none.
-fn worded(text: &str) -> Option<String> {
+fn with_message(text: &str) -> Option<String> {
     if text.contains("<Message>") {
         return None;
     }
@@ -77,9 +77,9 @@ mod tests {
     fn an_error_without_a_message_gets_one() {
         let bare = "<Error><Code>NoSuchKey</Code></Error>";
         let expected = "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
-        assert_eq!(worded(bare).as_deref(), Some(expected));
+        assert_eq!(with_message(bare).as_deref(), Some(expected));
         for other in [expected, "<Error><Code>Odd</Code></Error>", "", "<Code>"] {
-            assert_eq!(worded(other), None, "{other}");
+            assert_eq!(with_message(other), None, "{other}");
         }
     }
 }

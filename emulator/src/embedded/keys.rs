@@ -23,16 +23,16 @@ const KEYS: &str = ".keys";
 #[derive(Debug)]
 pub(super) struct Keys {
     root: PathBuf,
-    hashed: RwLock<Hashed>,
+    hashed: RwLock<HashedKeys>,
 }
 
 #[derive(Debug, Default)]
-struct Hashed {
+struct HashedKeys {
     by_key: HashMap<String, String>,
     by_hash: HashMap<String, String>,
 }
 
-impl Hashed {
+impl HashedKeys {
     fn add(&mut self, key: String, hash: String) {
         self.by_key.insert(key.clone(), hash.clone());
         self.by_hash.insert(hash, key);
@@ -44,7 +44,7 @@ impl Keys {
     pub(super) fn open(root: &Path) -> std::io::Result<Self> {
         let directory = root.join(KEYS);
         std::fs::create_dir_all(&directory)?;
-        let mut hashed = Hashed::default();
+        let mut hashed = HashedKeys::default();
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
             // What was being written when an emulator was killed has a name of another form.
@@ -59,8 +59,8 @@ impl Keys {
     }
 
     /// The path of an object that may be there, in its bucket.
-    pub(super) fn find<'a>(&self, bucket: &str, key: &'a str) -> Cow<'a, str> {
-        match self.known(key) {
+    pub(super) fn path_to_read<'a>(&self, bucket: &str, key: &'a str) -> Cow<'a, str> {
+        match self.hashed_path(key) {
             Some(path) => path.into(),
             None if fits(bucket, key) => key.into(),
             None => path_of(&hash_of(key)).into(),
@@ -68,8 +68,8 @@ impl Keys {
     }
 
     /// The path of an object that is to be written, in its bucket.
-    pub(super) fn place<'a>(&self, bucket: &str, key: &'a str) -> std::io::Result<Cow<'a, str>> {
-        if let Some(path) = self.known(key) {
+    pub(super) fn path_to_write<'a>(&self, bucket: &str, key: &'a str) -> std::io::Result<Cow<'a, str>> {
+        if let Some(path) = self.hashed_path(key) {
             return Ok(path.into());
         }
         if fits(bucket, key) && !self.is_in_the_way(bucket, key) {
@@ -93,7 +93,7 @@ impl Keys {
         }
     }
 
-    fn known(&self, key: &str) -> Option<String> {
+    fn hashed_path(&self, key: &str) -> Option<String> {
         let hashed = self.hashed.read().unwrap_or_else(PoisonError::into_inner);
         hashed.by_key.get(key).map(|hash| path_of(hash))
     }
@@ -154,10 +154,10 @@ mod tests {
             ("bucket", "../other/x", true),
             ("bucket", ".hashed/x", true),
         ] {
-            let path = keys.place(bucket, key).unwrap().into_owned();
+            let path = keys.path_to_write(bucket, key).unwrap().into_owned();
             assert_eq!(path.starts_with(".hashed/"), is_hashed, "{key}");
             assert!(is_hashed || path == key, "{key}");
-            assert_eq!(keys.find(bucket, key), path);
+            assert_eq!(keys.path_to_read(bucket, key), path);
             assert_eq!(keys.key(path).as_deref(), Some(key));
         }
         let again = Keys::open(&root).unwrap();
@@ -171,11 +171,11 @@ mod tests {
         std::fs::create_dir_all(root.join("bucket/folder")).unwrap();
         std::fs::write(root.join("bucket/file"), "").unwrap();
         for key in ["folder", "file/below", "file/far/below"] {
-            assert!(keys.place("bucket", key).unwrap().starts_with(".hashed/"), "{key}");
-            assert!(keys.find("bucket", key).starts_with(".hashed/"), "{key}");
+            assert!(keys.path_to_write("bucket", key).unwrap().starts_with(".hashed/"), "{key}");
+            assert!(keys.path_to_read("bucket", key).starts_with(".hashed/"), "{key}");
         }
         for key in ["file", "folder/below"] {
-            assert_eq!(keys.place("bucket", key).unwrap(), key);
+            assert_eq!(keys.path_to_write("bucket", key).unwrap(), key);
         }
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -5,7 +5,7 @@ use s3s::dto::{CommonPrefix, Object};
 
 /// What is asked for.
 #[derive(Debug, Default)]
-pub(super) struct Wanted<'a> {
+pub(super) struct ListingRequest<'a> {
     pub(super) prefix: &'a str,
     pub(super) delimiter: Option<&'a str>,
     /// The last key or common prefix before the page.
@@ -29,7 +29,7 @@ impl Page {
 }
 
 /// Cuts a page out of a bucket's objects, which are in the order of their keys.
-pub(super) fn page(objects: Vec<Object>, wanted: &Wanted<'_>) -> Page {
+pub(super) fn page(objects: Vec<Object>, wanted: &ListingRequest<'_>) -> Page {
     let mut page = Page::default();
     let mut last: Option<String> = None;
     for object in objects {
@@ -60,7 +60,7 @@ pub(super) fn page(objects: Vec<Object>, wanted: &Wanted<'_>) -> Page {
 mod tests {
     use super::*;
 
-    fn entries(wanted: &Wanted<'_>) -> (Vec<String>, Vec<String>, Option<String>) {
+    fn entries(wanted: &ListingRequest<'_>) -> (Vec<String>, Vec<String>, Option<String>) {
         let keys = ["a/1", "a/2", "a/b/3", "b", "c/d", "c0"];
         let objects = keys.map(|key| Object { key: Some(key.to_owned()), ..Object::default() });
         let page = page(objects.to_vec(), wanted);
@@ -70,10 +70,10 @@ mod tests {
 
     #[test]
     fn a_delimiter_gathers_keys_behind_a_prefix() {
-        let wanted = Wanted { delimiter: Some("/"), max_keys: 10, ..Wanted::default() };
+        let wanted = ListingRequest { delimiter: Some("/"), max_keys: 10, ..ListingRequest::default() };
         let (keys, prefixes, next) = entries(&wanted);
         assert_eq!((keys, prefixes, next), (vec!["b".into(), "c0".into()], vec!["a/".into(), "c/".into()], None));
-        let (keys, prefixes, _) = entries(&Wanted { prefix: "a/", ..wanted });
+        let (keys, prefixes, _) = entries(&ListingRequest { prefix: "a/", ..wanted });
         assert_eq!((keys, prefixes), (vec!["a/1".into(), "a/2".into()], vec!["a/b/".into()]));
     }
 
@@ -82,14 +82,15 @@ mod tests {
         for delimiter in [None, Some("/")] {
             let (mut after, mut seen) = (None::<String>, Vec::new());
             loop {
-                let wanted = Wanted { delimiter, after: after.as_deref(), max_keys: 1, ..Wanted::default() };
+                let wanted =
+                    ListingRequest { delimiter, after: after.as_deref(), max_keys: 1, ..ListingRequest::default() };
                 let (keys, prefixes, next) = entries(&wanted);
                 assert_eq!(keys.len() + prefixes.len(), 1);
                 seen.extend(keys.into_iter().chain(prefixes));
                 let Some(next) = next else { break };
                 after = Some(next);
             }
-            let whole = entries(&Wanted { delimiter, max_keys: 10, ..Wanted::default() });
+            let whole = entries(&ListingRequest { delimiter, max_keys: 10, ..ListingRequest::default() });
             let mut all: Vec<String> = whole.0.into_iter().chain(whole.1).collect();
             all.sort();
             assert_eq!(seen, all);

@@ -16,7 +16,7 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 
 use super::keys::Keys;
-use super::listing::{Wanted, page};
+use super::listing::{ListingRequest, page};
 
 const MAX_PAGE: i32 = 1000;
 
@@ -28,17 +28,17 @@ pub(super) struct Objects {
 
 impl Objects {
     fn find(&self, bucket: &str, key: &mut String) {
-        *key = self.keys.find(bucket, key).into_owned();
+        *key = self.keys.path_to_read(bucket, key).into_owned();
     }
 
     fn place(&self, bucket: &str, key: &mut String) -> S3Result<()> {
-        *key = self.keys.place(bucket, key).map_err(S3Error::internal_error)?.into_owned();
+        *key = self.keys.path_to_write(bucket, key).map_err(S3Error::internal_error)?.into_owned();
         Ok(())
     }
 
     fn find_source(&self, source: &mut CopySource) {
         if let CopySource::Bucket { bucket, key, .. } = source {
-            *key = self.keys.find(bucket, key).into();
+            *key = self.keys.path_to_read(bucket, key).into();
         }
     }
 
@@ -154,7 +154,7 @@ impl S3 for Objects {
         let objects = self.all(request, input.bucket.clone()).await?;
         let page = page(
             objects,
-            &Wanted {
+            &ListingRequest {
                 prefix: input.prefix.as_deref().unwrap_or_default(),
                 delimiter: input.delimiter.as_deref(),
                 after: input.continuation_token.as_deref().max(input.start_after.as_deref()),

@@ -24,7 +24,7 @@ pub struct Ledger {
     deadlines: BTreeSet<(Instant, u64)>,
     waiting_bytes: usize,
     running: usize,
-    untold: usize,
+    not_notified: usize,
     ended: VecDeque<u64>,
     /// Those of `ended` that still have their payload.
     kept: VecDeque<u64>,
@@ -44,14 +44,14 @@ impl Ledger {
     /// Puts an invocation into the queue; gives its number, or the invocation back when the queue is full.
     ///
     /// # Errors
-    /// [`Full`].
-    pub fn enqueue(&mut self, mut invocation: Invocation, now: Instant) -> Result<u64, Full> {
+    /// [`QueueFull`].
+    pub fn enqueue(&mut self, mut invocation: Invocation, now: Instant) -> Result<u64, QueueFull> {
         let payload = invocation.body.take();
         let bytes = payload.as_ref().map(Bytes::len);
         let is_full = self.waiting.len() >= self.limits.waiting
             || self.waiting_bytes.saturating_add(bytes.unwrap_or(0)) > self.limits.waiting_bytes;
         if is_full {
-            return Err(Full);
+            return Err(QueueFull);
         }
         self.last += 1;
         let deadline = now + invocation.parameters.ttl();
@@ -130,18 +130,18 @@ impl Ledger {
     }
 
     /// The notification of one that has ended is sent.
-    pub fn told(&mut self) {
-        self.untold = self.untold.saturating_sub(1);
+    pub fn notified(&mut self) {
+        self.not_notified = self.not_notified.saturating_sub(1);
     }
 
     /// Those that have ended while their notification is not sent yet.
     #[must_use]
-    pub const fn untold(&self) -> usize {
-        self.untold
+    pub const fn not_notified(&self) -> usize {
+        self.not_notified
     }
 
     fn close(&mut self, number: u64, ending: Ending) {
-        self.untold += 1;
+        self.not_notified += 1;
         let Some(record) = self.records.get_mut(&number) else { return };
         record.status = ending.status;
         record.reason = ending.reason;
@@ -235,7 +235,7 @@ impl Ledger {
 
 /// The queue takes no more.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Full;
+pub struct QueueFull;
 
 #[cfg(test)]
 mod tests;

@@ -9,27 +9,13 @@ use tokio::time::Instant;
 use super::deployment::{Deployment, Scaling};
 use super::history::History;
 use super::ledger::Ledger;
+use super::origin::{FormerEndpoint, Origin};
 use super::variants::Share;
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
-use crate::durable::state::Former;
 use crate::instances::unhealthy;
 use crate::model::{Model, container};
 use crate::notification::TEST_NOTIFICATION;
-
-/// How an endpoint comes to be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Origin {
-    /// By `CreateEndpoint`: it takes invocations once it is in service, and its topics get a test notification.
-    Created,
-    /// From the command line or the configuration: it takes invocations at once.
-    Configured {
-        /// Calls to throttle before any other.
-        throttled: usize,
-    },
-    /// From an earlier run, as it was then.
-    Restored(Former),
-}
 
 impl Endpoint {
     /// Starts an endpoint.
@@ -42,7 +28,7 @@ impl Endpoint {
         context: &Arc<Context>,
     ) -> Arc<Self> {
         let now = SystemTime::now();
-        deployment.equip(name, scaling, context);
+        deployment.add_instances(name, scaling, context);
         let deployment = Arc::new(deployment);
         let (status, still_throttled) = match &origin {
             Origin::Created => (EndpointStatus::Creating, 0),
@@ -96,7 +82,7 @@ impl Endpoint {
 
     /// `UpdateEndpoint`: what it ran before serves until the new is ready.
     pub fn update(self: &Arc<Self>, mut deployment: Deployment) {
-        deployment.equip(&self.name, self.with(|core| core.scaling), &self.context);
+        deployment.add_instances(&self.name, self.with(|core| core.scaling), &self.context);
         let deployment = Arc::new(deployment);
         self.follow(&deployment);
         let scaling = self.with(|core| {
@@ -254,7 +240,7 @@ impl Core {
     }
 
     /// It is what it was in an earlier run, but that its instances have to start.
-    fn resume(&mut self, former: &Former) {
+    fn resume(&mut self, former: &FormerEndpoint) {
         (self.created, self.modified) = (former.created, former.modified);
         self.failure_reason.clone_from(&former.failure_reason);
         if let Some((first, others)) = former.shares.split_first() {
@@ -262,19 +248,6 @@ impl Core {
             self.instances = self.instances.min(first.instances);
             self.weight = first.weight;
             self.others = others.to_vec();
-        }
-    }
-}
-
-impl Former {
-    /// The status that it goes on with. What it served, it serves; an update begins anew.
-    fn taken_up(&self) -> EndpointStatus {
-        match self.status {
-            EndpointStatus::Creating => EndpointStatus::Creating,
-            EndpointStatus::Failed => EndpointStatus::Failed,
-            EndpointStatus::InService | EndpointStatus::Updating | EndpointStatus::Deleting => {
-                EndpointStatus::InService
-            }
         }
     }
 }

@@ -8,16 +8,16 @@ use super::deployment::{Deployment, Scaling};
 use super::{Core, Endpoint, EndpointStatus};
 use crate::context::Context;
 use crate::instances::container::Container;
-use crate::instances::{Instances, Plan, Tally};
+use crate::instances::{InstanceCounts, InstancePlan, Instances};
 use crate::model::Model;
 
 impl Deployment {
     /// Gives each variant whose model is a command instances of its own, none of which has started yet.
-    pub(super) fn equip(&mut self, endpoint: &str, scaling: Scaling, context: &Context) {
+    pub(super) fn add_instances(&mut self, endpoint: &str, scaling: Scaling, context: &Context) {
         let startup_timeout = self.startup_timeout;
-        let equip = |variant: &str, model: &mut Model, container: &Container| {
+        let add = |variant: &str, model: &mut Model, container: &Container| {
             if let Model::Exec { command, instances } = model {
-                let plan = Plan {
+                let plan = InstancePlan {
                     endpoint: endpoint.to_owned(),
                     variant: variant.to_owned(),
                     command: command.clone(),
@@ -30,9 +30,9 @@ impl Deployment {
                 *instances = Some(Arc::new(Instances::new(plan)));
             }
         };
-        equip(&self.variant, &mut self.model, &self.container);
+        add(&self.variant, &mut self.model, &self.container);
         for other in &mut self.others {
-            equip(&other.name, &mut other.model, &other.container);
+            add(&other.name, &mut other.model, &other.container);
         }
     }
 
@@ -49,14 +49,14 @@ impl Deployment {
     /// Why one does not, in SageMaker's words.
     pub(super) async fn programs_answer(&self) -> Result<(), String> {
         for (instances, count) in self.programs() {
-            instances.want(count);
+            instances.set_count(count);
         }
         for (instances, count) in self.programs() {
             let mut changes = instances.watch();
-            let settled = changes.wait_for(|tally| tally.healthy >= count || tally.failure.is_some()).await;
+            let settled = changes.wait_for(|counts| counts.healthy >= count || counts.failure.is_some()).await;
             // The sender lives as long as the instances.
-            let Ok(tally) = settled else { continue };
-            if let Some(failure) = tally.failure.clone().filter(|_| tally.healthy < count) {
+            let Ok(counts) = settled else { continue };
+            if let Some(failure) = counts.failure.clone().filter(|_| counts.healthy < count) {
                 return Err(failure);
             }
         }
@@ -66,7 +66,7 @@ impl Deployment {
     /// Ends the processes.
     pub(super) fn end_programs(&self) {
         for (instances, _) in self.programs() {
-            instances.want(0);
+            instances.set_count(0);
         }
     }
 }
@@ -80,18 +80,18 @@ impl Endpoint {
     }
 }
 
-async fn follow(endpoint: Weak<Endpoint>, instances: Weak<Instances>, mut changes: watch::Receiver<Tally>) {
+async fn follow(endpoint: Weak<Endpoint>, instances: Weak<Instances>, mut changes: watch::Receiver<InstanceCounts>) {
     while changes.changed().await.is_ok() {
-        let tally = changes.borrow_and_update().clone();
+        let counts = changes.borrow_and_update().clone();
         let (Some(endpoint), Some(instances)) = (endpoint.upgrade(), instances.upgrade()) else { return };
-        endpoint.with(|core| core.take_stock(&instances, tally));
+        endpoint.with(|core| core.take_stock(&instances, counts));
         endpoint.changed.notify_one();
     }
 }
 
 impl Core {
     /// Has as many processes run as there should be instances.
-    pub(super) fn staff(&self) {
+    pub(super) fn set_process_counts(&self) {
         if !matches!(self.status, EndpointStatus::InService | EndpointStatus::Updating) {
             return;
         }
@@ -100,17 +100,17 @@ impl Core {
             std::iter::once(&self.deployment.model).chain(self.deployment.others.iter().map(|other| &other.model));
         for (model, count) in models.zip(counts) {
             if let Some(instances) = model.instances() {
-                instances.want(count);
+                instances.set_count(count);
             }
         }
     }
 
-    fn take_stock(&mut self, instances: &Instances, tally: Tally) {
+    fn take_stock(&mut self, instances: &Instances, counts: InstanceCounts) {
         if self.deployment.model.instances().is_none_or(|own| **own != *instances) {
             return;
         }
-        self.instances = tally.healthy.min(self.desired);
-        self.trouble = tally.failure.or(tally.trouble);
+        self.instances = counts.healthy.min(self.desired);
+        self.trouble = counts.failure.or(counts.trouble);
         if self.is_resizing && self.instances >= self.desired {
             self.is_resizing = false;
             self.status = EndpointStatus::InService;

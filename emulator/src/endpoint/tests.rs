@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::async_config::AsyncConfig;
 use super::ledger::{Limits, Status};
-use super::lifecycle::Origin;
+use super::origin::Origin;
 use super::*;
 use crate::account::Account;
 use crate::faults::Faults;

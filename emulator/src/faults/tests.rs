@@ -80,7 +80,7 @@ fn a_bad_plan_says_what_is_allowed() {
         (json!({"endpoints": {"a": {"delay-seconds": -1}}}), "from 0 to 86400"),
         (json!({"sed": 1}), "unknown field `sed`"),
     ] {
-        let error = serde_json::from_value::<Plan>(plan).unwrap_err().to_string();
+        let error = serde_json::from_value::<FaultPlan>(plan).unwrap_err().to_string();
         assert!(error.contains(expected), "{error} / {expected}");
     }
 }

@@ -8,13 +8,13 @@ use flate2::read::MultiGzDecoder;
 use sagemaker_async_bridge::location::S3Uri;
 use tar::{Archive, Entry, EntryType};
 
-use super::Plan;
+use super::InstancePlan;
 use super::container::{Form, ModelData};
 use super::directory::Directory;
 
 /// Fetches what a plan's container names; SageMaker's words where that is not possible.
 /// <https://github.com/aws-samples/cvat-on-aws-china/issues/3> has them.
-pub(super) async fn fetch(plan: &Plan, directory: &Arc<Directory>) -> Result<(), String> {
+pub(super) async fn fetch(plan: &InstancePlan, directory: &Arc<Directory>) -> Result<(), String> {
     let Some(data) = &plan.container.data else { return Ok(()) };
     let url = &data.url;
     let unavailable = |why: &str| {
@@ -46,7 +46,7 @@ pub(super) async fn fetch(plan: &Plan, directory: &Arc<Directory>) -> Result<(),
 }
 
 /// Gives the path of an archive that has to be unpacked.
-async fn download(plan: &Plan, data: &ModelData, directory: &Directory) -> Result<Option<PathBuf>, String> {
+async fn download(plan: &InstancePlan, data: &ModelData, directory: &Directory) -> Result<Option<PathBuf>, String> {
     let parsed = |text: &str| text.parse::<S3Uri>().map_err(|error| error.to_string());
     match data.form {
         Form::Archive => {

@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::artifacts;
 use super::directory::Directory;
-use super::health::Start;
+use super::health::StartOutcome;
 use super::process::Process;
-use super::{Group, Seat};
+use super::{InstanceGroup, InstanceHandle};
 
 /// "The command sends the SIGTERM signal, then it sends the SIGKILL signal thirty seconds later."
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html>
@@ -21,24 +21,24 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Keeps an instance alive until `ended` is.
-pub(super) async fn live(group: Arc<Group>, seat: Arc<Seat>, mut ended: oneshot::Receiver<()>) {
+pub(super) async fn live(group: Arc<InstanceGroup>, instance: Arc<InstanceHandle>, mut ended: oneshot::Receiver<()>) {
     let mut process = None;
     let directory = tokio::select! {
         directory = group.prepared() => directory,
         _ = &mut ended => return,
     };
     tokio::select! {
-        () = group.keep(&seat, &directory, &mut process) => {}
+        () = group.keep(&instance, &directory, &mut process) => {}
         _ = &mut ended => {}
     }
     // No invocation comes to it any more; those that it runs come to their end.
-    seat.is_idle().await;
+    instance.is_idle().await;
     if let Some(process) = process {
         process.stop(GRACE).await;
     }
 }
 
-impl Group {
+impl InstanceGroup {
     /// A directory with the model data, however many tries it takes.
     async fn prepared(&self) -> Arc<Directory> {
         sleep(self.plan.cold_start).await;
@@ -57,24 +57,26 @@ impl Group {
     }
 
     /// Starts the command whenever it does not run or answer.
-    async fn keep(&self, seat: &Seat, directory: &Directory, place: &mut Option<Process>) {
+    async fn keep(&self, instance: &InstanceHandle, directory: &Directory, place: &mut Option<Process>) {
         let mut pause = SHORTEST_PAUSE;
         let mut deadline = Instant::now() + self.plan.startup_timeout;
         loop {
-            match self.start(seat, directory) {
-                Err(error) => self.warn_of_start(seat, &format!("cannot be started: {error}")),
+            match self.start(instance, directory) {
+                Err(error) => self.warn_of_start(instance, &format!("cannot be started: {error}")),
                 Ok((process, url)) => {
                     let process = place.insert(process);
                     match self.first_answer(process, &url, deadline).await {
-                        Start::Healthy => {
-                            self.serve(seat, process, url).await;
+                        StartOutcome::Healthy => {
+                            self.serve(instance, process, url).await;
                             pause = SHORTEST_PAUSE;
                             deadline = Instant::now() + self.plan.startup_timeout;
                         }
-                        Start::Ended(how) => {
-                            self.warn_of_start(seat, &format!("has ended before it answered GET /ping: {how}"));
+                        StartOutcome::Ended(how) => {
+                            self.warn_of_start(instance, &format!("has ended before it answered GET /ping: {how}"));
                         }
-                        Start::Late => self.warn_of_start(seat, "has not answered GET /ping with 200 in time"),
+                        StartOutcome::Late => {
+                            self.warn_of_start(instance, "has not answered GET /ping with 200 in time")
+                        }
                     }
                 }
             }
@@ -90,31 +92,31 @@ impl Group {
     }
 
     /// Lets invocations come to a process for as long as it answers.
-    async fn serve(&self, seat: &Seat, process: &mut Process, url: String) {
-        tracing::info!(endpoint.name = self.plan.endpoint, instance = seat.number, url, "instance in service");
-        seat.url.send_replace(Some(url.clone()));
+    async fn serve(&self, instance: &InstanceHandle, process: &mut Process, url: String) {
+        tracing::info!(endpoint.name = self.plan.endpoint, instance = instance.number, url, "instance in service");
+        instance.url.send_replace(Some(url.clone()));
         self.count();
-        let why = self.last_answer(process, &url, seat).await;
-        seat.url.send_replace(None);
+        let why = self.last_answer(process, &url, instance).await;
+        instance.url.send_replace(None);
         self.count();
-        self.warn(seat, &why);
+        self.warn(instance, &why);
     }
 
-    fn start(&self, seat: &Seat, directory: &Directory) -> std::io::Result<(Process, String)> {
+    fn start(&self, instance: &InstanceHandle, directory: &Directory) -> std::io::Result<(Process, String)> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let variables = self.plan.container.variables(port, directory.path(), &self.plan.region);
-        let label = format!("{}/{}", self.plan.endpoint, seat.number);
+        let label = format!("{}/{}", self.plan.endpoint, instance.number);
         let process = Process::start(&self.plan.command, variables, directory.path(), &label)?;
         Ok((process, format!("http://127.0.0.1:{port}")))
     }
 
-    fn warn_of_start(&self, seat: &Seat, what: &str) {
-        self.warn(seat, what);
-        self.trouble(&format!("The model's process {what}. The log has what it wrote."));
+    fn warn_of_start(&self, instance: &InstanceHandle, what: &str) {
+        self.warn(instance, what);
+        self.report_trouble(&format!("The model's process {what}. The log has what it wrote."));
     }
 
-    fn warn(&self, seat: &Seat, what: &str) {
-        tracing::warn!(endpoint.name = self.plan.endpoint, instance = seat.number, "the model's process {what}");
+    fn warn(&self, instance: &InstanceHandle, what: &str) {
+        tracing::warn!(endpoint.name = self.plan.endpoint, instance = instance.number, "the model's process {what}");
     }
 }
 

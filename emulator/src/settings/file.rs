@@ -11,7 +11,7 @@ use crate::cli::Options;
 use crate::clock::TimeScale;
 use crate::endpoint::async_config::IncludeIn;
 use crate::endpoint::deployment::Scaling;
-use crate::faults::Plan;
+use crate::faults::FaultPlan;
 use crate::faults::rules::{Rules, Seconds};
 use crate::images::ImageOption;
 use crate::model::Model;
@@ -78,8 +78,8 @@ impl From<(String, Parsed<Model>)> for ImageOption {
 }
 
 impl File {
-    pub(super) fn plan(&self) -> Plan {
-        Plan { seed: self.seed, all: self.faults.clone(), endpoints: BTreeMap::new() }
+    pub(super) fn plan(&self) -> FaultPlan {
+        FaultPlan { seed: self.seed, all: self.faults.clone(), endpoints: BTreeMap::new() }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::location::S3Prefix;
 use crate::pending::{self, PendingKey};
 
 /// An object where requests are remembered.
-pub(super) enum Listed {
+pub(super) enum ListedObject {
     /// A request whose answer is overdue.
     Key(PendingKey),
     /// Nothing that `submit` put there.
@@ -18,14 +18,18 @@ pub(super) enum Listed {
 
 /// A page of the listing.
 struct Page {
-    listed: Vec<Listed>,
+    listed: Vec<ListedObject>,
     /// Behind which name the next page begins; `None` if nothing more is overdue.
     next: Option<String>,
 }
 
 impl Collect {
     /// What is overdue, page by page, until nothing more is to be begun.
-    pub(super) fn overdue(&self, location: &S3Prefix, deadline: Deadline) -> impl Stream<Item = Result<Listed, Fault>> {
+    pub(super) fn overdue(
+        &self,
+        location: &S3Prefix,
+        deadline: Deadline,
+    ) -> impl Stream<Item = Result<ListedObject, Fault>> {
         let pages = stream::try_unfold(Some(String::new()), move |after| async move {
             let Some(after) = after.filter(|_| deadline.check_start().is_ok()) else { return Ok(None) };
             let page = deadline.run(Box::pin(self.page(location, &after))).await?;
@@ -50,7 +54,8 @@ impl Collect {
             }
         };
         let next = overdue.last().filter(|_| !is_over).map(|name| (*name).to_owned());
-        let listed = overdue.into_iter().map(|name| name.parse().map_or(Listed::Other, Listed::Key)).collect();
+        let listed =
+            overdue.into_iter().map(|name| name.parse().map_or(ListedObject::Other, ListedObject::Key)).collect();
         Ok(Page { listed, next })
     }
 }

@@ -22,7 +22,7 @@ const CLOCK_SKEW_SECONDS: u64 = 1;
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What there is to say of a request.
-pub(super) enum Examined<'a> {
+pub(super) enum SweepOutcome<'a> {
     /// A result for this destination.
     Found { delivery: Delivery, destination: &'a dyn Destination, status: &'static str },
     /// Its result was sent meanwhile.
@@ -36,7 +36,7 @@ pub(super) enum Examined<'a> {
 /// Shaped like SageMaker's notifications.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Recovered<'a> {
+struct RecoveredNotification<'a> {
     event_time: String,
     received_time: String,
     invocation_status: &'static str,
@@ -63,7 +63,7 @@ struct ResponseParameters<'a> {
 }
 
 /// What became of a request.
-enum End {
+enum InferenceEnd {
     Completed(Head),
     Failed(Head),
     Unanswered,
@@ -79,9 +79,9 @@ impl Collect {
         location: &S3Prefix,
         key: &PendingKey,
         deadline: Deadline,
-    ) -> Result<Examined<'_>, Fault> {
+    ) -> Result<SweepOutcome<'_>, Fault> {
         let Some(record) = Object::get(&self.s3, &pending::record_at(location, key)?).await? else {
-            return Ok(Examined::Answered);
+            return Ok(SweepOutcome::Answered);
         };
         if record.length > RECORD_LIMIT_BYTES {
             return Err(Fault::validation("the object is not a request record: it is too large"));
@@ -91,27 +91,27 @@ impl Collect {
             return Err(Fault::access_denied("the request's endpoint is not this bridge's"));
         }
         let end = self.end_of(&request).await?;
-        if let (End::Unanswered, Some(reason)) = (&end, end.reason(&request, key)) {
+        if let (InferenceEnd::Unanswered, Some(reason)) = (&end, end.reason(&request, key)) {
             self.give_up(location, key, &reason).await;
         }
         let status = end.status();
         let delivery = Delivery::new(key.to_string(), notification(&request, &end, key)?);
         match self.destination_of(&delivery) {
-            Some(destination) => Ok(Examined::Found { delivery, destination, status }),
+            Some(destination) => Ok(SweepOutcome::Found { delivery, destination, status }),
             None => {
-                self.leave(&delivery)?;
+                self.skip(&delivery)?;
                 self.forget(key, Instant::now() + GIVE_UP_PATIENCE, deadline).await;
-                Ok(Examined::Unwanted)
+                Ok(SweepOutcome::Unwanted)
             }
         }
     }
 
-    async fn end_of(&self, request: &PendingRequest) -> Result<End, Fault> {
+    async fn end_of(&self, request: &PendingRequest) -> Result<InferenceEnd, Fault> {
         if let Some(head) = self.left_by(request, request.output_location.as_deref()).await? {
-            return Ok(End::Completed(head));
+            return Ok(InferenceEnd::Completed(head));
         }
         let failure = self.left_by(request, request.failure_location.as_deref()).await?;
-        Ok(failure.map_or(End::Unanswered, End::Failed))
+        Ok(failure.map_or(InferenceEnd::Unanswered, InferenceEnd::Failed))
     }
 
     /// What this request left at one of its locations; what was there before it is none of its.
@@ -142,7 +142,7 @@ impl Collect {
     }
 }
 
-impl End {
+impl InferenceEnd {
     const fn status(&self) -> &'static str {
         match self {
             Self::Completed(_) => "Completed",
@@ -185,15 +185,15 @@ impl End {
 }
 
 /// The notification that did not come. Its return address has the key of the record that it is made from, whatever the record says.
-fn notification(request: &PendingRequest, end: &End, key: &PendingKey) -> Result<String, Fault> {
+fn notification(request: &PendingRequest, end: &InferenceEnd, key: &PendingKey) -> Result<String, Fault> {
     let custom_attributes = request.request_parameters.custom_attributes.as_deref();
     let custom_attributes = return_address::with_pending(custom_attributes, key.clone());
     let (content_type, output, failure) = match end {
-        End::Completed(head) => (head.content_type.clone(), true, false),
-        End::Failed(head) => (head.content_type.clone(), false, true),
-        End::Unanswered => (None, true, false),
+        InferenceEnd::Completed(head) => (head.content_type.clone(), true, false),
+        InferenceEnd::Failed(head) => (head.content_type.clone(), false, true),
+        InferenceEnd::Unanswered => (None, true, false),
     };
-    json_body(&Recovered {
+    json_body(&RecoveredNotification {
         event_time: end.time(key),
         received_time: timestamp(request.accepted_at),
         invocation_status: end.status(),

@@ -53,7 +53,7 @@ pub(super) struct Request<'a> {
 pub(super) fn invocation(request: &Request<'_>, submit: &Submit) -> Result<Invocation, Fault> {
     let mut parameters = Parameters::read(request, &submit.config)?;
     let fields = request.fields;
-    let input = match (given(fields, BODY), parameters.input_location.take()) {
+    let input = match (non_null(fields, BODY), parameters.input_location.take()) {
         (None, Some(location)) => Input::Location(location),
         (Some(body), None) => Input::Payload(payload(body, fields)?),
         (Some(_), Some(_)) => {
@@ -89,13 +89,13 @@ fn payload(body: &RawValue, fields: &Fields<'_>) -> Result<Vec<u8>, Fault> {
 }
 
 /// As AWS's APIs have it, `null` is a field that is not given: that is what a state machine makes of a value that it has not.
-pub(super) fn given<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
+pub(super) fn non_null<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
     fields.json(name).filter(|json| json.get() != "null")
 }
 
 /// A text, or a number in its text.
 pub(super) fn value<'a>(fields: &Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Fault> {
-    let Some(json) = given(fields, name) else { return Ok(None) };
+    let Some(json) = non_null(fields, name) else { return Ok(None) };
     let is_number = json.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let value = if is_number { Some(Cow::Borrowed(json.get())) } else { batch::text(json) };
     value.ok_or_else(|| Fault::validation(format!("{name} must be a string or a number"))).map(Some)

@@ -121,7 +121,7 @@ fn message(fields: &Fields<'_>, id: &str, event: &RawValue, trace_header: Option
         let value = direct::value(fields, name).ok()??;
         Some((name.to_owned(), string_attribute(value)))
     });
-    let body = direct::given(fields, BODY).map(|body| batch::text(body).unwrap_or_else(|| body.get().into()));
+    let body = direct::non_null(fields, BODY).map(|body| batch::text(body).unwrap_or_else(|| body.get().into()));
     let body = body.filter(|body| !body.is_empty());
     Message::of_event(
         id,

@@ -77,7 +77,7 @@ impl Submit {
             (None, _) => Response::error(404, "UnknownOperationException", UNKNOWN_PATH),
             (Some((prefix, Route::Invocations(endpoint))), "POST") => {
                 let (has_body, trace_header) = (request.has_body(), call.trace_header.as_deref());
-                let post = Post { has_body, request, endpoint, prefix, lambda_request_id, trace_header };
+                let post = InvocationRequest { has_body, request, endpoint, prefix, lambda_request_id, trace_header };
                 self.answer_invocation(post, deadline).await
             }
             (Some((_, Route::Invocation(token))), "GET" | "HEAD") => {
@@ -101,7 +101,7 @@ impl Submit {
     }
 
     /// Answers POST: 202 when it is accepted, and the output itself if the caller prefers to wait and it comes in time.
-    async fn answer_invocation(&self, mut call: Post<'_>, deadline: Deadline) -> Response {
+    async fn answer_invocation(&self, mut call: InvocationRequest<'_>, deadline: Deadline) -> Response {
         let request_id = call.request.id().unwrap_or(call.lambda_request_id).to_owned();
         let upload_name = upload_name(&call.request, call.lambda_request_id);
         let origin = Origin::http_request(&request_id, &upload_name);
@@ -144,7 +144,7 @@ impl Submit {
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
-    fn http_invocation(&self, call: &mut Post<'_>) -> Result<(Invocation, Option<Key>), Fault> {
+    fn http_invocation(&self, call: &mut InvocationRequest<'_>) -> Result<(Invocation, Option<Key>), Fault> {
         let payload = call.request.take_payload()?;
         let mut parameters = Parameters::read(call, &self.config)?;
         if parameters.filename.is_none() {
@@ -191,7 +191,7 @@ impl Submit {
 }
 
 /// A POST of an invocation.
-struct Post<'a> {
+struct InvocationRequest<'a> {
     request: Request,
     has_body: bool,
     endpoint: Option<&'a str>,
@@ -202,7 +202,7 @@ struct Post<'a> {
     trace_header: Option<&'a str>,
 }
 
-impl ParameterSource for Post<'_> {
+impl ParameterSource for InvocationRequest<'_> {
     fn get(&self, parameter: Parameter) -> Result<Option<Cow<'_, str>>, Fault> {
         // SageMaker's headers win; HTTP's own serve callers that know nothing of SageMaker. To a request without a body an HTTP API
         // adds a Content-Type of its own:

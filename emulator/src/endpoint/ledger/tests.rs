@@ -39,11 +39,11 @@ fn invocations_start_in_the_order_in_which_they_came() {
 fn a_queue_is_full_by_number_and_by_bytes() {
     let (mut ledger, now) = (ledger(), Instant::now());
     assert_eq!(ledger.enqueue(invocation(Some(60), 60), now), Ok(1));
-    assert_eq!(ledger.enqueue(invocation(Some(60), 60), now), Err(Full));
+    assert_eq!(ledger.enqueue(invocation(Some(60), 60), now), Err(QueueFull));
     for _ in 0..2 {
         assert!(ledger.enqueue(invocation(None, 60), now).is_ok());
     }
-    assert_eq!(ledger.enqueue(invocation(None, 60), now), Err(Full));
+    assert_eq!(ledger.enqueue(invocation(None, 60), now), Err(QueueFull));
     ledger.start();
     assert!(ledger.enqueue(invocation(Some(60), 60), now).is_ok());
 }
@@ -102,9 +102,9 @@ fn one_of_an_earlier_run_keeps_its_number_and_the_time_that_it_has_waited() {
     ledger.restore(9, waited(1_800), now);
     assert_eq!((ledger.expire(now).map(|record| record.number), ledger.expire(now).is_none()), (Some(7), true));
     assert!(ledger.next_deadline().unwrap() <= now + Duration::from_secs(1_800));
-    assert_eq!((ledger.waiting(), ledger.untold()), (1, 1));
-    ledger.told();
-    assert_eq!((ledger.start().unwrap().number, ledger.untold()), (9, 0));
+    assert_eq!((ledger.waiting(), ledger.not_notified()), (1, 1));
+    ledger.notified();
+    assert_eq!((ledger.start().unwrap().number, ledger.not_notified()), (9, 0));
 }
 
 #[test]

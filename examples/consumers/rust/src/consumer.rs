@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::BoxError;
 use crate::results::{InferenceResult, Notification, Object, Response};
-use crate::store::{Begun, Store};
+use crate::store::{ClaimOutcome, Store};
 
 /// Most results that are handled at once.
 const CONCURRENCY: usize = 10;
@@ -81,16 +81,16 @@ where
     async fn handle_and_delete(&self, message: &Message) -> Result<(), BoxError> {
         let (body, id) = (message.body.as_deref(), message.message_id.as_deref());
         let notification = Notification::parse(body.unwrap_or_default(), id.unwrap_or_default())?;
-        match self.store.begin(notification.key()).await? {
-            Begun::Claimed(claim) => match self.resolve_and_handle(notification).await {
+        match self.store.claim(notification.key()).await? {
+            ClaimOutcome::Claimed(claim) => match self.resolve_and_handle(notification).await {
                 Ok(()) => self.store.finish(claim).await?,
                 Err(error) => {
                     self.store.abandon(claim).await?;
                     return Err(error);
                 }
             },
-            Begun::Done => tracing::info!(key = ?notification.key(), "handled already"),
-            Begun::Busy => {
+            ClaimOutcome::Done => tracing::info!(key = ?notification.key(), "handled already"),
+            ClaimOutcome::Busy => {
                 tracing::info!(key = ?notification.key(), "another delivery is being handled now");
                 return Ok(());
             }

@@ -27,7 +27,7 @@ pub(crate) struct Store {
 }
 
 /// Whether a result is to be handled here.
-pub(crate) enum Begun {
+pub(crate) enum ClaimOutcome {
     /// Yes: nobody else does.
     Claimed(Claim),
     /// It has been handled.
@@ -62,21 +62,21 @@ impl Store {
     }
 
     /// Claims a result. Of several callers, on any machines, it lets one pass.
-    pub(crate) async fn begin(&self, (status, inference_id): (&str, &str)) -> Result<Begun, BoxError> {
+    pub(crate) async fn claim(&self, (status, inference_id): (&str, &str)) -> Result<ClaimOutcome, BoxError> {
         let id = utf8_percent_encode(inference_id, NON_ALPHANUMERIC);
         let key = format!("{}{status}/{id}", self.location.key);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let lease_until = Some((now + self.lease).as_millis());
         if let Some(etag) = self.write(&key, lease_until, Condition::IsNew).await? {
-            return Ok(Begun::Claimed(Claim { key, etag }));
+            return Ok(ClaimOutcome::Claimed(Claim { key, etag }));
         }
-        let Some((record, etag)) = self.read(&key).await? else { return Ok(Begun::Busy) };
+        let Some((record, etag)) = self.read(&key).await? else { return Ok(ClaimOutcome::Busy) };
         match record.lease_until {
-            None => Ok(Begun::Done),
-            Some(until) if until > now.as_millis() => Ok(Begun::Busy),
+            None => Ok(ClaimOutcome::Done),
+            Some(until) if until > now.as_millis() => Ok(ClaimOutcome::Busy),
             Some(_) => {
                 let claimed = self.write(&key, lease_until, Condition::IsStill(&etag)).await?;
-                Ok(claimed.map_or(Begun::Busy, |etag| Begun::Claimed(Claim { key, etag })))
+                Ok(claimed.map_or(ClaimOutcome::Busy, |etag| ClaimOutcome::Claimed(Claim { key, etag })))
             }
         }
     }

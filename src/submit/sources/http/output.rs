@@ -39,7 +39,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The body of a 202 to GET.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Running<'a> {
+struct InProgress<'a> {
     inference_id: Option<&'a str>,
     status: &'static str,
 }
@@ -47,9 +47,9 @@ struct Running<'a> {
 /// The `Status` of an invocation that has not ended.
 pub(super) const IN_PROGRESS: &str = "InProgress";
 
-/// Whether one look asks for the failure output too.
+/// Whether a lookup asks for the failure output too.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum Lookup {
     Output,
     OutputAndFailure,
 }
@@ -58,7 +58,7 @@ impl Submit {
     /// Answers GET, and HEAD, of an invocation: 200 or 303 when it is completed, 424 when it failed, 202 while it runs.
     pub(super) async fn answer_token(&self, token: &Token, is_head: bool, deadline: Deadline) -> Response {
         let start = Instant::now();
-        let response = match deadline.run(Box::pin(self.look_at_all(token, is_head))).await {
+        let response = match deadline.run(Box::pin(self.look_up_all(token, is_head))).await {
             Ok(Some(response)) => response,
             Ok(None) => running(token),
             Err(fault) => {
@@ -80,7 +80,7 @@ impl Submit {
     /// Waits up to `wait`, or as long as the deadline lets it, for an invocation to end; `None` if it has not.
     ///
     /// # Errors
-    /// A [`Fault`] of the first look that failed.
+    /// A [`Fault`] of the first lookup that failed.
     pub(super) async fn wait(
         &self,
         token: &Token,
@@ -89,34 +89,34 @@ impl Submit {
     ) -> Result<Option<Response>, Fault> {
         let until = (Instant::now() + wait).min(deadline.work_by());
         let mut pause = FIRST_PAUSE;
-        let mut what = Look::Output;
+        let mut what = Lookup::Output;
         loop {
             let next = (Instant::now() + pause).min(until);
             tokio::time::sleep_until(next).await;
             let is_last = next >= until;
             if is_last {
-                what = Look::OutputAndFailure;
+                what = Lookup::OutputAndFailure;
             }
-            let look = deadline.finish(Box::pin(self.look(token, what, false)));
+            let lookup = deadline.finish(Box::pin(self.look_up(token, what, false)));
             // What S3 does not tell in time is not known to have ended.
-            let ended = match tokio::time::timeout_at(until + GRACE, look).await {
+            let ended = match tokio::time::timeout_at(until + GRACE, lookup).await {
                 Ok(ended) => ended?,
                 Err(_) => return Ok(None),
             };
             if ended.is_some() || is_last {
                 return Ok(ended);
             }
-            // Failures are few, so every other look is enough for them.
-            what = if what == Look::Output { Look::OutputAndFailure } else { Look::Output };
+            // Failures are few, so every other lookup is enough for them.
+            what = if what == Lookup::Output { Lookup::OutputAndFailure } else { Lookup::Output };
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn look(&self, token: &Token, what: Look, is_head: bool) -> Result<Option<Response>, Fault> {
+    async fn look_up(&self, token: &Token, what: Lookup, is_head: bool) -> Result<Option<Response>, Fault> {
         let response = match self.ended(token, &token.output).await? {
             Some(object) => self.completed(&token.output, object, is_head).await?,
             None => {
-                let Some(failure) = token.failure.as_ref().filter(|_| what == Look::OutputAndFailure) else {
+                let Some(failure) = token.failure.as_ref().filter(|_| what == Lookup::OutputAndFailure) else {
                     return Ok(None);
                 };
                 let Some(object) = self.ended(token, failure).await? else { return Ok(None) };
@@ -127,8 +127,8 @@ impl Submit {
     }
 
     /// Looks for the output, the failure output, and, if the answer is overdue, whether the request was given up.
-    async fn look_at_all(&self, token: &Token, is_head: bool) -> Result<Option<Response>, Fault> {
-        if let Some(response) = self.look(token, Look::OutputAndFailure, is_head).await? {
+    async fn look_up_all(&self, token: &Token, is_head: bool) -> Result<Option<Response>, Fault> {
+        if let Some(response) = self.look_up(token, Lookup::OutputAndFailure, is_head).await? {
             return Ok(Some(response));
         }
         let (Some(key), Some(location)) = (&token.pending, &self.config.pending_location) else { return Ok(None) };
@@ -187,7 +187,7 @@ impl Token {
 }
 
 fn running(token: &Token) -> Response {
-    Response::json(202, &Running { inference_id: token.id(), status: IN_PROGRESS })
+    Response::json(202, &InProgress { inference_id: token.id(), status: IN_PROGRESS })
         .with("retry-after", Some(RETRY_AFTER_RUNNING_SECONDS))
         .with("x-amzn-sagemaker-inference-id", token.id())
 }

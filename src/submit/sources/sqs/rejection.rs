@@ -26,11 +26,11 @@ impl Submit {
     /// at the first receipt, because the message comes back.
     pub(super) async fn reject(&self, message: &Message, fault: &Fault, batch: &Batch) -> bool {
         let is_dead_letter = match &self.dead_letters {
-            Some(queue) => keep(queue, message, fault, batch.deadline, false).await,
+            Some(queue) => send_dead_letter(queue, message, fault, batch.deadline, false).await,
             None => false,
         };
         if is_dead_letter || message.is_first_receipt() {
-            self.tell(message, fault, is_dead_letter, batch);
+            self.queue_rejection(message, fault, is_dead_letter, batch);
         }
         !is_dead_letter
     }
@@ -45,7 +45,7 @@ impl Submit {
         deadline: Deadline,
     ) -> bool {
         let is_dead_letter = match &self.dead_letters {
-            Some(queue) => keep(queue, message, fault, deadline, true).await,
+            Some(queue) => send_dead_letter(queue, message, fault, deadline, true).await,
             None => false,
         };
         let is_told = is_dead_letter || (self.dead_letters.is_none() && is_first);
@@ -63,11 +63,11 @@ impl Submit {
             && message.is_first_receipt()
             && let Err(fault) = self.invocation(message)
         {
-            self.tell(message, &fault, false, batch);
+            self.queue_rejection(message, &fault, false, batch);
         }
     }
 
-    fn tell(&self, message: &Message, fault: &Fault, is_dead_letter: bool, batch: &Batch) {
+    fn queue_rejection(&self, message: &Message, fault: &Fault, is_dead_letter: bool, batch: &Batch) {
         if let Some(result) = rejected::result(message, message.id(), &self.config, fault) {
             // The other end is there for as long as the batch.
             let rejection = Rejection { id: message.id().to_owned(), is_event: false, is_dead_letter, result };
@@ -80,21 +80,21 @@ impl Submit {
         let at_once = self.config.max_concurrency.get();
         stream::poll_fn(|context| rejections.poll_recv(context))
             .ready_chunks(at_once)
-            .for_each_concurrent(at_once, |told| self.send_rejections(told, deadline))
+            .for_each_concurrent(at_once, |rejections| self.send_rejections(rejections, deadline))
             .await;
     }
 
     /// Each destination's by themselves, so that one that hangs holds up nobody else's.
-    async fn send_rejections(&self, told: Vec<Rejection>, deadline: Deadline) {
+    async fn send_rejections(&self, rejections: Vec<Rejection>, deadline: Deadline) {
         let mut routed: Vec<(&dyn Destination, Vec<Rejection>)> = Vec::new();
-        for rejection in told {
+        for rejection in rejections {
             let Some(destination) = self.destination(&rejection.result.return_address.to) else { continue };
             match routed.iter_mut().find(|(other, _)| std::ptr::addr_eq(*other, destination)) {
-                Some((_, told)) => told.push(rejection),
+                Some((_, rejections)) => rejections.push(rejection),
                 None => routed.push((destination, vec![rejection])),
             }
         }
-        let sends = routed.into_iter().map(|(destination, told)| self.send_to(destination, told, deadline));
+        let sends = routed.into_iter().map(|(destination, rejections)| self.send_to(destination, rejections, deadline));
         future::join_all(sends).await;
     }
 
@@ -109,9 +109,11 @@ impl Submit {
 
     /// A result that cannot be sent is logged and nothing more: what lies in the dead-letter queue must not be invoked again. One that
     /// nobody waits for any more goes to the results queue.
-    async fn send_to(&self, destination: &dyn Destination, told: Vec<Rejection>, deadline: Deadline) {
-        let (messages, results): (Vec<_>, Vec<_>) =
-            told.into_iter().map(|told| ((told.id, told.is_event, told.is_dead_letter), told.result)).unzip();
+    async fn send_to(&self, destination: &dyn Destination, rejections: Vec<Rejection>, deadline: Deadline) {
+        let (messages, results): (Vec<_>, Vec<_>) = rejections
+            .into_iter()
+            .map(|rejection| ((rejection.id, rejection.is_event, rejection.is_dead_letter), rejection.result))
+            .unzip();
         let at_once = self.config.max_concurrency;
         let answers = destinations::send(destination, results.clone(), at_once, deadline).await;
         for (((id, is_event, is_dead_letter), result), answer) in messages.into_iter().zip(results).zip(answers) {
@@ -138,7 +140,13 @@ impl Submit {
 }
 
 /// Whether the dead-letter queue has confirmed a message. It has as long as leaves time to tell the sender.
-async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadline: Deadline, is_event: bool) -> bool {
+async fn send_dead_letter(
+    queue: &DeadLetterQueue,
+    message: &Message,
+    fault: &Fault,
+    deadline: Deadline,
+    is_event: bool,
+) -> bool {
     let (message_id, event_id) = ((!is_event).then_some(message.id()), is_event.then_some(message.id()));
     let error_type = fault.kind().error_type();
     match deadline.go_on(Box::pin(queue.put(message, fault))).await {
@@ -152,12 +160,12 @@ async fn keep(queue: &DeadLetterQueue, message: &Message, fault: &Fault, deadlin
             );
             true
         }
-        Err(unkept) => {
+        Err(fault) => {
             tracing::error!(
                 sqs.message_id = message_id,
                 event.id = event_id,
                 "error.type" = error_type,
-                error = unkept.details(),
+                error = fault.details(),
                 "could not send a rejected message to the dead-letter queue: SQS delivers it again"
             );
             false

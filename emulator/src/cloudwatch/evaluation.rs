@@ -57,7 +57,7 @@ impl State {
 
 /// The state of an alarm that needs `needed` breaching datapoints of `periods`; `None`: the state that it has. The newest datapoint
 /// comes first: whether it is breaching, `None` where it is missing.
-pub(crate) fn judge(range: &[Option<bool>], periods: usize, needed: usize, missing: Missing) -> Option<State> {
+pub(crate) fn evaluate_range(range: &[Option<bool>], periods: usize, needed: usize, missing: Missing) -> Option<State> {
     let real: Vec<bool> = range.iter().flatten().take(periods).copied().collect();
     let breaching = real.iter().filter(|is_breaching| **is_breaching).count();
     let filled = periods.saturating_sub(real.len());
@@ -95,7 +95,7 @@ mod tests {
             _ => None,
         };
         let range: Vec<_> = text.split(' ').rev().map(point).collect();
-        TREATMENTS.map(|missing| judge(&range, periods, needed, missing))
+        TREATMENTS.map(|missing| evaluate_range(&range, periods, needed, missing))
     }
 
     const OK: Option<State> = Some(State::Ok);
@@ -143,7 +143,7 @@ mod tests {
             range.resize(15 + MORE_PERIODS, Some(false));
             range
         };
-        assert_eq!(judge(&range(14), 15, 15, Missing::Unknown), OK);
-        assert_eq!(judge(&range(15), 15, 15, Missing::Unknown), ALARM);
+        assert_eq!(evaluate_range(&range(14), 15, 15, Missing::Unknown), OK);
+        assert_eq!(evaluate_range(&range(15), 15, 15, Missing::Unknown), ALARM);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -13,13 +12,12 @@ use crate::autoscaling::Targets;
 use crate::cloudwatch::SavedAlarm;
 use crate::control::call::Call;
 use crate::control::error::ControlError;
-use crate::control::registry::{Registry, Resource};
+use crate::control::registry::{Registry, Resource, Tags};
 use crate::control::resolve;
-use crate::control::tags::Tags;
 use crate::endpoint::deployment::Deployment;
-use crate::endpoint::lifecycle::Origin;
+use crate::endpoint::origin::{FormerEndpoint, Origin};
 use crate::endpoint::variants::Share;
-use crate::endpoint::{Core, Endpoint, EndpointStatus};
+use crate::endpoint::{Core, Endpoint};
 
 /// Everything but the queues. Endpoints of the command line are not in it: the command line says what they are.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -38,22 +36,7 @@ struct SavedEndpoint {
     deployment: SavedDeployment,
     /// Of an update that is not ready yet.
     next: Option<SavedDeployment>,
-    former: Former,
-}
-
-/// What an endpoint was before its emulator ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Former {
-    /// Its status.
-    pub status: EndpointStatus,
-    /// Why it failed, or why an update was taken back.
-    pub failure_reason: Option<String>,
-    /// When it was created.
-    pub created: SystemTime,
-    /// When it was last changed.
-    pub modified: SystemTime,
-    /// Weights and instances of its variants.
-    pub shares: Vec<Share>,
+    former: FormerEndpoint,
 }
 
 /// What it runs: the requests, which are resolved again, and what an update has retained.
@@ -93,7 +76,7 @@ impl SavedEndpoint {
         Self {
             deployment: SavedDeployment::of(&core.deployment),
             next: core.next.as_deref().map(SavedDeployment::of),
-            former: Former {
+            former: FormerEndpoint {
                 status: core.status,
                 failure_reason: core.failure_reason.clone(),
                 created: core.created,
@@ -139,9 +122,8 @@ impl Emulator {
     }
 
     /// Takes up what an earlier run has left; what the command line names is as that has it.
-    pub(crate) fn restore(self: &Arc<Self>) {
+    pub(crate) fn restore(self: &Arc<Self>, state: State) {
         let Some(durable) = &self.context.durable else { return };
-        let state = durable.take_former().unwrap_or_default();
         let call = Call::new(self, &HeaderMap::new());
         self.with_registry(|registry| {
             for (name, model) in state.models {

@@ -1,4 +1,4 @@
-//! The course of one invocation: input, model, output, notification.
+//! What is done for one invocation: input, model, output, notification.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,25 +43,25 @@ impl Endpoint {
         };
         let has_output = notification.has_location() && !(status == Status::Completed && self.loses_output(&record));
         self.with(|core| core.ledger.end(record.number, Ending { status, reason, has_output }));
-        // The model is free again; telling takes none of its time.
+        // The model is free again; a notification takes none of its time.
         self.changed.notify_one();
-        self.tell(&record, topic.as_deref(), &notification).await;
-        self.let_go(&record);
+        self.notify(&record, topic.as_deref(), &notification).await;
+        self.release(&record);
     }
 
-    /// Tells of an invocation that waited too long.
-    pub(super) async fn tell_of_expiry(self: Arc<Self>, record: Record, deployment: Arc<Deployment>) {
+    /// Notifies of an invocation that waited too long.
+    pub(super) async fn notify_of_expiry(self: Arc<Self>, record: Record, deployment: Arc<Deployment>) {
         let Some(config) = &deployment.asynchronous else { return };
-        self.tell(&record, config.error_topic.as_deref(), &Notification::expired(&record.invocation)).await;
-        self.let_go(&record);
+        self.notify(&record, config.error_topic.as_deref(), &Notification::expired(&record.invocation)).await;
+        self.release(&record);
     }
 
     /// It is answered: nothing has to be done for it after a restart.
-    fn let_go(&self, record: &Record) {
+    fn release(&self, record: &Record) {
         if let Some(durable) = &self.context.durable {
             durable.queue.release(record.number, &record.invocation);
         }
-        self.with(|core| core.ledger.told());
+        self.with(|core| core.ledger.notified());
     }
 
     /// Runs the model and stores the output.
@@ -70,12 +70,12 @@ impl Endpoint {
         let input = self.input(record).await.inspect_err(|_| self.count(|totals| totals.download_failures += 1))?;
         let id = invocation.inference_id.as_str();
         let spool = &self.context.spool;
-        let asked = ModelRequest { parameters: &invocation.parameters, inference_id: id, needs_length: true, spool };
-        let begun = Instant::now();
-        let run = deployment.model.run(input, asked, &self.context.http);
+        let request = ModelRequest { parameters: &invocation.parameters, inference_id: id, needs_length: true, spool };
+        let start = Instant::now();
+        let run = deployment.model.run(input, request, &self.context.http);
         let run = tokio::time::timeout(invocation.parameters.timeout(), run).await.unwrap_or(Err(Failure::Expired));
         self.count(|totals| {
-            totals.model_latency.add(begun.elapsed());
+            totals.model_latency.add(start.elapsed());
             match &run {
                 Err(Failure::Failed { response: Some((500.., _)), .. }) => totals.model_server_errors += 1,
                 Err(Failure::Failed { response: Some(_), .. }) => totals.model_client_errors += 1,
@@ -134,7 +134,7 @@ impl Endpoint {
     }
 
     /// Sends a notification, unless a fault is to befall it.
-    async fn tell(&self, record: &Record, topic: Option<&str>, notification: &Notification) {
+    async fn notify(&self, record: &Record, topic: Option<&str>, notification: &Notification) {
         let (endpoint, id) = (&self.name, &record.invocation.inference_id);
         let (number, status) = (record.number, notification.status());
         tracing::info!(
