@@ -27,6 +27,8 @@ COUNTED = ("Accepted", "Rejected", "Returned", "Completed", "Failed", "Unanswere
 FULL = 100
 # A function runs for 6 s, and the SDK's calls end with it.
 WINDOW_SECONDS = 8.0
+# What a process sent before it was killed, the proxy notes a moment later.
+ON_THE_WIRE_SECONDS = 1.0
 # What the log calls a request whose sender waits for an answer, and one whose sender does not.
 ASKED, ONE_WAY_ORIGINS = ("http.request_id", "lambda.request_id"), ("sqs.message_id", "event.id")
 
@@ -204,7 +206,7 @@ def acceptance_cause(
         return ACCEPTED_LATE
     if records and not any(was_confirmed(other) for other in records):
         return ACCEPTED_NOT_REMEMBERED
-    if came_again and evidence.was_killed("submit", call.at, until):
+    if came_again and evidence.was_killed("submit", call.at - ON_THE_WIRE_SECONDS, until):
         return ACCEPTED_AND_KILLED
     # By its own deadline, which is a little before Lambda's.
     is_late = (came_again and is_returned) or evidence.was_timed_out("submit", call.at, until)
@@ -246,7 +248,7 @@ def sending_cause(call: Call, evidence: Evidence, *, came_again: bool, is_given_
     if call.fault == DELAYED or (came_again and is_given_up):
         return SENT_LATE
     until = call.at + WINDOW_SECONDS
-    if came_again and evidence.was_killed("collect", call.at, until):
+    if came_again and evidence.was_killed("collect", call.at - ON_THE_WIRE_SECONDS, until):
         return SENT_AND_KILLED
     return SENT_LATE if evidence.was_timed_out("collect", call.at, until) else None
 
