@@ -57,7 +57,7 @@ pub(crate) struct Measures {
 }
 
 impl ResultMessage {
-    /// A result of the inference `inference_id`. `identity` is a hash of what it is made from ([`sha256_hex`]).
+    /// A result of the inference `inference_id`. `identity` is a hash of what it is made from ([`sha256_hex`](crate::hash::sha256_hex)).
     #[must_use]
     pub(crate) fn new(body: String, inference_id: &str, identity: String) -> Self {
         let inference_id = inference_id.to_owned();

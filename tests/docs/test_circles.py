@@ -140,12 +140,7 @@ RUST = {
 
 def test_names_that_are_passed_on_and_files_above_make_no_circle(tmp_path: Path) -> None:
     graph = rust_files(written(tmp_path, RUST))
-    assert graph[
-        (
-            "queue",
-            "limits",
-        )
-    ] == {("store",)}
+    assert graph[("queue", "limits")] == {("store",)}
     assert graph[("store",)] == {("queue", "entry")}
     assert circle(graph) == ""
 

@@ -81,7 +81,7 @@ where
     async fn handle_and_delete(&self, message: &Message) -> Result<(), BoxError> {
         let (body, id) = (message.body.as_deref(), message.message_id.as_deref());
         let notification = Notification::parse(body.unwrap_or_default(), id.unwrap_or_default())?;
-        match self.store.claim(notification.key()).await? {
+        match self.store.begin(notification.key()).await? {
             ClaimOutcome::Claimed(claim) => match self.resolve_and_handle(notification).await {
                 Ok(()) => self.store.finish(claim).await?,
                 Err(error) => {

@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// Claims a result. Of several callers, on any machines, it lets one pass.
-    pub(crate) async fn claim(&self, (status, inference_id): (&str, &str)) -> Result<ClaimOutcome, BoxError> {
+    pub(crate) async fn begin(&self, (status, inference_id): (&str, &str)) -> Result<ClaimOutcome, BoxError> {
         let id = utf8_percent_encode(inference_id, NON_ALPHANUMERIC);
         let key = format!("{}{status}/{id}", self.location.key);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;

@@ -127,7 +127,7 @@ impl Submit {
                 _ => fault,
             };
             let place =
-                if is_dead_letter { "the message is in the dead-letter queue" } else { "SQS delivers it again" };
+                if is_dead_letter { "the message is in the dead-letter queue" } else { "it is delivered again" };
             tracing::error!(
                 sqs.message_id = (!is_event).then_some(&id),
                 event.id = is_event.then_some(&id),
@@ -166,7 +166,7 @@ async fn send_dead_letter(
                 event.id = event_id,
                 "error.type" = error_type,
                 error = fault.details(),
-                "could not send a rejected message to the dead-letter queue: SQS delivers it again"
+                "could not send a rejected message to the dead-letter queue: it is delivered again"
             );
             false
         }
