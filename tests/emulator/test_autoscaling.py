@@ -40,8 +40,8 @@ class Scaled:
         self.cloudwatch = emulator.client("cloudwatch")
         self.s3 = emulator.client("s3")
 
-    def register(self, maximum: int = 5) -> str:
-        answer = self.scaling.register_scalable_target(**VARIANT, MinCapacity=0, MaxCapacity=maximum)
+    def register(self, maximum: int = 5, minimum: int = 0) -> str:
+        answer = self.scaling.register_scalable_target(**VARIANT, MinCapacity=minimum, MaxCapacity=maximum)
         return answer["ScalableTargetARN"]
 
     def track(self, metric: dict[str, Any] | None = None, target: float = 5.0, **more: Any) -> dict[str, Any]:
@@ -188,8 +188,10 @@ def test_a_backlog_above_the_target_wakes_without_the_step_policy(scaled: Callab
 
 def test_a_registered_target_decides_instead_of_scale_to_zero_after(scaled: Callable[..., Scaled]) -> None:
     endpoint = scaled("echo", "--scale-to-zero-after", "0.2")
-    endpoint.register()
+    # Before it was registered, the endpoint may have gone to zero already.
+    endpoint.register(minimum=1)
     endpoint.wait_for_instances(1)
+    endpoint.register()
     since = datetime.now(UTC)
     wait_for(lambda: len(endpoint.minutes("ApproximateBacklogSize", since)) >= 10, PATIENCE_SECONDS, "ten minutes")
     assert endpoint.instances() == 1
