@@ -54,10 +54,10 @@ def drawn(lines: list[tuple[float, str]]) -> str:
     """The picture."""
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True, highlight=False)
     for _, line in lines:
-        text = Text(line, no_wrap=True, overflow="ellipsis")
+        text = Text(line)
         for pattern, style in STYLES.items():
             text.highlight_regex(pattern, style)
-        console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+        console.print(text, no_wrap=True, overflow="ellipsis")
     # No font from another host, and equal lines make an equal file.
     template = re.sub(r"\s*@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     template = template.replace("{styles}", "{styles}" + MOTION)

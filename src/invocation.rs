@@ -3,13 +3,14 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::checked_text::InvalidText;
 use crate::config::SubmitConfig;
 use crate::fault::Fault;
 use crate::location::{S3Prefix, S3Uri};
 use crate::parameter::{
     ACCEPT, CONTENT_TYPE, CUSTOM_ATTRIBUTES, ENDPOINT_NAME, EndpointName, FILENAME, Filename, HeaderText, INFERENCE_ID,
-    INPUT_LOCATION, INVOCATION_TIMEOUT, INVOCATION_TIMEOUT_SECONDS, InferenceId, InvalidValue, Parameter,
-    ParameterSource, REQUEST_TTL, REQUEST_TTL_SECONDS, S3_OUTPUT_PATH_EXTENSION, S3OutputPathExtension,
+    INPUT_LOCATION, INVOCATION_TIMEOUT, INVOCATION_TIMEOUT_SECONDS, InferenceId, Parameter, ParameterSource,
+    REQUEST_TTL, REQUEST_TTL_SECONDS, S3_OUTPUT_PATH_EXTENSION, S3OutputPathExtension,
 };
 use crate::pending::{self, PendingKey};
 use crate::return_address::{ReturnAddress, TraceHeader};
@@ -111,7 +112,7 @@ fn return_address(source: &impl ParameterSource, config: &SubmitConfig) -> Resul
     Ok(ReturnAddress { sent_timestamp, ..ReturnAddress::read(source, &config.reply_to)? })
 }
 
-fn text<T: FromStr<Err = InvalidValue>>(
+fn text<T: FromStr<Err = InvalidText>>(
     source: &impl ParameterSource,
     parameter: Parameter,
 ) -> Result<Option<T>, Fault> {

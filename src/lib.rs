@@ -13,6 +13,7 @@
 
 pub mod aws;
 mod batch;
+pub mod checked_text;
 pub mod collect;
 pub mod config;
 mod deadline;

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
+use crate::checked_text::checked_text;
 use crate::fault::Fault;
 
 /// Largest payload in `Body`, in bytes. Not 128 KiB.
@@ -20,43 +20,6 @@ const MAX_INFERENCE_ID_CHARS: usize = 64;
 const MAX_HEADER_CHARS: usize = 1024;
 const MAX_PATH_EXTENSION_CHARS: usize = 512;
 const MAX_FILENAME_CHARS: usize = 32;
-
-/// Why a value is not what a parameter takes: what it must be. It never repeats the value, which may be a secret.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be {0}")]
-pub struct InvalidValue(&'static str);
-
-/// Defines a parameter's type: a text that passed its rule and never changes again.
-macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $rule:expr, $must_be:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text as SageMaker takes it.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidValue;
-
-            fn from_str(text: &str) -> Result<Self, InvalidValue> {
-                let rule: fn(&str) -> bool = $rule;
-                if rule(text) { Ok(Self(text.to_owned())) } else { Err(InvalidValue($must_be)) }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(text: $name) -> Self {
-                text.0
-            }
-        }
-    };
-}
 
 checked_text!(
     /// The name of an endpoint.

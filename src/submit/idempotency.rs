@@ -16,7 +16,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sha2::{Digest, Sha256};
 
-use self::record::{RequestRecord, milliseconds, now_ms};
+use self::record::{RequestRecord, milliseconds};
 use super::accepted::Accepted;
 use crate::deadline::Deadline;
 use crate::fault::{Fault, json_problem};
@@ -24,6 +24,7 @@ use crate::hash::hex;
 use crate::location::{S3Prefix, S3Uri};
 use crate::object::Object;
 use crate::parameter::{PARAMETERS, ParameterSource};
+use crate::pending::now_ms;
 use crate::return_address::RETURN_PARAMETERS;
 
 /// How long an answer is given again.

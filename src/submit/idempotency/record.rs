@@ -1,6 +1,6 @@
 //! What is remembered of a request, and what it tells a repetition.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,9 +63,4 @@ impl RequestRecord {
 
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> u64 {
-    milliseconds(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
