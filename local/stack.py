@@ -29,7 +29,7 @@ from local.permissions import allowed_besides
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
 
 ROOT = Path(__file__).resolve().parent.parent
-BINARIES = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
+BINARIES = ROOT / os.environ.get("BINARIES_DIRECTORY", Path(os.environ.get("CARGO_TARGET_DIR", "target"), "debug"))
 FUNCTIONS = ("submit", "collect")
 EMULATOR = "sagemaker-async-emulator"
 # What cargo builds for here, in Lambda's words. ministack runs anything; whoever looks at the stack sees that it fits.
