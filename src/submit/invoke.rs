@@ -93,11 +93,12 @@ impl Submit {
         deadline: Deadline,
     ) -> Result<Accepted, Fault> {
         let Invocation { parameters, input } = invocation;
+        // Boxed: what few requests need would double the future of each.
         let (body, location) = match input {
             Input::Payload(payload) if payload.len() <= self.config.inline_limit_bytes => (Some(payload), None),
-            Input::Payload(payload) => (None, Some(self.upload(payload, &parameters, upload_name).await?)),
+            Input::Payload(payload) => (None, Some(Box::pin(self.upload(payload, &parameters, upload_name)).await?)),
             Input::Location(location) => {
-                self.check_upload(&location).await?;
+                Box::pin(self.check_upload(&location)).await?;
                 (None, Some(location))
             }
         };
@@ -133,7 +134,7 @@ impl Submit {
             ..Accepted::default()
         };
         if let Some((key, request)) = remembered {
-            self.remember(key, request, &accepted).await?;
+            Box::pin(self.remember(key, request, &accepted)).await?;
         }
         Ok(Accepted { pending, ..accepted })
     }

@@ -126,7 +126,8 @@ impl Submit {
 
     async fn accept_message(&self, message: &Message, deadline: Deadline) -> Result<(), Fault> {
         if self.config.s3_event_queue_arn.as_ref().is_some_and(|arn| message.is_from_arn(arn.as_str())) {
-            return self.accept_notification(message, deadline).await;
+            // Boxed: every other message's future would be as large.
+            return Box::pin(self.accept_notification(message, deadline)).await;
         }
         let invocation = self.invocation(message);
         let idempotency = self.config.deduplicate.then(|| {
