@@ -100,7 +100,7 @@ PRINT_SAVED_PARAMETERS = import tomllib; \
 	print(saved if isinstance(saved, str) else " ".join(saved))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
+.PHONY: help demo test lint bench function-order chaos load sweep simulate calibrate fuzz up down build wheel release-check parameters deploy doctor redrive replay cargo-lambda \
 	prose site demo-picture dashboard debug-binaries
 
 help: ## this list
@@ -144,6 +144,16 @@ bench: $(LOCAL)/.stamp $(BASELINE)/.stamp ## the release binaries against functi
 	target/release/bench $(if $(AGAINST),--against $(AGAINST)) $(if $(WITH),--with $(WITH))
 	$(CARGO) build --release --locked --package sagemaker-async-emulator
 	$(LOCAL)/bin/python bench/emulator.py
+
+# Recorded from binaries with symbols and without an order: callgrind knows only functions in .text.
+function-order: $(LOCAL)/.stamp ## src/bin/functions.ld, after a new compiler or large dependency: what the linker puts together (needs valgrind)
+	FUNCTION_ORDER=none CARGO_PROFILE_RELEASE_STRIP=none \
+		$(CARGO) build --release --locked --package sagemaker-async-bridge --target-dir target/functions
+	$(CARGO) build --release --locked --package sagemaker-async-bridge-bench
+	rm -rf target/functions/calls
+	target/release/bench --against target/functions/release --calls target/functions/calls
+	$(LOCAL)/bin/python bench/function_order.py target/functions/release target/functions/calls >target/functions/functions.ld
+	cp target/functions/functions.ld src/bin/functions.ld
 
 chaos: $(LOCAL)/.stamp debug-binaries ## thousands of requests under all faults, each accounted for: SEED=1 REQUESTS=5000 RATE=50
 	@$(LOCAL)/bin/python -m chaos.run $(foreach seed,$(SEED),--seed $(seed)) --requests $(REQUESTS) --rate $(RATE)

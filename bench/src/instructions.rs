@@ -1,6 +1,7 @@
 //! Instruction counts by valgrind's callgrind: the figure to compare between commits, since they hardly vary.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
@@ -27,16 +28,29 @@ pub(crate) fn can_count() -> bool {
 
 /// Counts what a start, a first invocation, and a message of a warm one take.
 pub(crate) fn count(subject: Subject, case: &Case, around: &Environment, runtime: &Handle) -> Result<Instructions> {
-    let until = |invocations| total(subject, case, around, runtime, invocations);
+    let until = |invocations| total(subject, case, around, runtime, invocations, Path::new("/dev/null"));
     let (init, first, warm) = (until(0)?, until(1)?, until(1 + WARM)?);
     let message = warm.saturating_sub(first) / u64::from(WARM * case.messages);
     Ok(Instructions { init: init / 1000, first: first.saturating_sub(init) / 1000, message: message / 1000 })
 }
 
-fn total(subject: Subject, case: &Case, around: &Environment, runtime: &Handle, invocations: u32) -> Result<u64> {
+/// Writes callgrind's file of another build of the bridge: its init and two invocations.
+pub(crate) fn record_calls(case: &Case, around: &Environment, runtime: &Handle, file: &Path) -> Result<()> {
+    total(Subject::Python, case, around, runtime, 2, file).map(|_| ())
+}
+
+fn total(
+    subject: Subject,
+    case: &Case,
+    around: &Environment,
+    runtime: &Handle,
+    invocations: u32,
+    file: &Path,
+) -> Result<u64> {
     let function = subject.command(case.function, around.against.as_deref());
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(function.get_program());
+    command.args(["--tool=callgrind", "--demangle=no"]).arg(format!("--callgrind-out-file={}", file.display()));
+    command.arg(function.get_program());
     command.stderr(Stdio::piped());
     let mut started = Function::start(command, subject, around, runtime)?;
     started.api.ready()?;

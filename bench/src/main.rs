@@ -6,6 +6,8 @@
 //! compares two builds of the bridge, by their instruction counts too, `bench --against target/release --with BRIDGE_METRICS=true` the bridge
 //! with a variable and without it, `bench --memory-mb 512` gives invocations the share of a processor that Lambda gives to
 //! functions of so much memory. Only ratios mean anything beyond the machine.
+//!
+//! `bench --against DIRECTORY --calls DIRECTORY` measures nothing: it writes down which functions of that build each case calls.
 
 mod backend;
 mod cases;
@@ -78,6 +80,8 @@ struct Options {
     with: Vec<(String, String)>,
     /// The memory whose share of a processor invocations get.
     memory_mb: Option<u32>,
+    /// Directory for callgrind's files of the other build.
+    calls: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -96,6 +100,9 @@ fn main() -> Result<()> {
     }
     let runs = options.runs.unwrap_or(RUNS);
     let cases = options.part_of(cases::all());
+    if let Some(directory) = &options.calls {
+        return bench.record_calls(&cases, directory);
+    }
     let figures = bench.measure(&Mode::ALL, &cases, &Subject::MAIN, runs)?;
     if options.is_part() && options.against.is_none() {
         return report::print(&figures, &cases, None);
@@ -135,6 +142,19 @@ impl Bench {
             }
         }
         Ok(figures)
+    }
+
+    /// Has callgrind write down the calls of the other build, a file for each case over plain HTTP and TLS.
+    fn record_calls(&self, cases: &[Case], directory: &Path) -> Result<()> {
+        std::fs::create_dir_all(directory)?;
+        for (mode, around) in self.around.iter().filter(|(mode, _)| *mode != Mode::Latencies) {
+            for (number, case) in cases.iter().enumerate() {
+                let _ = writeln!(stderr(), "{}: {}", case.name, mode.name());
+                let file = directory.join(format!("{}-{number}-{mode:?}.callgrind", case.function));
+                instructions::record_calls(case, around, &self.runtime, &file)?;
+            }
+        }
+        Ok(())
     }
 
     /// The table of all that users might write instead: into the document, or printed where only a part was asked for.
@@ -187,9 +207,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
                 options.with.push((name.to_owned(), value.to_owned()));
             }
             ("--memory-mb", Some(mb)) => options.memory_mb = Some(mb.parse()?),
+            ("--calls", Some(directory)) => options.calls = Some(directory.into()),
             _ => {
                 let usage = "usage: bench [--compare] [--runs N] [--only PART-OF-A-CASE] [--against DIRECTORY-OF-ANOTHER-BUILD] \
-                             [--with NAME=VALUE] [--memory-mb N]";
+                             [--with NAME=VALUE] [--memory-mb N] [--calls DIRECTORY]";
                 return Err(usage.into());
             }
         }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -145,3 +147,19 @@ def test_links_of_the_readme_lead_to_the_repository_at_the_version(package: Pack
     assert f"{package.source_url}/blob/v{package.version}/docs/deploy.md" in links
     assert all(link.startswith(("https://", "#")) for link in links)
     assert linked(README, this_package()) == README
+
+
+@pytest.mark.skipif("RELEASE_DIRECTORY" not in os.environ, reason="needs a whole release: make release-check")
+@pytest.mark.parametrize("processor", PROCESSORS)
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_functions_that_run_lie_together(
+    release: Path, package: Package, processor: str, function: str, tmp_path: Path
+) -> None:
+    """src/bin/functions.ld has its effect with zig too, which links for Lambda, and on both processors."""
+    name = archive_name(package, processor)
+    with zipfile.ZipFile(release / f"{name}.zip") as archive, archive.open(f"{name}/{function}.zip") as inner:
+        zipfile.ZipFile(inner).extract("bootstrap", tmp_path)
+    command = ["readelf", "--sections", "--wide", tmp_path / "bootstrap"]
+    sections = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    length = {name: int(size, 16) for name, size in re.findall(r"(\.text\S*) +PROGBITS +\w+ +\w+ +(\w+)", sections)}
+    assert length[".text.first"] > length[".text"]
