@@ -101,6 +101,9 @@ fn main() -> Result<()> {
     let runs = options.runs.unwrap_or(RUNS);
     let cases = options.part_of(cases::all());
     if let Some(directory) = &options.calls {
+        if options.against.is_none() {
+            return Err("--calls needs --against: it records the functions of that build".into());
+        }
         return bench.record_calls(&cases, directory);
     }
     let figures = bench.measure(&Mode::ALL, &cases, &Subject::MAIN, runs)?;
