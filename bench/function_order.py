@@ -74,9 +74,8 @@ def sizes(binary: Path) -> Iterator[tuple[str, int]]:
             yield columns[3], int(columns[1], 16)
 
 
-def unused_bytes(binary: Path, ran: Iterable[str]) -> Counter[str]:
+def unused_bytes(binary: Path, ran: set[str]) -> Counter[str]:
     """By pattern, the bytes of its functions that did not run: all instances of a generic function have one pattern."""
-    ran = set(ran)
     unused = Counter[str]()
     for symbol, size in sizes(binary):
         unused[pattern(symbol)] += 0 if symbol in ran else size
@@ -95,7 +94,7 @@ def order(cases: Mapping[str, set[str]], unused: Mapping[str, int]) -> list[str]
 
 def main(binaries: Path, calls: Path) -> str:
     """The linker script."""
-    cases = {file.stem: functions(file.open(encoding="utf-8")) for file in calls.glob("*.callgrind")}
+    cases = {file.stem: functions(file.read_text(encoding="utf-8").splitlines()) for file in calls.glob("*.callgrind")}
     unused = dict[str, int]()
     for binary in BINARIES:
         ran = set().union(*(symbols for case, symbols in cases.items() if case.startswith(binary)))

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_level_is_the_bridges_own_and_never_opens_the_sdks_debug_lines() {
         let filter = filter(Some("DEBUG"));
-        assert!(filter.would_enable("sagemaker_async_bridge::submit", &Level::INFO));
+        assert!(filter.would_enable("sagemaker_async_bridge::submit", &Level::DEBUG));
         assert!(filter.would_enable("aws_smithy_runtime", &Level::WARN));
         assert!(!filter.would_enable("aws_smithy_runtime", &Level::INFO));
         assert!(!filter.would_enable("lambda_runtime::layers", &Level::ERROR));

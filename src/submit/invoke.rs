@@ -1,7 +1,5 @@
 //! One invocation: the call of `InvokeEndpointAsync`, inline or through S3, wherever the request came from.
 
-use std::time::SystemTime;
-
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use tokio::time::Instant;
@@ -17,6 +15,7 @@ use crate::fault::Fault;
 use crate::invocation::{Input, Invocation, Parameters};
 use crate::location::S3Uri;
 use crate::object::Object;
+use crate::pending::now_ms;
 
 /// SageMaker takes inputs of up to 1 GB.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html>
@@ -122,8 +121,7 @@ impl Submit {
             .set_invocation_timeout_seconds(parameters.invocation_timeout_seconds)
             .set_input_location(location)
             .set_body(body.map(Blob::new));
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let accepted_at = now.as_secs();
+        let accepted_at = now_ms() / 1_000;
         let accepted =
             call.send().await.map_err(if is_ascii { Fault::from_invoke } else { Fault::from_invoke_beyond_ascii })?;
         let accepted = Accepted {
