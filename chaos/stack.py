@@ -185,5 +185,5 @@ def exchange(url: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
     """GETs a JSON document, or PUTs one."""
     body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(url, data=body, method="GET" if body is None else "PUT")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
