@@ -24,7 +24,7 @@ def test_what_a_killed_run_has_left_in_memory_is_removed_at_the_next_start(start
     kill(killed)
     # Not looked for before: the next that starts may be an emulator of the tests beside this one.
     start()
-    assert not left.parent.exists()
+    wait_for(lambda: not left.parent.exists(), PATIENCE_SECONDS, "its end")
     # Another one's is in use.
     (in_use,) = memory.glob(f"*/{living_bucket}")
     living.client("s3").put_object(Bucket=living_bucket, Key="key", Body=b"x")
