@@ -69,7 +69,7 @@ class Evidence:
     """When these were written, by inference id."""
     looks: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     """By key: when a sweep found a record, by the call."""
-    kills: list[tuple[float, str]] = field(default_factory=list)
+    kills: list[tuple[float, float, str]] = field(default_factory=list)
     timeouts: list[tuple[float, str]] = field(default_factory=list)
 
     @classmethod
@@ -77,7 +77,9 @@ class Evidence:
         """Sorted out of a ledger."""
         evidence = cls()
         evidence.timeouts = sorted((timeout.at, timeout.function) for timeout in ledger.timeouts)
-        evidence.kills = sorted((kill.at, kill.function) for kill in ledger.kills)
+        evidence.kills = sorted(
+            (kill.at if kill.begun is None else kill.begun, kill.at, kill.function) for kill in ledger.kills
+        )
         for call in sorted(ledger.calls, key=lambda call: call.at):
             if not call.forwarded:
                 continue
@@ -138,7 +140,7 @@ class Evidence:
 
     def was_killed(self, function: str, since: float, until: float) -> bool:
         """Whether a process of this function was killed in between."""
-        return any(since <= at <= until and killed == function for at, killed in self.kills)
+        return any(since <= at and begun <= until and killed == function for begun, at, killed in self.kills)
 
     def was_timed_out(self, function: str, since: float, until: float) -> bool:
         """Whether Lambda ended a process of this function in between, because its time had run out."""

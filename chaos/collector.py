@@ -18,6 +18,8 @@ from local.destinations import CALLBACK, INBOXES, NOBODY, TASK, Destinations, re
 
 # Delayed notifications and batches that Lambda holds are in no queue: so long must it be quiet.
 QUIET_SECONDS = 4.0
+# And found so as often: a look that has taken long, because somebody got no turn, tells little of that time.
+QUIET_LOOKS = 16
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
@@ -38,12 +40,13 @@ class Collector:
     def wait_until_quiet(self, timeout_seconds: float) -> bool:
         """Waits until every queue and the endpoints are empty and stay so; False when that takes too long."""
         deadline = time.monotonic() + timeout_seconds
-        quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < QUIET_SECONDS:
+        quiet_since, looks = time.monotonic(), 0
+        while time.monotonic() - quiet_since < QUIET_SECONDS or looks < QUIET_LOOKS:
             if time.monotonic() > deadline:
                 return False
+            looks += 1
             if self._error or self.under_way():
-                quiet_since = time.monotonic()
+                quiet_since, looks = time.monotonic(), 0
             time.sleep(0.25)
         return True
 

@@ -117,12 +117,12 @@ class Disturber:
         """Kills up to three function processes, in whatever they are doing."""
         processes = self.stack.function_processes()
         for function, process in self._random.sample(processes, min(len(processes), 3)):
-            number = self._random.choice((signal.SIGKILL, signal.SIGTERM))
+            number, begun = self._random.choice((signal.SIGKILL, signal.SIGTERM)), time.time()
             try:
                 process.send_signal(number)
             except psutil.NoSuchProcess:
                 continue
-            self.kills.append(Kill(time.time(), function, number.name, process.pid))
+            self.kills.append(Kill(time.time(), function, number.name, process.pid, begun))
             self.events[f"{function} killed by {number.name}"] += 1
 
     def expire_credentials(self) -> None:

@@ -125,6 +125,8 @@ class Kill:
     function: str
     signal: str
     process: int = 0
+    begun: float | None = None
+    """It came between this time and `at`, a moment apart unless the killer gets no turn. None: at `at`."""
 
 
 @dataclass

@@ -25,8 +25,8 @@ from local.destinations import NOBODY
 COUNTED = ("Accepted", "Rejected", "Returned", "Completed", "Failed", "Unanswered")
 # Most inference ids of a line of metrics.
 FULL = 100
-# A function runs for 6 s, and the SDK's calls end with it.
-WINDOW_SECONDS = 8.0
+# A function runs for 6 s, and the SDK's calls end with it; Lambda may be late to end it.
+WINDOW_SECONDS = 13.0
 # What a process sent before it was killed, the proxy notes a moment later.
 ON_THE_WIRE_SECONDS = 1.0
 # What the log calls a request whose sender waits for an answer, and one whose sender does not.

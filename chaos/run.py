@@ -33,7 +33,7 @@ DEFAULT_REQUESTS = 5_000
 DEFAULT_SEEDS = (1, 2, 3)
 # What two cores drive, faults included.
 DEFAULT_RATE = 50.0
-QUIET_TIMEOUT_SECONDS = 300.0
+QUIET_TIMEOUT_SECONDS = 900.0
 
 
 def chaos(

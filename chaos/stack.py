@@ -25,9 +25,9 @@ SLOW_SECONDS, NEVER_SECONDS = 30, 3_600
 
 # Template: 30 s and 60 s, with visibility timeouts of 180 s and 361 s. Here a redelivery has to come within a run's
 # time, and calls have to outlast the function, so that batches end at the deadline too. On a busy machine the local AWS
-# was seen to take three seconds from a function's answer to the deletion of its messages.
+# was seen to take three seconds from a function's answer to the deletion of its messages, and to get no turn for five.
 FUNCTION_TIMEOUT_SECONDS = 6
-VISIBILITY_TIMEOUT_SECONDS = 12
+VISIBILITY_TIMEOUT_SECONDS = 18
 # From one try of an event that nobody waits for to the next: 2 and 4 s, for Lambda's one and two minutes.
 RETRY_SECONDS = 2
 
@@ -185,5 +185,5 @@ def exchange(url: str, document: Mapping[str, Any] | None) -> dict[str, Any]:
     """GETs a JSON document, or PUTs one."""
     body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(url, data=body, method="GET" if body is None else "PUT")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)

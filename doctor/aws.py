@@ -21,10 +21,13 @@ READING_PREFIXES = ("describe_", "get_", "list_", "simulate_")
 
 @dataclass(frozen=True)
 class CallLimits:
-    """How long a call may take: each of its tries, and how many there are."""
+    """How long a call may take: each of its tries, and how many there are.
 
-    connect_seconds: float = 3
-    read_seconds: float = 5
+    Rather too long than too short: a message whose sending was only slow is sent twice.
+    """
+
+    connect_seconds: float = 10
+    read_seconds: float = 20
     tries: int = 2
 
 

@@ -14,7 +14,7 @@ from local.destinations import CALLBACK, INBOXES, NOBODY, REPLY_TO, RESULTS, TAS
 from local.sources import DIRECT, EVENT, HTTP, SENDERS, SQS, TOPIC, connect
 
 PAYLOAD = '{"inputs": "to whom it concerns"}'
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 300
 # Every way in that can carry an address has its turn. No header names a task or a callback.
 WAYS_IN = (SQS, DIRECT, HTTP, EVENT, TOPIC)
 OUTPUT_NAME = "polled.out"

@@ -16,6 +16,8 @@ from local.gateway import HttpAnswer, call
 REGION = "us-east-1"
 # ministack's root key: no policy binds it. The functions get sessions of their own roles instead.
 ROOT_KEY = "test"
+# What is waited for comes within seconds. On a busy machine everything may take many times as long.
+PATIENCE_SECONDS = 180
 
 
 def aws_client(service: str, url: str, **options: Any) -> Any:
@@ -105,7 +107,7 @@ class Bridge:
             self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return messages
 
-    def receive_all(self, output: str, count: int, timeout_seconds: float = 30) -> list[dict[str, Any]]:
+    def receive_all(self, output: str, count: int, timeout_seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
         """Takes `count` messages, or as many as come in time; one more than asked for counts too."""
         messages: list[dict[str, Any]] = []
         deadline = time.monotonic() + timeout_seconds
@@ -119,7 +121,7 @@ class Bridge:
             attribute = message.get("MessageAttributes", {}).get("InferenceId", {})
             self.results.setdefault(attribute.get("StringValue", ""), []).append(message)
 
-    def wait_for_result(self, inference_id: str, timeout_seconds: float = 30) -> dict[str, Any]:
+    def wait_for_result(self, inference_id: str, timeout_seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The first result message of an inference id, whichever others arrive before it."""
 
         def arrived() -> bool:
@@ -142,10 +144,13 @@ def message_attribute(value: str | int) -> dict[str, str]:
 
 
 def wait_for(condition: Callable[[], Any], timeout_seconds: float, what: str) -> None:
-    """Calls `condition` until it is true; `TimeoutError` names `what` did not come."""
+    """Calls `condition` until it is true, once more when the time is over; `TimeoutError` names `what` did not come."""
     deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
+    while True:
+        is_late = time.monotonic() > deadline
+        if condition():
+            return
+        if is_late:
             raise TimeoutError(f"{what}: nothing after {timeout_seconds:g} s")
         time.sleep(0.02)
 

@@ -20,7 +20,7 @@ from local.destinations import PARAMETERS, Destinations
 from local.signals import run_to_its_end
 from local.stack import LocalStack
 
-OUTCOME_TIMEOUT_SECONDS = 90
+OUTCOME_TIMEOUT_SECONDS = 300
 # A row is printed as soon as it is known, so the widths are fixed beforehand. The last column takes what is left.
 COLUMNS: tuple[tuple[str, int | None, JustifyMethod], ...] = (
     ("request", 30, "left"),

@@ -6,13 +6,16 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-STOP_GRACE_SECONDS = 3.0
+# What ends takes a fraction of a second. On a busy machine a process may not get a turn for many.
+STOP_GRACE_SECONDS = 30.0
+KILL_GRACE_SECONDS = 60.0
 LOG_TAIL_LINES = 30
 
 
@@ -21,7 +24,12 @@ class StartError(RuntimeError):
 
 
 class ReservedPort:
-    """A free TCP port of 127.0.0.1, held until `release`, so that nobody else is given it in between."""
+    """A free TCP port of 127.0.0.1 that nobody else is given for as long as this object lives.
+
+    On Linux that includes the time until the process that it is for listens: two sockets may be bound to one port if
+    both have SO_REUSEADDR, as those of servers do, and at most one of them listens; a system that looks for a free port
+    passes over it. Elsewhere the port is let go before, and with bad luck somebody else is quicker.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -29,9 +37,13 @@ class ReservedPort:
         self._socket.bind(("127.0.0.1", 0))
         self.number: int = self._socket.getsockname()[1]
 
-    def release(self) -> int:
-        """Gives the port free for the process that is about to listen on it."""
+    def __del__(self) -> None:
         self._socket.close()
+
+    def release(self) -> int:
+        """Lets the process listen that is about to."""
+        if sys.platform != "linux":
+            self._socket.close()
         return self.number
 
 
@@ -68,18 +80,20 @@ def is_member(process: psutil.Process, group: int) -> bool:
         return False
 
 
-def stop_group(group: int) -> None:
-    """Ends every process of a group: first asked, then killed. Returns when none is left."""
-    for step, grace in ((signal.SIGTERM, STOP_GRACE_SECONDS), (signal.SIGKILL, STOP_GRACE_SECONDS)):
+def stop_group(group: int, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
+    """Ends every process of a group: first asked, after `grace_seconds` killed. Returns when none is left."""
+    for step, grace in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, KILL_GRACE_SECONDS)):
         try:
             os.killpg(group, step)
         except ProcessLookupError:
             return
         deadline = time.monotonic() + grace
-        while time.monotonic() < deadline:
-            if not group_members(group):
-                return
+        while group_members(group):
+            if time.monotonic() > deadline:
+                break
             time.sleep(0.05)
+        else:
+            return
     raise RuntimeError(f"process group {group} survived SIGKILL: {group_members(group)}")
 
 
@@ -103,15 +117,18 @@ class Process:
     def wait_until(self, ready: Callable[[], bool], timeout_seconds: float) -> None:
         """Polls `ready`; a `StartError` with the end of the log when the process dies or takes too long."""
         deadline = time.monotonic() + timeout_seconds
-        while not ready():
+        while True:
+            is_late = time.monotonic() > deadline
+            if ready():
+                return
             code = self._child.poll()
             if code is not None:
                 raise StartError(f"{self.name} ended with code {code} while starting:\n{tail(self.log)}")
-            if time.monotonic() > deadline:
+            if is_late:
                 raise StartError(f"{self.name} was not ready after {timeout_seconds:g} s:\n{tail(self.log)}")
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
         """Ends the process and everything that it started."""
-        stop_group(self.pid)
+        stop_group(self.pid, grace_seconds)
         self._child.wait()

@@ -35,8 +35,9 @@ EMULATOR = "sagemaker-async-emulator"
 # What cargo builds for here, in Lambda's words. ministack runs anything; whoever looks at the stack sees that it fits.
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
-READY_TIMEOUT_SECONDS = 60
-DEPLOY_TIMEOUT_SECONDS = 120
+# They take seconds. On a busy machine everything may take many times as long.
+READY_TIMEOUT_SECONDS = 180
+DEPLOY_TIMEOUT_SECONDS = 300
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
 
@@ -334,7 +335,7 @@ class LocalStack(Bridge):
         """What an endpoint was asked to do, the newest first, as the emulator remembers it."""
         wanted = {"limit": "10000"} if inference_id is None else {"limit": "10000", "inferenceId": inference_id}
         url = f"{self.emulator_url}/_emulator/endpoints/{endpoint}/invocations?{urllib.parse.urlencode(wanted)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["invocations"]
 
     def _emulator_locations(self) -> list[str]:
@@ -350,7 +351,7 @@ class LocalStack(Bridge):
 def answers(url: str) -> bool:
     """Whether a GET of `url` is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False

@@ -46,9 +46,8 @@ VARIANT = {
     "ResourceId": f"endpoint/{ENDPOINT}/variant/AllTraffic",
     "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
 }
-START_TIMEOUT_SECONDS = 30
 # Beyond the time that the scenario takes.
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 PAGE = 10_000
 
 
@@ -129,7 +128,7 @@ def emulator(of: parameters.Endpoint, scale: float) -> Iterator[str]:
         port.release()
         process = Process(EMULATOR, command, {"AWS_REGION": REGION}, log)
         try:
-            process.wait_until(lambda: b" listening on http://" in log.read_bytes(), START_TIMEOUT_SECONDS)
+            process.wait_until(lambda: b" listening on http://" in log.read_bytes(), PATIENCE_SECONDS)
             yield url
         finally:
             process.stop()
@@ -180,10 +179,9 @@ def scale_by_backlog(url: str, given: Parameters) -> None:
     )
 
 
-def send(url: str, times: Sequence[float], scale: float) -> None:
-    """Invokes at the scenario's times. A client that falls behind sends at once until it has caught up."""
+def send(url: str, times: Sequence[float], scale: float, begun: float) -> None:
+    """Invokes at the scenario's times since `begun`. A client that is behind sends at once until it has caught up."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_SECONDS)
-    begun = time.monotonic()
     for at in times:
         time.sleep(max(0.0, begun + at / scale - time.monotonic()))
         connection.request("POST", f"/endpoints/{ENDPOINT}/async-invocations", b"x")
@@ -205,14 +203,25 @@ def ready(url: str) -> int:
     return int(next(one["instances"] for one in get(url, "")["endpoints"] if one["endpointName"] == ENDPOINT))
 
 
-def emulated(given: Parameters, scale: float) -> Outcome:
-    """The emulator's endpoint, on the clock on the wall."""
+def decided(url: str) -> list[int]:
+    """The numbers of instances that scaling has asked for."""
+    activities = aws_client("application-autoscaling", url).describe_scaling_activities(**VARIANT)
+    return [int(one["Description"].split()[-1].rstrip(".")) for one in activities["ScalingActivities"]][::-1]
+
+
+def emulated(given: Parameters, scale: float, first: Sequence[int] = ()) -> Outcome:
+    """The emulator's endpoint, on the clock on the wall.
+
+    `first`: what scaling has to have asked for before any request is sent, however long it takes on this machine.
+    """
     times = arrivals(given.traffic)
     with emulator(given.endpoint, scale) as url:
         # Its first instances take their time to start; those of the simulation are there.
         wait_for(lambda: ready(url) == given.endpoint.initial_instances, PATIENCE_SECONDS, "the first instances")
         scale_by_backlog(url, given)
-        send(url, times, scale)
+        begun = time.monotonic()
+        wait_for(lambda: decided(url)[: len(first)] == list(first), PATIENCE_SECONDS, f"instances: {first}")
+        send(url, times, scale, begun)
 
         def invocations() -> list[dict[str, Any]]:
             listed: list[dict[str, Any]] = get(url, f"/{ENDPOINT}/invocations?limit={PAGE}")["invocations"]
@@ -226,9 +235,7 @@ def emulated(given: Parameters, scale: float) -> Outcome:
             (one["receivedTime"] * scale / 1000, one["endedTime"] * scale / 1000, one["status"])
             for one in invocations()
         ]
-        activities = aws_client("application-autoscaling", url).describe_scaling_activities(**VARIANT)
-        decided = [int(one["Description"].split()[-1].rstrip(".")) for one in activities["ScalingActivities"]][::-1]
-    return Outcome.of(spans, decided)
+        return Outcome.of(spans, decided(url))
 
 
 def table(outcomes: dict[str, Outcome]) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from local.stack import BINARIES
 
-ANSWER_TIMEOUT_SECONDS = 30
+ANSWER_TIMEOUT_SECONDS = 180
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -66,10 +66,11 @@ def serving(handler: type[Handler]) -> Iterator[str]:
 
 
 class Aws:
-    """SageMaker's runtime and SQS. `delay` of an inference id: seconds from taking a request to answering it."""
+    """SageMaker's runtime and SQS. What `hangs` says of an inference id is taken, and answered after `go_on` alone."""
 
-    def __init__(self, delay: Callable[[str], float] = lambda _id: 0) -> None:
+    def __init__(self, hangs: Callable[[str], bool] = lambda _id: False) -> None:
         self.taken: list[str] = []
+        self.go_on = threading.Event()
         aws = self
 
         class Calls(Handler):
@@ -78,7 +79,8 @@ class Aws:
                 if self.path.endswith("/async-invocations"):
                     inference_id = self.headers["x-amzn-sagemaker-inference-id"]
                     aws.taken.append(inference_id)
-                    time.sleep(delay(inference_id))
+                    if hangs(inference_id):
+                        aws.go_on.wait()
                     location = f"s3://b/output/{inference_id}.out"
                     answer = json.dumps({"InferenceId": inference_id}).encode()
                     self.answer(202, answer, x_amzn_sagemaker_outputlocation=location)
@@ -86,7 +88,8 @@ class Aws:
                 entries = json.loads(body)["Entries"]
                 ids = [entry["MessageAttributes"]["InferenceId"]["StringValue"] for entry in entries]
                 aws.taken.extend(ids)
-                time.sleep(max(map(delay, ids)))
+                if any(map(hangs, ids)):
+                    aws.go_on.wait()
                 sent = [{"Id": e["Id"], "MessageId": "m", "MD5OfMessageBody": md5(e["MessageBody"])} for e in entries]
                 answer = json.dumps({"Successful": sent}).encode()
                 self.answer(200, answer, content_type="application/x-amz-json-1.0")

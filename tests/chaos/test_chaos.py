@@ -71,13 +71,11 @@ def is_next(line: Line, other: Line) -> bool:
 def broken(directory: Path, function: str, wrong: str, throttling: float) -> Ledger:
     """A run of a bridge that is broken, in which nothing happens but throttling."""
     binaries = broken_binaries(directory, function, wrong)
-    # Short: nothing has to come back three times to show what is lost.
-    times = {"function_timeout_seconds": 3, "visibility_timeout_seconds": 4}
     return chaos(
         SEED,
         60,
         200,
-        stack=lambda: ChaosStack("broken", binaries=binaries, **times),
+        stack=lambda: ChaosStack("broken", binaries=binaries),
         prepare=lambda stack: stack.emulator({"seed": SEED, "all": {"throttling": throttling}}),
     )
 

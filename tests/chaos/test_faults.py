@@ -22,7 +22,7 @@ from chaos.faults import FAULTS, REFUSALS, check_plan, lot
 from chaos.ledger import Call, read_calls
 from chaos.requests import sendings
 from chaos.stack import exchange
-from local.bridge import aws_client
+from local.bridge import PATIENCE_SECONDS, aws_client
 from local.processes import Process, ReservedPort
 
 NOTIFICATION = {"inferenceId": "i", "responseParameters": {"outputLocation": "s3://b/o"}}
@@ -91,7 +91,7 @@ def proxied(service: str, directory: Path) -> Iterator[tuple[str, str, Path]]:
     command = [sys.executable, "-m", "chaos.proxy", "--control", str(control.release()), "--log", str(calls), ways]
     proxy = Process("proxy", command, {"PYTHONPATH": str(Path.cwd())}, log)
     try:
-        proxy.wait_until(lambda: b"listening" in log.read_bytes(), 20)
+        proxy.wait_until(lambda: b"listening" in log.read_bytes(), PATIENCE_SECONDS)
         yield f"127.0.0.1:{port.number}", f"http://127.0.0.1:{control.number}", calls
     finally:
         proxy.stop()
@@ -100,7 +100,7 @@ def proxied(service: str, directory: Path) -> Iterator[tuple[str, str, Path]]:
 
 
 def post(address: str) -> tuple[int, str | None]:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
     try:
         connection.request("POST", "/", b"body", {"Host": "aws.example", "amz-sdk-invocation-id": "c"})
         answer = connection.getresponse()
@@ -169,7 +169,7 @@ def test_a_refused_head_has_no_body(tmp_path: Path) -> None:
     with proxied("s3", tmp_path) as (address, control, _log):
         exchange(control, {"services": {"s3": {"throttled": 1}}})
         host, _, port = address.partition(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
             connection.sendall(b"HEAD /b/k HTTP/1.1\r\nhost: aws.example\r\n\r\n")
             connection.shutdown(socket.SHUT_WR)
             received = b"".join(iter(lambda: connection.recv(65_536), b""))

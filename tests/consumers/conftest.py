@@ -16,7 +16,7 @@ from tests.node import NODE, with_packages
 CONSUMERS = ROOT / "examples/consumers"
 ENDPOINTS = {"summarizer": "echo", "asr": "echo", "failing": "fail"}
 # Long enough that no invocation outlasts it on a busy machine: no message may come back while it is worked on.
-VISIBILITY_TIMEOUT_SECONDS = 5
+VISIBILITY_TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from typing import Any
 from local.bridge import REGION, ROOT_KEY, wait_for
 from local.stack import LocalStack
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 240
 # Seconds that a result may take when a test does not want it to come back.
 LONG = 600
 STORE = "results-handled"
@@ -182,7 +182,7 @@ class HangingS3:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if self.command == "GET" and "hangs" in self.path and not hanging.go_on.is_set():
                     hanging.is_hanging.set()
-                    hanging.go_on.wait(TIMEOUT_SECONDS)
+                    hanging.go_on.wait()
                 connection = http.client.HTTPConnection("127.0.0.1", target_port)
                 connection.request(self.command, self.path, body, dict(self.headers))
                 answer = connection.getresponse()

@@ -19,8 +19,8 @@ from tests.schemas.documents import SCHEMAS
 
 LARGE = "x" * 300_000
 BYTES = bytes(range(256)) * 4
-# Seconds after which a result comes back, where a test waits for that.
-SHORT = 4
+# Seconds after which a result comes back, where a test waits for that. Longer than one is worked on on a busy machine.
+SHORT = 10
 
 
 def send(stack: Bridge, body: str, **attributes: str) -> str:
@@ -98,9 +98,11 @@ def test_what_is_delivered_twice_is_handled_once_by_whichever_consumer(
     body = {"content": "once", "encoding": "UTF-8"}
     for inference_id in ids + ids:
         publish(stack, inferenceId=inference_id, responseBody=body)
+    # Else there might be nothing left before the first has come.
+    wait_for(lambda: messages_left(stack) >= 2 * len(ids), TIMEOUT_SECONDS, "all results")
     with ExitStack() as several:
         consumers = [
-            several.enter_context(running(program, stack, tmp_path / name, visibility_seconds=SHORT * 5))
+            several.enter_context(running(program, stack, tmp_path / name, visibility_seconds=SHORT * 2))
             for name in ("one", "other")
         ]
         wait_until_left(stack, 0, consumers[0])
@@ -171,7 +173,8 @@ def hanging_result(stack: LocalStack) -> str:
 def test_an_output_that_hangs_holds_up_no_neighbour(stack: LocalStack, program: Program, tmp_path: Path) -> None:
     with (
         HangingS3(stack.port) as s3,
-        running(program, stack, tmp_path / "outputs", AWS_ENDPOINT_URL_S3=s3.url) as consumer,
+        # Should the neighbours take longer than a consumer waits for an output, it has another try within the test.
+        running(program, stack, tmp_path / "outputs", visibility_seconds=60, AWS_ENDPOINT_URL_S3=s3.url) as consumer,
     ):
         hanging = hanging_result(stack)
         wait_for(s3.is_hanging.is_set, TIMEOUT_SECONDS, f"the fetch: {consumer.log}")

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from doctor.run import examine
 from doctor.send.payload import Payload
 from doctor.send.run import Options, send
 from doctor.stack import Stack
-from local.bridge import REGION, ROOT_KEY, aws_client
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY, aws_client, wait_for
 from local.stack import ROOT, LocalStack
 
-USUAL = CallLimits()
-SETTLED_WITHIN_SECONDS = 60
+# For a service that hangs. The others are given their time.
+HASTY = CallLimits(read_seconds=0.2, tries=1)
 ROLE = "summarizer-execution"
 TRUST = {
     "Version": "2012-10-17",
@@ -39,6 +39,11 @@ IMAGE = f"000000000000.dkr.ecr.{REGION}.amazonaws.com/echo:latest"
 def silent_report() -> Report:
     """For tests that look at findings."""
     return Report(Console(file=io.StringIO()))
+
+
+def hasty(service: str) -> Mapping[str, Any]:
+    """A client, by its service, that soon gives up."""
+    return {service: Aws(HASTY).client(service)}
 
 
 class Patient:
@@ -68,9 +73,9 @@ class Patient:
             patch.setenv(name, value)
         return self
 
-    def stack(self, call_limits: CallLimits = USUAL) -> Stack:
+    def stack(self, clients: Mapping[str, Any] | None = None) -> Stack:
         """As it is now."""
-        return Stack.find(self.local.name, Aws(call_limits))
+        return Stack.find(self.local.name, Aws(clients=clients))
 
     def findings(self, *skipped: str) -> list[Finding]:
         """What the doctor finds."""
@@ -80,9 +85,8 @@ class Patient:
     def settle(self) -> None:
         """Waits until no function is being updated, as a fix may have asked; that is a finding of its own."""
         for function in ("SubmitFunction", "CollectFunction"):
-            until = time.monotonic() + SETTLED_WITHIN_SECONDS
-            while time.monotonic() < until and self.being_updated(self.resource(function)):
-                time.sleep(0.1)
+            name = self.resource(function)
+            wait_for(lambda name=name: not self.being_updated(name), PATIENCE_SECONDS, f"an updated {function}")
 
     def reset_alarms(self) -> None:
         """Sets every alarm to OK, as CloudWatch does in its own time when a queue is empty again."""
@@ -111,7 +115,7 @@ class Patient:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=1800,
             check=False,
         )
         assert done.returncode == 0, f"{done.stdout}{done.stderr}\nof\n" + "\n".join(commands)
@@ -151,8 +155,12 @@ class Patient:
         return self.functions.get_function(FunctionName=self.resource(function))["Configuration"]["Role"]
 
     def sent(
-        self, payload: Payload | None = None, *, wait_seconds: float = 60, call_limits: CallLimits = USUAL
+        self,
+        payload: Payload | None = None,
+        *,
+        wait_seconds: float = PATIENCE_SECONDS,
+        clients: Mapping[str, Any] | None = None,
     ) -> list[Finding]:
         """What becomes of one request of each kind."""
         options = Options(payload or Payload(), None, wait_seconds)
-        return send(self.stack(call_limits), options, silent_report())
+        return send(self.stack(clients), options, silent_report())

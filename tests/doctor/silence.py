@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from local.bridge import PATIENCE_SECONDS, wait_for
+
 
 class Silence:
     """Says nothing until `release`, then hangs up."""
@@ -20,6 +22,10 @@ class Silence:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def wait_for_call(self) -> None:
+        """Returns when there was one: its caller may have given up before it was seen here."""
+        wait_for(lambda: self.calls, PATIENCE_SECONDS, "a call")
 
     def release(self) -> None:
         self._released.set()

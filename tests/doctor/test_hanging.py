@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from patient import Patient, silent_report
+from patient import HASTY, Patient, hasty, silent_report
 from silence import Silence, silence
 
 from doctor.aws import Aws, CallLimits
@@ -28,7 +28,8 @@ ASKED_BY = {
     "APIGATEWAYV2": {"concurrency"},
     "CLOUDWATCH": {"alarms"},
 }
-LONG, SHORT = CallLimits(read_seconds=30, tries=1), CallLimits(read_seconds=0.2, tries=1)
+# Until it is released.
+LONG = CallLimits(read_seconds=3600, tries=1)
 
 
 class Watching(Report):
@@ -74,7 +75,8 @@ def test_its_neighbours_end_while_it_hangs(queued: Patient, service: str, monkey
 def test_it_is_waited_for_once(queued: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     with silence() as hanging:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", hanging.url)
-        found = examine(Stack.find(queued.local.name, Aws(SHORT)), silent_report())
+        found = examine(queued.stack(hasty("cloudwatch")), silent_report())
+        hanging.wait_for_call()
         assert hanging.calls == 1
         assert {finding.words for finding in found["alarms"]} == {f"no answer from {hanging.url}/"}
 
@@ -82,10 +84,11 @@ def test_it_is_waited_for_once(queued: Patient, monkeypatch: pytest.MonkeyPatch)
 def test_a_package_that_does_not_come_is_no_fault_of_the_function(
     queued: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = Stack.find(queued.local.name, Aws(SHORT))
+    stack = queued.stack()
     with silence() as hanging:
         answer = {**stack.function("SubmitFunction"), "Code": {"Location": f"{hanging.url}/package?X-Amz-Signature=s"}}
         monkeypatch.setattr(Stack, "function", lambda *_: answer)
+        stack.aws.call_limits = HASTY
         rows = list(functions_check.check(stack))
     packages = [row for row in rows if row.subject.startswith("package")]
     assert {row.state for row in packages} == {State.CANNOT_TELL}
@@ -96,4 +99,4 @@ def test_without_cloudformation_nothing_can_be_looked_at(queued: Patient, monkey
     with silence() as hanging:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", hanging.url)
         with pytest.raises(CannotLookError, match=r"^stack doctor-queue: no answer from http://127"):
-            Stack.find(queued.local.name, Aws(SHORT))
+            Stack.find(queued.local.name, Aws(HASTY))

@@ -95,7 +95,7 @@ def doctor(*arguments: str, **environment: str | None) -> tuple[int, str, str]:
     """Runs the program."""
     given = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
     command = [sys.executable, "-m", "doctor", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=1800, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -11,18 +11,24 @@ from typing import Any
 
 import pytest
 from breakages import disabled_mapping
-from patient import Patient, silent_report
+from patient import Patient, hasty, silent_report
 from silence import silence
 
 from doctor import __main__ as program
-from doctor.aws import CallLimits
 from doctor.finding import Finding, State
 from doctor.run import examine
 from doctor.send.mailbox import Mailbox
 from doctor.send.payload import Payload
 from doctor.stack import Stack
+from local.bridge import PATIENCE_SECONDS, wait_for
 
 KINDS = ["request inline", "request through S3", "request by HTTP", "request to be rejected"]
+
+
+@pytest.fixture(autouse=True)
+def _results_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result that is only late is not taken for one that somebody else has."""
+    monkeypatch.setattr("doctor.send.run.RESULT_FOLLOWS_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +73,7 @@ def test_other_people_s_messages_stay_for_them(direct: Patient) -> None:
     assert states(rows) == dict.fromkeys(KINDS, State.OK), rows
     assert "of others were received and given back at once: their receive counts have risen" in others.words
     for name in ("ResultsQueueUrl", "RequestDeadLetterQueueUrl"):
-        left = {message["Body"] for message in direct.local.receive(name)}
+        left = {message["Body"] for message in direct.local.receive_all(name, 3)}
         assert left == {f"{name} {number}" for number in range(3)}
 
 
@@ -79,18 +85,19 @@ def stored(patient: Patient) -> list[str]:
 
 
 @contextmanager
-def another_consumer(patient: Patient) -> Iterator[None]:
+def another_consumer(patient: Patient) -> Iterator[list[dict[str, Any]]]:
     """Takes results while the doctor is kept from them, as one does that is always first."""
     ended = threading.Event()
+    taken: list[dict[str, Any]] = []
 
     def consume() -> None:
         while not ended.is_set():
-            patient.local.receive("ResultsQueueUrl", wait_seconds=1)
+            taken.extend(patient.local.receive("ResultsQueueUrl", wait_seconds=1))
 
     thread = threading.Thread(target=consume)
     thread.start()
     try:
-        yield
+        yield taken
     finally:
         ended.set()
         thread.join()
@@ -101,8 +108,10 @@ def test_a_result_that_another_consumer_took_is_told_by_its_output(
 ) -> None:
     monkeypatch.setattr(Mailbox, "take", nothing_of_the_queue(direct, "ResultsQueueUrl"))
     monkeypatch.setattr("doctor.send.run.RESULT_FOLLOWS_SECONDS", 1)
-    with another_consumer(direct):
+    with another_consumer(direct) as taken:
         rows = direct.sent()
+        # None is left for the next test.
+        wait_for(lambda: len(taken) >= len(KINDS), PATIENCE_SECONDS, "all results")
     assert states(rows) == dict.fromkeys(KINDS, State.CANNOT_TELL), rows
     for kind in KINDS[:3]:
         assert f"its output arrived at s3://{direct.local.bucket}/output/doctor-" in words(rows, kind)
@@ -122,7 +131,8 @@ def test_an_s3_that_hangs_is_waited_for_once_and_results_come_all_the_same(
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", hanging.url)
         # The first look for outputs comes before any result.
         monkeypatch.setattr("doctor.send.run.RECEIVE_SECONDS", 0)
-        rows = direct.sent(call_limits=CallLimits(read_seconds=3, tries=1))
+        rows = direct.sent(clients=hasty("s3"))
+        hanging.wait_for_call()
         assert hanging.calls == 1
     assert states(rows) == dict.fromkeys(KINDS, State.OK), rows
 
@@ -136,14 +146,16 @@ def test_a_results_queue_with_a_redrive_policy_is_not_received_from(direct: Pati
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
     assert states(rows) == dict.fromkeys(KINDS, State.CANNOT_TELL), rows
     assert "the results queue has a redrive policy" in words(rows, KINDS[0])
-    results = [message for _ in range(2) for message in direct.local.receive("ResultsQueueUrl")]
+    # It has waited for the outputs alone, which the results follow.
+    results = direct.local.receive_all("ResultsQueueUrl", 4)
     assert len(results) == 4
     assert {message["Attributes"]["ApproximateReceiveCount"] for message in results} == {"1"}
 
 
 def test_a_rejection_without_a_dead_letter_is_wrong(direct: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Mailbox, "take", nothing_of_the_queue(direct, "RequestDeadLetterQueueUrl"))
-    rows = direct.sent(wait_seconds=5)
+    # Enough for the rejection, after which it waits for nothing.
+    rows = direct.sent(wait_seconds=30)
     assert states(rows)[KINDS[3]] is State.WRONG
     assert re.fullmatch(r"Rejected after [\d.]+ s, and no dead letter within \d+ s", words(rows, KINDS[3]))
     direct.local.receive_all("RequestDeadLetterQueueUrl", 1)

@@ -11,6 +11,8 @@ from pathlib import Path
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from local.processes import ReservedPort
+
 # Debian's packages chromium and chromium-driver; other systems name the browser otherwise.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
@@ -47,7 +49,8 @@ def chromium(width: int, height: int, scale: float = 1) -> Iterator[Chrome]:
     options.binary_location = browser
     for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
         options.add_argument(flag)
-    window = Chrome(options=options, service=Service(driver))
+    port = ReservedPort()
+    window = Chrome(options=options, service=Service(driver, port=port.release()))
     try:
         metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
         window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

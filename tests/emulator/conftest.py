@@ -10,22 +10,20 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from local.bridge import REGION, aws_client
+from local.bridge import PATIENCE_SECONDS, REGION, aws_client
 from local.processes import Process, ReservedPort
 from local.signals import interruptible
 from local.stack import BINARIES, EMULATOR
-
-START_TIMEOUT_SECONDS = 30
 
 
 class Emulator:
     """A running emulator at `url`, and unmodified clients of it."""
 
     def __init__(self, arguments: tuple[str, ...], log: Path, environment: dict[str, str]) -> None:
-        port = ReservedPort()
-        self.url = f"http://127.0.0.1:{port.number}"
+        self._port = ReservedPort()
+        self.url = f"http://127.0.0.1:{self._port.number}"
         command = [str(BINARIES / EMULATOR)]
-        command += () if "--listen" in arguments else ("--listen", f"127.0.0.1:{port.release()}")
+        command += () if "--listen" in arguments else ("--listen", f"127.0.0.1:{self._port.release()}")
         command += () if "--embedded" in arguments else ("--embedded", "memory")
         variables = {"PATH": os.environ.get("PATH", os.defpath), "AWS_REGION": REGION, **environment}
         self.process = Process(EMULATOR, [*command, *arguments], variables, log)
@@ -33,7 +31,7 @@ class Emulator:
     def wait(self) -> None:
         """Returns when it listens."""
         log = self.process.log
-        self.process.wait_until(lambda: b" listening on http://" in log.read_bytes(), START_TIMEOUT_SECONDS)
+        self.process.wait_until(lambda: b" listening on http://" in log.read_bytes(), PATIENCE_SECONDS)
 
     def client(self, service: str) -> Any:
         """A boto3 client whose only peculiarity is its endpoint URL."""

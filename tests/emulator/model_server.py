@@ -1,4 +1,8 @@
-"""A model for the tests of commands: it serves as a container does, and does what its input says."""
+"""A model for the tests of commands: it serves as a container does, and does what its input says.
+
+With READY_WHEN it is ready once that file is there, and from then on. `hold DIRECTORY` writes a file into the directory
+and is done once it has another one, `go`.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,36 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 BASE = Path(os.environ["SAGEMAKER_BASE_DIR"])
-BEGUN = time.monotonic()
+READY_WHEN = os.environ.get("READY_WHEN")
+POLL_SECONDS = 0.02
 
 
 class Handler(BaseHTTPRequestHandler):
     """`GET /ping` and `POST /invocations`."""
 
+    is_ready = READY_WHEN is None
+
     def do_GET(self) -> None:
         silenced = (BASE / "silent").exists()
         time.sleep(600 if silenced else 0)
-        is_ready = time.monotonic() - BEGUN >= float(os.environ.get("READY_AFTER_SECONDS", "0"))
-        self.answer(200 if is_ready else 503, b"")
+        if READY_WHEN and Path(READY_WHEN).exists():
+            Handler.is_ready = True
+        self.answer(200 if Handler.is_ready else 503, b"")
 
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         word, _, argument = text.partition(" ")
         if word == "sleep":
             time.sleep(float(argument))
+        elif word == "hold":
+            Path(argument, str(uuid.uuid4())).touch()
+            while not Path(argument, "go").exists():
+                time.sleep(POLL_SECONDS)
         elif word == "crash":
             # Unless it was told to leave something behind, its group has no other process.
             os.kill(os.getpid(), signal.SIGKILL)

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from tests.emulator.conftest import Emulator
 
 SERVER = Path(__file__).with_name("model_server.py")
 COMMAND = f"exec:exec {sys.executable} {SERVER}"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/model:1"
-LIMIT_SECONDS = 40
 
 
 def host(start: Callable[..., Emulator]) -> Emulator:
@@ -44,13 +43,13 @@ def status(emulator: Emulator, name: str = "made") -> str:
 
 
 def wait_until_settled(emulator: Emulator) -> dict[str, Any]:
-    wait_for(lambda: status(emulator) in ("InService", "Failed"), LIMIT_SECONDS, "endpoint")
+    wait_for(lambda: status(emulator) in ("InService", "Failed"), PATIENCE_SECONDS, "endpoint")
     return emulator.client("sagemaker").describe_endpoint(EndpointName="made")
 
 
 def card(emulator: Emulator, name: str) -> dict[str, Any]:
     """What the page's card of an endpoint shows."""
-    with urllib.request.urlopen(f"{emulator.url}/_emulator/endpoints", timeout=10) as answer:
+    with urllib.request.urlopen(f"{emulator.url}/_emulator/endpoints", timeout=60) as answer:
         return next(one for one in json.load(answer)["endpoints"] if one["endpointName"] == name)
 
 
@@ -62,14 +61,31 @@ def ask(emulator: Emulator, endpoint: str, inference_id: str, text: str, **param
 
 def invocation(emulator: Emulator, endpoint: str, inference_id: str) -> dict[str, Any]:
     url = f"{emulator.url}/_emulator/endpoints/{endpoint}/invocations?inferenceId={inference_id}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)["invocations"][0]
 
 
 def ended(emulator: Emulator, endpoint: str, inference_id: str) -> dict[str, Any]:
     """The invocation, once it has ended."""
-    wait_for(lambda: invocation(emulator, endpoint, inference_id)["endedTime"], LIMIT_SECONDS, inference_id)
+    wait_for(lambda: invocation(emulator, endpoint, inference_id)["endedTime"], PATIENCE_SECONDS, inference_id)
     return invocation(emulator, endpoint, inference_id)
+
+
+class Hold:
+    """Invocations that run for as long as a test wants them to: those whose text is `text`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir()
+        self.text = f"hold {directory}"
+
+    def wait_for(self, count: int) -> None:
+        """Returns when the model has begun with so many."""
+        wait_for(lambda: len(list(self._directory.iterdir())) == count, PATIENCE_SECONDS, f"{count} that run")
+
+    def let_go(self) -> None:
+        """They come to their end."""
+        (self._directory / "go").touch()
 
 
 def stored(emulator: Emulator, location: str) -> bytes:

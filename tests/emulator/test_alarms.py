@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from tests.emulator.conftest import Emulator
 
 # A minute of CloudWatch's takes a tenth of a second.
@@ -36,7 +36,7 @@ def test_an_alarm_follows_its_metric(start: Callable[..., Emulator]) -> None:
     emulator = start("--endpoint", "demo=echo", "--instances", "1", *FAST)
     sagemaker, cloudwatch = emulator.client("sagemaker"), emulator.client("cloudwatch")
     cloudwatch.put_metric_alarm(**HAS_BACKLOG)
-    wait_for(lambda: state(cloudwatch) == "OK", 10, "state OK")
+    wait_for(lambda: state(cloudwatch) == "OK", PATIENCE_SECONDS, "state OK")
 
     def resize(instances: int) -> None:
         sagemaker.update_endpoint_weights_and_capacities(
@@ -46,10 +46,13 @@ def test_an_alarm_follows_its_metric(start: Callable[..., Emulator]) -> None:
 
     resize(0)
     emulator.client("sagemaker-runtime").invoke_endpoint_async(EndpointName="demo", Body=b"x")
-    wait_for(lambda: state(cloudwatch) == "ALARM", 10, "state ALARM")
-    assert cloudwatch.describe_alarms(StateValue="ALARM", AlarmNamePrefix="has-")["MetricAlarms"] != []
+
+    def in_alarm() -> list[dict[str, Any]]:
+        return cloudwatch.describe_alarms(StateValue="ALARM", AlarmNamePrefix="has-")["MetricAlarms"]
+
+    wait_for(in_alarm, PATIENCE_SECONDS, "state ALARM")
     resize(1)
-    wait_for(lambda: state(cloudwatch) == "OK", 10, "state OK again")
+    wait_for(lambda: state(cloudwatch) == "OK", PATIENCE_SECONDS, "state OK again")
 
 
 @pytest.mark.parametrize("resolved", ["smithy-rpc-v2-cbor", "json", "query"])

@@ -5,13 +5,16 @@ A minute of CloudWatch's and Application Auto Scaling's takes a tenth of a secon
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sagemaker_async_emulator import ModelRequest
+from sagemaker_async_emulator._model import serving
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from tests.emulator.conftest import Emulator
 
 ENDPOINT = "demo"
@@ -27,7 +30,6 @@ BACKLOG_PER_INSTANCE = {
     "Dimensions": DIMENSIONS,
     "Statistic": "Average",
 }
-PATIENCE_SECONDS = 60
 
 
 class Scaled:
@@ -123,6 +125,19 @@ class Scaled:
         )
         return [point["Average"] for point in answer["Datapoints"]]
 
+    def newest(self, metric: str, since: datetime) -> float | None:
+        """A metric's last minute, if there is one."""
+        return next(reversed(self.minutes(metric, since)), None)
+
+    def put(self, name: dict[str, Any], value: float) -> None:
+        """A metric of one's own, for seconds in advance: no minute is without it, however seldom this is called."""
+        now = datetime.now(UTC)
+        # A little more than one for each minute, and at once no more than boto3 sends uncompressed.
+        for first in range(-10, 110, 40):
+            times = [now + timedelta(milliseconds=70 * number) for number in range(first, first + 40)]
+            data = [name | {"Value": value, "Timestamp": time} for time in times]
+            self.cloudwatch.put_metric_data(Namespace="Mine", MetricData=data)
+
 
 @pytest.fixture
 def scaled(start: Callable[..., Emulator]) -> Callable[..., Scaled]:
@@ -133,15 +148,38 @@ def scaled(start: Callable[..., Emulator]) -> Callable[..., Scaled]:
     return scaled
 
 
-def test_an_endpoint_scales_from_zero_up_under_load_and_down_again(scaled: Callable[..., Scaled]) -> None:
-    endpoint = scaled("sleep:0.3")
-    endpoint.register()
+@pytest.fixture
+def held() -> Iterator[tuple[str, threading.Event]]:
+    """A model that answers once the event is set."""
+    let_go = threading.Event()
+
+    def model(_: ModelRequest) -> bytes:
+        let_go.wait()
+        return b""
+
+    with serving(model) as container:
+        yield container, let_go
+        let_go.set()
+
+
+def test_an_endpoint_scales_from_zero_up_under_load_and_down_again(
+    scaled: Callable[..., Scaled], held: tuple[str, threading.Event]
+) -> None:
+    container, let_go = held
+    endpoint = scaled(container)
+    endpoint.register(maximum=1)
     endpoint.track()
     endpoint.wake_on_backlog()
     endpoint.wait_for_instances(0)
+    since = datetime.now(UTC)
     endpoint.invoke(40)
+    # However long the sending has taken, further instances are allowed when all of it is there.
+    wait_for(lambda: endpoint.newest("ApproximateBacklogSize", since) == 40, PATIENCE_SECONDS, "the whole backlog")
+    wait_for(lambda: endpoint.decided() == [0, 1], PATIENCE_SECONDS, "the first instance")
+    endpoint.register()
     # By the activities: who asks for the instances now and then may miss those that are there for a moment.
     wait_for(lambda: endpoint.decided()[:3] == [0, 1, 5], PATIENCE_SECONDS, "up to five instances")
+    let_go.set()
     wait_for(lambda: endpoint.decided()[-1] == 0, PATIENCE_SECONDS, "down to none")
     endpoint.wait_for_instances(0)
     down, woken, up = endpoint.activities()[:3]
@@ -178,7 +216,7 @@ def test_without_the_step_policy_a_backlog_below_the_target_hangs(scaled: Callab
 
 
 def test_a_backlog_above_the_target_wakes_without_the_step_policy(scaled: Callable[..., Scaled]) -> None:
-    endpoint = scaled("sleep:60")
+    endpoint = scaled("sleep:3600")
     endpoint.register()
     endpoint.track()
     endpoint.wait_for_instances(0)
@@ -217,7 +255,7 @@ def test_a_metric_of_ones_own_is_tracked_too(scaled: Callable[..., Scaled]) -> N
     endpoint.track({"Metrics": metrics}, target=2.0, DisableScaleIn=True)
 
     def scales() -> bool:
-        endpoint.cloudwatch.put_metric_data(Namespace="Mine", MetricData=[name | {"Value": 80.0}])
+        endpoint.put(name, 80.0)
         return endpoint.activities() != []
 
     wait_for(scales, PATIENCE_SECONDS, "an activity")
@@ -229,11 +267,11 @@ def test_an_alarm_that_is_set_scales_at_once(scaled: Callable[..., Scaled]) -> N
     endpoint.register()
     step = {"AdjustmentType": "ExactCapacity", "StepAdjustments": [{"ScalingAdjustment": 3}]}
     policy = endpoint.scaling.put_scaling_policy(**VARIANT, PolicyName="three", StepScalingPolicyConfiguration=step)
+    load = {"MetricName": "Load"}
     endpoint.cloudwatch.put_metric_alarm(
         AlarmName="busy",
-        MetricName="ApproximateBacklogSize",
-        Namespace="AWS/SageMaker",
-        Dimensions=DIMENSIONS,
+        Namespace="Mine",
+        **load,
         Statistic="Maximum",
         Period=60,
         EvaluationPeriods=1,
@@ -241,8 +279,8 @@ def test_an_alarm_that_is_set_scales_at_once(scaled: Callable[..., Scaled]) -> N
         ComparisonOperator="GreaterThanThreshold",
         AlarmActions=[policy["PolicyARN"]],
     )
-    since = datetime.now(UTC)
-    wait_for(lambda: endpoint.minutes("ApproximateBacklogSize", since) != [], PATIENCE_SECONDS, "a datapoint")
+    # A policy needs a value to go by.
+    endpoint.put(load, 1.0)
     endpoint.cloudwatch.set_alarm_state(AlarmName="busy", StateValue="ALARM", StateReason="to see")
     assert endpoint.activities()[0]["Cause"] == "monitor alarm busy in state ALARM triggered policy three"
     endpoint.wait_for_instances(3)

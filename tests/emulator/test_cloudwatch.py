@@ -9,7 +9,7 @@ from typing import Any
 import botocore.model
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from tests.emulator.conftest import Emulator
 
 # A minute of CloudWatch's takes a tenth of a second.
@@ -37,6 +37,8 @@ def hour() -> dict[str, datetime]:
 
 
 def test_metrics_of_an_endpoint_are_listed_and_read(start: Callable[..., Emulator], protocol: str) -> None:
+    minute = timedelta(minutes=1)
+    begun = datetime.now(UTC)
     emulator = start("--endpoint", "demo=echo", *FAST)
     cloudwatch = client(emulator, protocol)
     for _ in range(3):
@@ -52,11 +54,11 @@ def test_metrics_of_an_endpoint_are_listed_and_read(start: Callable[..., Emulato
             **hour(),
         )["Datapoints"]
 
-    wait_for(lambda: sum(point["Sum"] for point in processed()) == 3, 10, "datapoints")
+    wait_for(lambda: sum(point["Sum"] for point in processed()) == 3, PATIENCE_SECONDS, "datapoints")
     for point in processed():
         assert point["Unit"] == "Count"
         assert point["Maximum"] == 1
-        assert abs(point["Timestamp"] - datetime.now(UTC)) < timedelta(minutes=1)
+        assert begun - minute < point["Timestamp"] < datetime.now(UTC) + minute
     listed = cloudwatch.list_metrics(Namespace="AWS/SageMaker", Dimensions=ENDPOINT)["Metrics"]
     dimensions = {metric["MetricName"]: metric["Dimensions"] for metric in listed}
     assert dimensions["ApproximateBacklogSizePerInstance"] == ENDPOINT

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.processes import StartError
 from tests.emulator.conftest import Emulator
 from tests.emulator.killing import kill, log
@@ -64,7 +64,7 @@ def create(emulator: Emulator, image: str, config: str = "made") -> None:
 
 def seen(emulator: Emulator, name: str) -> dict[str, Any]:
     """What its page knows of an endpoint."""
-    with urllib.request.urlopen(f"{emulator.url}/_emulator/endpoints", timeout=30) as answer:
+    with urllib.request.urlopen(f"{emulator.url}/_emulator/endpoints", timeout=60) as answer:
         endpoints = json.load(answer)["endpoints"]
     return next(endpoint for endpoint in endpoints if endpoint["endpointName"] == name)
 
@@ -80,7 +80,8 @@ def output(emulator: Emulator, location: str) -> bytes | None:
 
 def notified(path: Path) -> list[str]:
     """The inference ids of the notifications in a file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # What stands behind the last newline is still being written.
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
     messages = [json.loads(json.loads(line)["Message"]) for line in lines]
     return [message["inferenceId"] for message in messages if "inferenceId" in message]
 
@@ -96,14 +97,18 @@ def test_what_was_accepted_is_answered_after_a_kill(start: Callable[..., Emulato
         given = {"InputLocation": "s3://sagemaker/in"} if number % 2 else {"Body": b"\n\xff %d" % number}
         answer = runtime.invoke_endpoint_async(EndpointName="demo", InferenceId=f"i{number}", **given)
         expected[answer["OutputLocation"]] = given.get("Body", b"by location")
-    wait_for(lambda: seen(first, "demo")["inProgress"] == 2, 30, "invocations in progress")
+    wait_for(lambda: seen(first, "demo")["inProgress"] == 2, PATIENCE_SECONDS, "invocations in progress")
     kill(first)
     second = start(*place, "--endpoint", "demo=echo", "--notify", f"file={notifications}")
-    wait_for(lambda: seen(second, "demo")["completed"] == 5, 30, "answers")
+    wait_for(lambda: seen(second, "demo")["completed"] == 5, PATIENCE_SECONDS, "answers")
     assert {location: output(second, location) for location in expected} == expected
-    wait_for(lambda: sorted(notified(notifications)) == [f"i{number}" for number in range(5)], 30, "notifications")
+    wait_for(
+        lambda: sorted(notified(notifications)) == [f"i{number}" for number in range(5)],
+        PATIENCE_SECONDS,
+        "notifications",
+    )
     # They are done: a third run has nothing to do.
-    wait_for(lambda: not list((tmp_path / "kept/.emulator/queue").glob("*/*")), 30, "the queue's end")
+    wait_for(lambda: not list((tmp_path / "kept/.emulator/queue").glob("*/*")), PATIENCE_SECONDS, "the queue's end")
     kill(second)
     third = start(*place, "--endpoint", "demo=echo")
     assert {seen(third, "demo")[count] for count in ("queued", "inProgress", "completed")} == {0}
@@ -146,7 +151,7 @@ def test_what_was_created_is_there_after_a_kill(start: Callable[..., Emulator], 
     with pytest.raises(second.client("sagemaker").exceptions.ClientError, match="Could not find model"):
         second.client("sagemaker").describe_model(ModelName="made")
     assert without_fractions(described(second, arn), before) == before
-    wait_for(lambda: output(second, answer["OutputLocation"]) == b"x", 30, "the answer")
+    wait_for(lambda: output(second, answer["OutputLocation"]) == b"x", PATIENCE_SECONDS, "the answer")
 
 
 def described(emulator: Emulator, arn: str) -> list[Any]:
@@ -195,7 +200,7 @@ def test_an_endpoint_without_instances_has_none_after_a_restart(start: Callable[
     made = seen(second, "made")
     assert (made["queued"], made["inProgress"], made["desiredInstances"]) == (1, 0, 0)
     resize(second, 1)
-    wait_for(lambda: seen(second, "made")["completed"] == 1, 30, "the answer")
+    wait_for(lambda: seen(second, "made")["completed"] == 1, PATIENCE_SECONDS, "the answer")
 
 
 def test_an_update_that_was_under_way_goes_on(start: Callable[..., Emulator], tmp_path: Path) -> None:
@@ -226,11 +231,11 @@ def test_a_notification_that_hangs_is_sent_after_a_restart(start: Callable[..., 
         first = start(*place, "--endpoint", "demo=echo", "--notify", webhook)
         runtime = first.client("sagemaker-runtime")
         runtime.invoke_endpoint_async(EndpointName="demo", Body=b"x", InferenceId="hung")
-        wait_for(lambda: seen(first, "demo")["completed"] == 1, 30, "its end")
+        wait_for(lambda: seen(first, "demo")["completed"] == 1, PATIENCE_SECONDS, "its end")
         first.process.stop()
     assert re.search(r"nothing is lost.*queued=0 in_progress=0 not_notified=1", log(first))
     start(*place, "--endpoint", "demo=echo", "--notify", f"file={notifications}")
-    wait_for(lambda: notified(notifications) == ["hung"], 30, "the notification")
+    wait_for(lambda: notified(notifications) == ["hung"], PATIENCE_SECONDS, "the notification")
 
 
 def test_invocations_wait_for_an_endpoint_that_is_not_there(start: Callable[..., Emulator], tmp_path: Path) -> None:
@@ -242,7 +247,7 @@ def test_invocations_wait_for_an_endpoint_that_is_not_there(start: Callable[...,
     assert re.search(r"wait for an endpoint that is not there .*demo", log(second))
     kill(second)
     third = start(*place, "--endpoint", "demo=echo")
-    wait_for(lambda: output(third, answer["OutputLocation"]) == b"x", 30, "the answer")
+    wait_for(lambda: output(third, answer["OutputLocation"]) == b"x", PATIENCE_SECONDS, "the answer")
     third.client("sagemaker").delete_endpoint(EndpointName="demo")
 
 

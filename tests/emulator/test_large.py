@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from tests.emulator.conftest import Emulator
 
 MEGABYTE = 1 << 20
@@ -33,7 +33,7 @@ def test_large_inputs_at_once_take_little_memory(start: Callable[..., Emulator])
         listed = s3.list_objects_v2(Bucket="sagemaker", Prefix="output/").get("Contents", [])
         return {entry["Key"] for entry in listed} == set(keys)
 
-    wait_for(stored, 120, "outputs")
+    wait_for(stored, PATIENCE_SECONDS, "outputs")
     assert s3.get_object(Bucket="sagemaker", Key=keys[0])["Body"].read() == INPUT
     # One input alone would be more.
     assert peak_megabytes(emulator) - before < len(INPUT) / MEGABYTE

@@ -67,7 +67,7 @@ def outputs(emulator: Emulator, python: Path | str, module: str, directory: Path
     }
     command = [str(python), str(ROOT / f"tests/emulator/walkthroughs/{module}.py")]
     done = subprocess.run(
-        command, cwd=directory, env=variables, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=directory, env=variables, capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])

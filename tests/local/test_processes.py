@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.processes import Process, ReservedPort, StartError, group_members, identity
 from local.stack import LocalStack
 
@@ -27,11 +27,12 @@ def test_stopping_a_process_ends_its_children_too(tmp_path: Path) -> None:
     log = tmp_path / "log"
     process = Process("family", [sys.executable, "-c", FAMILY], ENVIRONMENT, log)
     try:
-        process.wait_until(lambda: b"ready" in log.read_bytes(), 10)
+        process.wait_until(lambda: b"ready" in log.read_bytes(), PATIENCE_SECONDS)
         child = int(log.read_text().split()[1])
         assert sorted(group_members(process.pid)) == sorted([process.pid, child])
     finally:
-        process.stop()
+        # It does not listen.
+        process.stop(grace_seconds=1)
     assert group_members(process.pid) == []
     assert identity(child) is None
 
@@ -40,7 +41,7 @@ def test_a_part_that_ends_while_starting_is_an_error_with_its_log(tmp_path: Path
     command = [sys.executable, "-c", "raise SystemExit('no such bucket')"]
     process = Process("emulator", command, ENVIRONMENT, tmp_path / "log")
     with pytest.raises(StartError, match=r"(?s)emulator ended with code 1 while starting:.*no such bucket"):
-        process.wait_until(lambda: False, 10)
+        process.wait_until(lambda: False, PATIENCE_SECONDS)
     process.stop()
 
 
@@ -71,7 +72,7 @@ def test_a_failure_in_the_middle_of_the_start_leaves_nothing_running(tmp_path: P
     with pytest.raises(StartError, match=r"(?s)sagemaker-async-emulator ended with code 3.*cannot listen"):
         stack.start()
     assert started
-    wait_for(lambda: not any(group_members(group) for group in started), 5, "the end of every process")
+    wait_for(lambda: not any(group_members(group) for group in started), PATIENCE_SECONDS, "the end of every process")
     stack.keep_logs = False
     stack.stop()
     assert not stack.directory.exists()

@@ -49,7 +49,7 @@ def run(stack: LocalStack, environment: dict[str, str], *texts: str) -> str:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }
     done = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, env=variables, check=False, capture_output=True, text=True, timeout=300
+        ["bash", "-c", script], cwd=ROOT, env=variables, check=False, capture_output=True, text=True, timeout=3600
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\nof\n" + "\n".join(texts)
     return done.stdout

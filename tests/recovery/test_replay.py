@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, body_json, wait_for
 from local.stack import LocalStack
 from recovery import replay
 
@@ -164,5 +164,5 @@ def test_a_reply_to_says_where_the_new_results_go(stack: LocalStack, run: Any, t
         found.extend(stack.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []))
         return bool(found)
 
-    wait_for(arrived, 30, "a result in the team's queue")
+    wait_for(arrived, PATIENCE_SECONDS, "a result in the team's queue")
     assert [body_json(message)["responseBody"]["content"] for message in found] == ["input of of-a-team"]

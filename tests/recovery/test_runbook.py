@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import runbook
 
-from local.bridge import body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, body_json, wait_for
 from local.stack import ROOT, LocalStack
 
 TEMPLATE = (ROOT / "template.yaml").read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ def test_a_mapping_that_was_switched_off_is_switched_on_by_its_section(watched: 
         return functions.get_event_source_mapping(UUID=uuid)["State"]
 
     functions.update_event_source_mapping(UUID=uuid, Enabled=False)
-    wait_for(lambda: state() == "Disabled", 30, "a mapping that is switched off")
+    wait_for(lambda: state() == "Disabled", PATIENCE_SECONDS, "a mapping that is switched off")
     inference_id = watched.send("while it was off")
     looking, switching_on, _ = runbook.blocks("RequestQueueTooOld")
     assert "Disabled" in runbook.run(watched, runbook.environment(watched), looking)

@@ -48,7 +48,7 @@ class Installed:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=1800,
             check=False,
         )
 
@@ -61,7 +61,7 @@ class Installed:
 
 def run(command: list[str], directory: Path) -> str:
     """A step that has to succeed."""
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -12,6 +12,7 @@ import textwrap
 import urllib.request
 from pathlib import Path
 
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.processes import Process, ReservedPort
 from local.stack import ROOT
 from tests.wheel.conftest import Installed, outcomes
@@ -60,22 +61,24 @@ def test_the_commands_of_the_page_invoke_measure_and_set_faults(installed: Insta
     emulator = served(installed, blocks("sh server")[0], tmp_path, port)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = {"PATH": path, "HOME": str(tmp_path), "AWS_DEFAULT_OUTPUT": "json"}
+    notifications = tmp_path / "notifications.jsonl"
     try:
         command = ["bash", "-c", script]
         ran = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800, check=False
         )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
         with urllib.request.urlopen(f"http://127.0.0.1:{port.number}/_emulator/faults") as answer:
             faults = json.load(answer)
+        wait_for(lambda: "\n" in notifications.read_text(encoding="utf-8"), PATIENCE_SECONDS, "notification")
     finally:
         emulator.stop()
-    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert '"OutputLocation": "s3://sagemaker/output/' in ran.stdout
     assert '"Label": "ApproximateBacklogSizePerInstance"' in ran.stdout
     assert faults["seed"] == 7
     assert faults["all"]["throttling"] == 0.1
     assert faults["endpoints"]["demo"]["throttling"] == 1
-    (notification,) = (tmp_path / "notifications.jsonl").read_text(encoding="utf-8").splitlines()
+    (notification,) = notifications.read_text(encoding="utf-8").splitlines()
     assert json.loads(json.loads(notification)["Message"])["invocationStatus"] == "Completed"
 
 
@@ -86,7 +89,8 @@ def served(installed: Installed, command: str, directory: Path, port: ReservedPo
     environment = {**installed.environment(), "PATH": f"{installed.programs}:/usr/bin:/bin"}
     process = Process("the page's emulator", ["bash", "-c", start], environment, log)
     try:
-        process.wait_until(lambda: f" listening on http://127.0.0.1:{port.number}\n" in log.read_text(), 30)
+        said = f" listening on http://127.0.0.1:{port.number}\n"
+        process.wait_until(lambda: said in log.read_text(), PATIENCE_SECONDS)
     except BaseException:
         process.stop()
         raise

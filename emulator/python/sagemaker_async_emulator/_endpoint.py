@@ -164,7 +164,7 @@ class Endpoint:
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         """One call of the emulator's own API."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()

@@ -124,6 +124,8 @@ impl Endpoint {
             let is_short = core.instances < instances;
             core.is_resizing = is_short && core.deployment.model.instances().is_some();
             core.status = if is_short { EndpointStatus::Updating } else { EndpointStatus::InService };
+            // At once: which processes end is told by what each runs when this is asked for.
+            core.set_process_counts();
             Arc::clone(&core.deployment)
         });
         self.changed.notify_one();

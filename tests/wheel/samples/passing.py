@@ -89,7 +89,7 @@ def test_invocations_of_a_function_overlap() -> None:
     both = threading.Barrier(2)
 
     def meet(_request: ModelRequest) -> bytes:
-        return b"%d" % sorted([both.wait(20)])[0]
+        return b"%d" % sorted([both.wait(180)])[0]
 
     with running(Config(model=meet)) as endpoint:
         runtime = endpoint.runtime
@@ -100,6 +100,9 @@ def test_invocations_of_a_function_overlap() -> None:
 @pytest.mark.sagemaker_async(model="sleep:3600")
 def test_what_takes_too_long_is_a_timeout_and_ends_with_the_test(sagemaker_async_endpoint: Endpoint) -> None:
     answer = send_order({})
+    with pytest.raises(TimeoutError, match="still "):
+        sagemaker_async_endpoint.wait(answer, timeout=0.2)
+    # Now at the latest it has begun.
     with pytest.raises(TimeoutError, match="still InProgress"):
         sagemaker_async_endpoint.wait(answer, timeout=0.2)
     with pytest.raises(TimeoutError, match="not among those"):
