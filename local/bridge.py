@@ -16,6 +16,8 @@ from local.gateway import HttpAnswer, call
 REGION = "us-east-1"
 # ministack's root key: no policy binds it. The functions get sessions of their own roles instead.
 ROOT_KEY = "test"
+# How long anything is waited for that must come: far longer than it takes on any machine, however busy.
+PATIENCE_SECONDS = 300
 
 
 def aws_client(service: str, url: str, **options: Any) -> Any:
@@ -42,7 +44,13 @@ class Bridge:
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this AWS with the root key."""
-        config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, max_pool_connections=64)
+        config = Config(
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 2},
+            max_pool_connections=64,
+            # A call that is tried again because its answer took long would do everything twice.
+            read_timeout=PATIENCE_SECONDS,
+        )
         return aws_client(service, self.url, config=config, **options)
 
     def allow_plain_http(self) -> None:
@@ -105,7 +113,7 @@ class Bridge:
             self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return messages
 
-    def receive_all(self, output: str, count: int, timeout_seconds: float = 30) -> list[dict[str, Any]]:
+    def receive_all(self, output: str, count: int, timeout_seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
         """Takes `count` messages, or as many as come in time; one more than asked for counts too."""
         messages: list[dict[str, Any]] = []
         deadline = time.monotonic() + timeout_seconds
@@ -119,7 +127,7 @@ class Bridge:
             attribute = message.get("MessageAttributes", {}).get("InferenceId", {})
             self.results.setdefault(attribute.get("StringValue", ""), []).append(message)
 
-    def wait_for_result(self, inference_id: str, timeout_seconds: float = 30) -> dict[str, Any]:
+    def wait_for_result(self, inference_id: str, timeout_seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The first result message of an inference id, whichever others arrive before it."""
 
         def arrived() -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.bridge import REGION, Bridge, body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, Bridge, body_json, wait_for
 from local.pipelines import ACCOUNT, asking, create_durable_function, create_role, inbox
 
 RESULTS, QUEUE, FIFO_QUEUE, TOPIC, BUS, NOBODY, TASK, CALLBACK = (
@@ -61,7 +61,6 @@ PARAMETERS = {
 }
 
 TOKENS = "tokens"
-TOKEN_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class Destinations:
                         self._tokens[message["Body"]] = attribute["StringValue"]
             return name in self._tokens
 
-        wait_for(has_come, TOKEN_TIMEOUT_SECONDS, f"the token of {name}")
+        wait_for(has_come, PATIENCE_SECONDS, f"the token of {name}")
         return self._tokens.pop(name)
 
     def _create_queues_and_topic(self) -> None:

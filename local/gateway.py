@@ -11,7 +11,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-REQUEST_TIMEOUT_SECONDS = 60
+# Longer than any function runs.
+REQUEST_TIMEOUT_SECONDS = 180
 
 
 @dataclass(frozen=True)
