@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from local.bridge import Bridge
+from local.bridge import PATIENCE_SECONDS, Bridge
 from local.cases import decoded, read_location
 from local.destinations import CALLBACK, INBOXES, NOBODY, REPLY_TO, RESULTS, TASK, WAYS_OUT, Destinations, result_in
 from local.sources import DIRECT, EVENT, HTTP, SENDERS, SQS, TOPIC, connect
 
 PAYLOAD = '{"inputs": "to whom it concerns"}'
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = PATIENCE_SECONDS
 # Every way in that can carry an address has its turn. No header names a task or a callback.
 WAYS_IN = (SQS, DIRECT, HTTP, EVENT, TOPIC)
 OUTPUT_NAME = "polled.out"

@@ -16,8 +16,8 @@ from local.gateway import HttpAnswer, call
 REGION = "us-east-1"
 # ministack's root key: no policy binds it. The functions get sessions of their own roles instead.
 ROOT_KEY = "test"
-# What is waited for comes within seconds. On a busy machine everything may take many times as long.
-PATIENCE_SECONDS = 180
+# How long anything is waited for that must come: far longer than it takes on any machine, however busy.
+PATIENCE_SECONDS = 300
 
 
 def aws_client(service: str, url: str, **options: Any) -> Any:
@@ -44,7 +44,13 @@ class Bridge:
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this AWS with the root key."""
-        config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, max_pool_connections=64)
+        config = Config(
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 2},
+            max_pool_connections=64,
+            # A call that is tried again because its answer took long would do everything twice.
+            read_timeout=PATIENCE_SECONDS,
+        )
         return aws_client(service, self.url, config=config, **options)
 
     def allow_plain_http(self) -> None:

@@ -127,7 +127,7 @@ def post(bridge: Bridge, payload: bytes) -> str:
 
 def post_and_wait(bridge: Bridge, payload: bytes) -> str:
     """A request over HTTP whose caller gets the output in the same call."""
-    headers = {"Content-Type": "application/json", "Prefer": "wait=15"}
+    headers = {"Content-Type": "application/json", "Prefer": "wait=20"}
     answer = bridge.http("POST", "/invocations", payload, headers=headers)
     if (answer.status, answer.body) != (200, payload):
         raise AssertionError(f"POST /invocations, Prefer: wait: {answer.status} {answer.body.decode(errors='replace')}")

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from doctor.report import standard_output
 from local import addressed
-from local.bridge import Bridge
+from local.bridge import PATIENCE_SECONDS, Bridge
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, Case, Outcome, all_cases, judge, stored_inputs
 from local.destinations import PARAMETERS, Destinations
 from local.signals import run_to_its_end
 from local.stack import LocalStack
 
-OUTCOME_TIMEOUT_SECONDS = 300
+OUTCOME_TIMEOUT_SECONDS = PATIENCE_SECONDS
 # A row is printed as soon as it is known, so the widths are fixed beforehand. The last column takes what is left.
 COLUMNS: tuple[tuple[str, int | None, JustifyMethod], ...] = (
     ("request", 30, "left"),

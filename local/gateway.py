@@ -11,6 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+# Longer than any function runs.
 REQUEST_TIMEOUT_SECONDS = 180
 
 

@@ -26,9 +26,9 @@ class StartError(RuntimeError):
 class ReservedPort:
     """A free TCP port of 127.0.0.1 that nobody else is given for as long as this object lives.
 
-    On Linux that includes the time until the process that it is for listens: two sockets may be bound to one port if
-    both have SO_REUSEADDR, as those of servers do, and at most one of them listens; a system that looks for a free port
-    passes over it. Elsewhere the port is let go before, and with bad luck somebody else is quicker.
+    On Linux that includes the time until the process that it is for listens, however long that takes: two sockets with
+    SO_REUSEADDR may be bound to one port as long as at most one of them listens, and a system that looks for a free port
+    passes over it. Until then, connections are refused. Elsewhere the second could not be bound.
     """
 
     def __init__(self) -> None:

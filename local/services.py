@@ -5,6 +5,10 @@ destination. ministack 1.5.33 does so for S3 alone; for these two it invokes onc
 topic arrives by TLS; ministack has it arrive as the request came that started it.
 Every invocation counts in AWS/Lambda's metrics; ministack counts those alone whose caller waits.
 
+A queue's visibility timeout counts from the end of the invocation that was given a message. AWS counts from the
+receipt, and asks for six times the function's timeout, so that no invocation outlasts it. Here it is a few seconds, for
+what fails to come back soon, and an invocation may take longer on a busy machine: its messages would be with two.
+
 With `--function-log`, a file gets each line that a function of a custom runtime writes, by process. ministack's log
 groups have what has come when an invocation ends, and FilterLogEvents gives the first 10,000 events alone.
 """
@@ -25,6 +29,9 @@ from typing import IO, Any
 from ministack.core import lambda_runtime
 from ministack.core.iam_evaluator import pin_request_origin
 from ministack.services import eventbridge, lambda_svc, sns, sqs
+
+# Lambda's limit.
+LONGEST_INVOCATION_SECONDS = 900
 
 
 def invoke(arn: str, event: Any) -> None:
@@ -101,6 +108,33 @@ def counted(emit_logs: Callable[..., None], emit_metrics: Callable[..., None]) -
     return emit
 
 
+def kept_hidden(receive: Callable[[str, int], list[dict[str, Any]]]) -> Callable[[str, int], list[dict[str, Any]]]:
+    """Hides what a function is given. One thread receives for all of them: none other comes in between."""
+
+    def receive_and_hide(url: str, count: int) -> list[dict[str, Any]]:
+        batch = receive(url, count)
+        for message in batch:
+            message["visible_at"] = time.time() + LONGEST_INVOCATION_SECONDS
+        return batch
+
+    return receive_and_hide
+
+
+def shown_again(run: Callable[..., None]) -> Callable[..., None]:
+    """Lets what a function leaves in the queue come back after the visibility timeout."""
+
+    def run_and_show(esm: Any, function: Any, event: Any, batch: list[dict[str, Any]], url: str, name: str) -> None:
+        try:
+            run(esm, function, event, batch, url, name)
+        finally:
+            queue = sqs._queues.get(url)
+            back = time.time() + int(queue["attributes"].get("VisibilityTimeout", 30)) if queue else 0
+            for message in batch:
+                message["visible_at"] = back
+
+    return run_and_show
+
+
 def only_throttles(emit_metrics: Callable[..., None]) -> Callable[..., None]:
     """Counts what has not run."""
 
@@ -124,6 +158,8 @@ if __name__ == "__main__":
         copy_output(options.function_log)
     lambda_svc._emit_lambda_logs = counted(lambda_svc._emit_lambda_logs, lambda_svc._emit_lambda_metrics)
     lambda_svc._emit_lambda_metrics = only_throttles(lambda_svc._emit_lambda_metrics)
+    sqs._receive_messages_for_esm = kept_hidden(sqs._receive_messages_for_esm)
+    lambda_svc._run_sqs_batch = shown_again(lambda_svc._run_sqs_batch)
     sqs.queue_policy_allows = by_tls(sqs.queue_policy_allows)
     sns.topic_policy_allows = by_tls(sns.topic_policy_allows)
     sns._deliver_to_lambda = deliver

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from local.archive import function_archive, with_code_uris, without_query_alarms
-from local.bridge import REGION, ROOT_KEY, Bridge
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY, Bridge
 from local.permissions import allowed_besides
 from local.processes import Process, ReservedPort, StartError, identity, stop_group, tail
 
@@ -35,9 +35,8 @@ EMULATOR = "sagemaker-async-emulator"
 # What cargo builds for here, in Lambda's words. ministack runs anything; whoever looks at the stack sees that it fits.
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
-# They take seconds. On a busy machine everything may take many times as long.
-READY_TIMEOUT_SECONDS = 180
-DEPLOY_TIMEOUT_SECONDS = 300
+READY_TIMEOUT_SECONDS = PATIENCE_SECONDS
+DEPLOY_TIMEOUT_SECONDS = 2 * PATIENCE_SECONDS
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
 
@@ -65,7 +64,8 @@ class LocalStack(Bridge):
         is the bridge's EndpointName, all may be named by a request. `parameters`: further template parameters.
         `emulator_arguments`: more of the emulator's own, such as `--throttle NAME=COUNT`.
         `visibility_timeout_seconds`: of the request and notification queues after the deployment. The template's own
-        (minutes, as AWS asks for) would make every redelivery of a test take that long; None keeps it.
+        (minutes, as AWS asks for) would make every redelivery of a test take that long; None keeps it. Here it counts
+        from the end of an invocation: local/services.py.
         `binaries`: directory with submit, collect and the emulator. `name`: prefix of the directory under .local/.
         `report`: is given a line as each step begins.
         """
@@ -335,7 +335,7 @@ class LocalStack(Bridge):
         """What an endpoint was asked to do, the newest first, as the emulator remembers it."""
         wanted = {"limit": "10000"} if inference_id is None else {"limit": "10000", "inferenceId": inference_id}
         url = f"{self.emulator_url}/_emulator/endpoints/{endpoint}/invocations?{urllib.parse.urlencode(wanted)}"
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return json.load(answer)["invocations"]
 
     def _emulator_locations(self) -> list[str]:
@@ -351,7 +351,7 @@ class LocalStack(Bridge):
 def answers(url: str) -> bool:
     """Whether a GET of `url` is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False

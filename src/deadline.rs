@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_deadline_in_the_future_is_so_far_away_as_the_clock_says() {
+        let (far, begin) = (Duration::from_secs(3_600), std::time::Instant::now());
+        let left = Deadline::at(SystemTime::now() + far).time_left();
+        // What passes on the clock meanwhile is gone.
+        assert!(left <= far && left + begin.elapsed() + Duration::from_secs(1) >= far, "{left:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_ten_minutes_of_cargo_lambda_watch_are_time_left() {
         let deadline = Deadline::at(SystemTime::UNIX_EPOCH + Duration::from_millis(600_000));
         assert_eq!(deadline.run(takes(598)).await.unwrap(), 598);

@@ -27,7 +27,9 @@ def copy(root: Path) -> Path:
     copied = {"docs", "pages", "README.md"}
     for path in ROOT.iterdir():
         if path.name in copied:
-            shutil.copytree(path, root / path.name) if path.is_dir() else shutil.copy(path, root)
+            # Of Python's cache files may go while they are copied: another process writes them.
+            cache = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, root / path.name, ignore=cache) if path.is_dir() else shutil.copy(path, root)
         elif path.name not in {"target", ".git"}:
             (root / path.name).symlink_to(path)
     return root

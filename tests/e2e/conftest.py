@@ -8,9 +8,7 @@ import pytest
 
 from local.signals import interruptible
 from local.stack import LocalStack
-
-# Long enough that no invocation outlasts it on a busy machine: no message may come back while it is worked on.
-VISIBILITY_TIMEOUT_SECONDS = 5
+from tests.e2e.gate import Gate
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,25 +19,31 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def gate() -> Iterator[Gate]:
+    """A model that a test can hold back."""
+    with Gate() as gate:
+        yield gate
+
+
+@pytest.fixture(scope="session")
 def direct() -> Iterator[LocalStack]:
     """SNS invokes collect, results in `notification` format, callers signed with IAM. The endpoint `silent` accepts
     each call and answers none."""
     with LocalStack(
         {"echo": "echo", "failing": "fail", "silent": "echo"},
         emulator_arguments=("--fault", "silent:dropped-after-acceptance=1"),
-        visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
         name="direct",
     ) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
-def queued() -> Iterator[LocalStack]:
+def queued(gate: Gate) -> Iterator[LocalStack]:
     """Notifications by SQS in batches and with responses included, `raw` results, an HTTP API for everybody, messages
     deduplicated."""
     included = ("--include-inference-response-in", "SUCCESS_NOTIFICATION_TOPIC,ERROR_NOTIFICATION_TOPIC")
     with LocalStack(
-        {"echo": "echo", "failing": "fail", "slow": "sleep:3"},
+        {"echo": "echo", "failing": "fail", "slow": "sleep:3", "gated": gate.url},
         parameters={
             "NotificationDelivery": "QUEUE",
             "ResultFormat": "raw",
@@ -48,7 +52,6 @@ def queued() -> Iterator[LocalStack]:
             "Deduplicate": "true",
         },
         emulator_arguments=included,
-        visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
         name="queued",
     ) as stack:
         yield stack

@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from local.archive import stripped
-from local.bridge import REGION, ROOT_KEY, Bridge, body_json
-from local.processes import Process, ReservedPort, stop_group
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY, Bridge, body_json
+from local.processes import STOP_GRACE_SECONDS, Process, ReservedPort, stop_group
 from local.stack import BINARIES, FUNCTIONS, ROOT, LocalStack
 
 PAGE = (ROOT / "docs/cargo-lambda.md").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ class OnThisMachine:
             text = self.with_ports(command).replace("examples/cargo-lambda.env", str(variables))
             process = Process(name, ["bash", "-c", text], self.environment(), self.directory / f"{name}.log")
             self.processes.append(process)
-            process.wait_until(lambda number=number: listens(number), 60)
+            process.wait_until(lambda number=number: listens(number), PATIENCE_SECONDS)
 
     def environment(self) -> dict[str, str]:
         """Of each terminal. ministack takes its port from there, and keeps off others."""
@@ -105,7 +105,7 @@ class OnThisMachine:
         for process in reversed(self.processes):
             below = psutil.Process(process.pid).children(recursive=True)
             process.stop()
-            _, left = psutil.wait_procs(below, timeout=3)
+            _, left = psutil.wait_procs(below, timeout=STOP_GRACE_SECONDS)
             for function in left:
                 stop_group(function.pid)
 
@@ -180,7 +180,7 @@ class DeployedByThePage(LocalStack):
         region = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
         where = {"AWS_ENDPOINT_URL": self.url, "CARGO_TARGET_DIR": str(self.target)}
         where |= {"STACK": self.name, "TEMPLATES": TEMPLATES}
-        run(texts, environment(**key, **region, **where), timeout_seconds=600)
+        run(texts, environment(**key, **region, **where), timeout_seconds=4 * PATIENCE_SECONDS)
 
     def resource(self, logical_id: str) -> str:
         """The functions are none of the stack's resources, but have the names that it knows them by."""

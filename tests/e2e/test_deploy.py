@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bridge import REGION, ROOT_KEY
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY
 from local.stack import ROOT, LocalStack
 
 SAM = ROOT / ".venv" / "lint" / "bin" / "sam"
@@ -56,9 +56,8 @@ def test_enter_at_every_prompt_deploys_what_was_built_with_the_saved_parameters(
     }
     # Nothing to compile here: neither cargo nor cargo-lambda is asked for anything.
     command = ["make", "deploy", "ARCHITECTURE=x86_64", "CARGO=true", "BUILD=.venv/lint"]
-    done = subprocess.run(
-        command, cwd=project, env=environment, input=ANSWERS, capture_output=True, text=True, timeout=120, check=False
-    )
+    options = {"capture_output": True, "text": True, "timeout": PATIENCE_SECONDS}
+    done = subprocess.run(command, cwd=project, env=environment, input=ANSWERS, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     stack = direct.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
     deployed = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}

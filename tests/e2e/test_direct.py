@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.bridge import body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, body_json, wait_for
 from local.stack import LocalStack
 from tests.e2e.test_docs import blocks
-
-EXECUTION_TIMEOUT_SECONDS = 90
 
 
 def invoke(stack: LocalStack, request: Any) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def execute(stack: LocalStack, name: str, request: Any) -> dict[str, Any]:
     def has_ended() -> bool:
         return states.describe_execution(executionArn=execution)["status"] != "RUNNING"
 
-    wait_for(has_ended, EXECUTION_TIMEOUT_SECONDS, f"the end of {name}")
+    wait_for(has_ended, PATIENCE_SECONDS, f"the end of {name}")
     return states.describe_execution(executionArn=execution)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bridge import REGION, ROOT_KEY
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY
 from local.stack import ROOT, LocalStack
 
 
@@ -40,9 +40,8 @@ def test_the_commands_of_the_http_page_sign_ask_wait_and_upload(direct: LocalSta
         "AWS_SESSION_TOKEN": "",
     }
     script = "set -eu\n" + "echo\n".join(blocks("docs/http.md", "sh"))
-    ran = subprocess.run(
-        ["bash", "-c", script], check=False, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    options = {"capture_output": True, "text": True, "timeout": PATIENCE_SECONDS}
+    ran = subprocess.run(["bash", "-c", script], check=False, env=environment, cwd=tmp_path, **options)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     lines = ran.stdout.splitlines()
     assert any(line.lower().startswith("location: ") for line in lines), ran.stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bridge import REGION, ROOT_KEY, Bridge, aws_client
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY, Bridge, aws_client
 from local.stack import ROOT, LocalStack
 from tests.node import NODE, with_packages
 
@@ -35,7 +35,8 @@ def environment(direct: LocalStack) -> dict[str, str]:
 
 
 def run(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    options = {"capture_output": True, "text": True, "timeout": PATIENCE_SECONDS}
+    done = subprocess.run(command, env=environment, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -92,7 +93,8 @@ def test_the_javascript_sdk_invokes(direct: LocalStack, environment: dict[str, s
 def wait_for_object(stack: Bridge, location: str) -> bytes:
     """The object at a location, once it is there."""
     bucket, key = location.removeprefix("s3://").split("/", 1)
-    stack.s3.get_waiter("object_exists").wait(Bucket=bucket, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    patience = {"Delay": 1, "MaxAttempts": PATIENCE_SECONDS}
+    stack.s3.get_waiter("object_exists").wait(Bucket=bucket, Key=key, WaiterConfig=patience)
     return stack.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 

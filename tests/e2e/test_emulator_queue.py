@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from local.bridge import REGION, ROOT_KEY, aws_client, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY, aws_client, wait_for
 from local.processes import Process, ReservedPort
 from local.stack import BINARIES, EMULATOR, LocalStack
 
@@ -26,7 +26,7 @@ def test_a_queue_gets_notifications_in_snss_envelope(direct: LocalStack, tmp_pat
     command += ["--endpoint", "demo=echo", "--notify", f"sqs={queue}"]
     process = Process(EMULATOR, command, environment, tmp_path / "emulator.log")
     try:
-        process.wait_until(lambda: b" listening on http://" in process.log.read_bytes(), 30)
+        process.wait_until(lambda: b" listening on http://" in process.log.read_bytes(), PATIENCE_SECONDS)
         runtime = aws_client("sagemaker-runtime", url)
         runtime.invoke_endpoint_async(EndpointName="demo", Body=b"x", InferenceId="straight")
         received: list[dict] = []
@@ -36,7 +36,7 @@ def test_a_queue_gets_notifications_in_snss_envelope(direct: LocalStack, tmp_pat
             received.extend(answer.get("Messages", []))
             return bool(received)
 
-        wait_for(arrived, 30, "message")
+        wait_for(arrived, PATIENCE_SECONDS, "message")
     finally:
         process.stop()
     envelope = json.loads(received[0]["Body"])

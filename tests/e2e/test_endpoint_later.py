@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.bridge import aws_client, body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, aws_client, body_json, wait_for
 from local.stack import LocalStack
 
 ENDPOINT = "summarizer"
@@ -53,7 +53,7 @@ def test_requests_sent_before_the_endpoint_exists_are_answered_once_it_does_and_
 ) -> None:
     sent = {stack.send(body): body for body in ('{"n": 1}', '{"n": 2}', "x" * 130_000)}
     for message_id in sent:
-        wait_for(lambda at=message_id: failures(stack, at) >= 2, 60, f"two receipts of {message_id}")
+        wait_for(lambda at=message_id: failures(stack, at) >= 2, PATIENCE_SECONDS, f"two receipts of {message_id}")
     headers = {"Content-Type": "application/json"}
     refused = stack.http("POST", "/invocations", b"{}", headers=headers)
     assert (refused.status, refused.headers["x-amzn-errortype"]) == (503, "ServiceUnavailable")
@@ -63,7 +63,7 @@ def test_requests_sent_before_the_endpoint_exists_are_answered_once_it_does_and_
 
     create_endpoint(stack)
     for message_id, body in sent.items():
-        result = body_json(stack.wait_for_result(message_id, 60))
+        result = body_json(stack.wait_for_result(message_id))
         assert (result["invocationStatus"], result["responseBody"]["content"]) == ("Completed", body)
     stack.poll_results()
     told = [body_json(message)["invocationStatus"] for messages in stack.results.values() for message in messages]

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from local.bridge import body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, body_json, wait_for
 from local.cases import decoded
 from local.sources import EVENT_SOURCE, REQUEST_TOPIC, S3_PARAMETERS, by_eventbridge, by_sns, connect
 from local.stack import LocalStack
 
-# Seconds on any machine.
-TIMEOUT_SECONDS = 60
 OWN_BUCKET, FOREIGN_BUCKET = "own-objects", "foreign-objects"
 # An endpoint that a request may name and SageMaker does not have.
 AWAY = "away"
@@ -27,7 +25,6 @@ def stack() -> Iterator[LocalStack]:
         {"echo": "echo", "busy": "echo"},
         parameters={**S3_PARAMETERS, "AllowedEndpointNames": f"busy,{AWAY}"},
         emulator_arguments=("--throttle", "busy=6"),
-        visibility_timeout_seconds=5,
         name="events",
     ) as stack:
         connect(stack)
@@ -80,7 +77,7 @@ def results_of(stack: LocalStack, location: str, count: int) -> list[dict[str, A
         stack.poll_results()
         return len(found()) >= count
 
-    wait_for(have_come, TIMEOUT_SECONDS, f"{count} results of {location}")
+    wait_for(have_come, PATIENCE_SECONDS, f"{count} results of {location}")
     return found()
 
 
@@ -128,7 +125,7 @@ def letter_of(stack: LocalStack, end: str) -> dict[str, Any]:
                 found.append(attributes)
         return bool(found)
 
-    wait_for(has_come, TIMEOUT_SECONDS, f"a dead letter of {end}")
+    wait_for(has_come, PATIENCE_SECONDS, f"a dead letter of {end}")
     (attributes,) = found
     return attributes
 
@@ -146,7 +143,7 @@ def test_a_detail_that_is_no_request_is_rejected_by_its_event_s_id_and_kept_whol
     detail = {"order": 4711}
     event = {"Source": EVENT_SOURCE, "DetailType": "Order Placed", "Detail": json.dumps(detail)}
     event_id = stack.client("events").put_events(Entries=[event])["Entries"][0]["EventId"]
-    result = body_json(stack.wait_for_result(event_id, TIMEOUT_SECONDS))
+    result = body_json(stack.wait_for_result(event_id))
     assert result["failureReason"].startswith("ValidationError: the request has neither a Body nor an InputLocation")
     found: list[dict[str, Any]] = []
 
@@ -154,7 +151,7 @@ def test_a_detail_that_is_no_request_is_rejected_by_its_event_s_id_and_kept_whol
         found.extend(stack.receive("RequestDeadLetterQueueUrl"))
         return bool(found)
 
-    wait_for(has_come, TIMEOUT_SECONDS, "the dead letter")
+    wait_for(has_come, PATIENCE_SECONDS, "the dead letter")
     (letter,) = found
     assert json.loads(letter["Body"])["detail"] == detail
 
@@ -163,14 +160,14 @@ def test_a_detail_that_is_no_request_is_rejected_by_its_event_s_id_and_kept_whol
 def test_a_throttled_request_is_tried_again(stack: LocalStack, send: Any) -> None:
     # Each time more than one invocation's tries, of those that are left.
     send(stack, '{"again": 1}', {"InferenceId": f"throttled-{send.__name__}", "EndpointName": "busy"})
-    result = body_json(stack.wait_for_result(f"throttled-{send.__name__}", TIMEOUT_SECONDS))
+    result = body_json(stack.wait_for_result(f"throttled-{send.__name__}"))
     assert result["invocationStatus"] == "Completed"
 
 
 @pytest.mark.parametrize("send", [by_eventbridge, by_sns])
 def test_what_keeps_failing_lies_whole_among_the_dead_letters_of_events(stack: LocalStack, send: Any) -> None:
     send(stack, '{"lost": 0}', {"InferenceId": f"kept-{send.__name__}", "EndpointName": AWAY})
-    (letter,) = stack.receive_all("EventDeadLetterQueueUrl", 1, TIMEOUT_SECONDS)
+    (letter,) = stack.receive_all("EventDeadLetterQueueUrl", 1)
     record = json.loads(letter["Body"])
     assert f"kept-{send.__name__}" in json.dumps(record["requestPayload"])
     assert record["responsePayload"]["errorType"] == "ServiceUnavailable"

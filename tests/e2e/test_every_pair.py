@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.cases import decoded, read_location
 from local.destinations import CALLBACK, INBOXES, NOBODY, PARAMETERS, RESULTS, TASK, Destinations, result_in
 from local.pairs import NO_HEADER, NO_PLACE, PAIRS
@@ -17,15 +17,12 @@ from local.sources import S3_PARAMETERS, SENDERS, connect, headers_of
 from local.stack import ROOT, LocalStack
 
 PAYLOAD = '{"prompt": "the same by every way"}'
-# Seconds on any machine.
-TIMEOUT_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
-    # No invocation outlasts the visibility timeout: nothing is delivered twice, so that answers can be counted.
     parameters = {"NotificationDelivery": "QUEUE", **S3_PARAMETERS, **PARAMETERS}
-    with LocalStack({"echo": "echo"}, parameters=parameters, visibility_timeout_seconds=30, name="pairs") as stack:
+    with LocalStack({"echo": "echo"}, parameters=parameters, name="pairs") as stack:
         connect(stack)
         yield stack
 
@@ -91,7 +88,7 @@ def test_there_are_as_many_answers_as_requests_each_on_its_own_way_and_on_no_oth
                 del waiting[pair]
         return not waiting and sum(way in INBOXES for _, way, _ in answers.elements()) >= by_message
 
-    wait_for(all_have_come, TIMEOUT_SECONDS, "an answer to each request")
+    wait_for(all_have_come, PATIENCE_SECONDS, "an answer to each request")
     for way_in, way_out in PAIRS:
         if way_out == NOBODY:
             output = polled(stack, output_name(way_in))
@@ -106,7 +103,7 @@ def polled(stack: LocalStack, name: str) -> str:
     """The output of a caller who polls for it."""
     location = f"s3://{stack.bucket}/output/{name}"
     listed = {"Bucket": stack.bucket, "Prefix": f"output/{name}"}
-    wait_for(lambda: stack.s3.list_objects_v2(**listed)["KeyCount"], TIMEOUT_SECONDS, location)
+    wait_for(lambda: stack.s3.list_objects_v2(**listed)["KeyCount"], PATIENCE_SECONDS, location)
     return read_location(stack, location).decode()
 
 
@@ -119,7 +116,7 @@ def wait_until_acknowledged(stack: LocalStack) -> None:
         counts = [stack.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
         return all(set(count.values()) == {"0"} for count in counts)
 
-    wait_for(all_are, TIMEOUT_SECONDS, "empty queues")
+    wait_for(all_are, PATIENCE_SECONDS, "empty queues")
 
 
 @pytest.mark.parametrize("name", ["TaskToken", "X-Bridge-Task-Token", "CallbackId", "X-Bridge-Callback-Id"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.sources import S3_PARAMETERS
 from local.stack import ROOT, LocalStack
 
@@ -43,7 +43,7 @@ def test_each_file_has_its_output_under_its_own_name(stack: LocalStack) -> None:
     for name, sent in FILES.items():
         drop(stack, name, sent)
     expected = {f"outputs/{name}" for name in FILES}
-    wait_for(lambda: expected <= filed(stack), 60, "every output")
+    wait_for(lambda: expected <= filed(stack), PATIENCE_SECONDS, "every output")
     assert filed(stack) == expected
     for name, sent in FILES.items():
         assert content(stack, f"outputs/{name}") == sent
@@ -51,7 +51,7 @@ def test_each_file_has_its_output_under_its_own_name(stack: LocalStack) -> None:
 
 def test_a_file_that_is_rejected_has_its_failure_under_its_name(stack: LocalStack) -> None:
     drop(stack, "empty.json", b"")
-    wait_for(lambda: "failures/empty.json.json" in filed(stack), 60, "the failure")
+    wait_for(lambda: "failures/empty.json.json" in filed(stack), PATIENCE_SECONDS, "the failure")
     failure = json.loads(content(stack, "failures/empty.json.json"))
     assert failure["invocationStatus"] == "Rejected"
     assert failure["failureReason"]
@@ -61,6 +61,6 @@ def test_a_request_that_came_by_another_way_is_filed_under_its_inference_id(stac
     stack.send("hello", InferenceId="by-sqs")
     stack.send("hello", InferenceId="failed", EndpointName="failing")
     expected = {"outputs/by-sqs", "failures/failed.json"}
-    wait_for(lambda: expected <= filed(stack), 60, "both")
+    wait_for(lambda: expected <= filed(stack), PATIENCE_SECONDS, "both")
     assert content(stack, "outputs/by-sqs") == b"hello"
     assert json.loads(content(stack, "failures/failed.json"))["invocationStatus"] == "Failed"

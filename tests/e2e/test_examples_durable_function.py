@@ -12,7 +12,7 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from local.archive import source_archive
-from local.bridge import REGION, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, wait_for
 from local.pipelines import ACCOUNT, enable_durability
 from local.stack import ARTIFACTS_BUCKET, ROOT
 from tests.e2e.test_unanswered import Watching
@@ -69,14 +69,14 @@ class Example:
             ended.update(self.functions.get_durable_execution(DurableExecutionArn=execution))
             return ended["Status"] != "RUNNING"
 
-        wait_for(has_ended, 60, "the execution's end")
+        wait_for(has_ended, PATIENCE_SECONDS, "the execution's end")
         assert ended["Status"] == "SUCCEEDED", ended
         return json.loads(ended["Result"])
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Watching]:
-    models = {"echo": "echo", "failing": "fail", "silent": "sleep:600", "slow": "sleep:4"}
+    models = {"echo": "echo", "failing": "fail", "silent": "sleep:3600", "slow": "sleep:3600"}
     functions = [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:of-{name}" for name in (*models, "foreign")]
     parameters = {"DurableFunctionArns": ",".join(functions), "WatchUnanswered": "true"}
     with Watching(models, parameters=parameters, name="durable") as stack:
@@ -118,7 +118,7 @@ def test_a_rejected_request_is_caught(stack: Watching) -> None:
 def test_a_request_that_nobody_answers_is_caught(stack: Watching) -> None:
     example = Example(stack, "silent")
     execution = example.start()
-    wait_for(lambda: stack.is_remembered("silent"), 30, "the accepted request")
+    wait_for(lambda: stack.is_remembered("silent"), PATIENCE_SECONDS, "the accepted request")
     stack.make_overdue()
     stack.sweep()
     assert example.result_of(execution)["status"] == "Unanswered"

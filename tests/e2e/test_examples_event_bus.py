@@ -13,7 +13,7 @@ import pytest
 import yaml
 from samtranslator.yaml_helper import yaml_parse
 
-from local.bridge import REGION, body_json
+from local.bridge import PATIENCE_SECONDS, REGION, body_json
 from local.pipelines import ACCOUNT
 from local.stack import ROOT, LocalStack
 
@@ -82,7 +82,7 @@ def replaced(node: Any, by: Any) -> Any:
 
 def test_a_completed_result_reaches_the_webhook_with_its_key(stack: LocalStack) -> None:
     stack.send("hello", ReplyTo=BUS, InferenceId="done")
-    path, headers, body = Webhook.requests.get(timeout=60)
+    path, headers, body = Webhook.requests.get(timeout=PATIENCE_SECONDS)
     assert (path, headers["x-api-key"]) == ("/results", KEY)
     assert headers["content-type"].startswith("application/json")
     result = json.loads(body)
@@ -98,7 +98,7 @@ def test_every_other_result_lies_in_the_queue_and_the_webhook_gets_none(stack: L
     assert statuses == {"failed": "Failed", "rejected": "Rejected"}
     # What the webhook gets next is what was sent last.
     stack.send("last", ReplyTo=BUS, InferenceId="last")
-    _, _, body = Webhook.requests.get(timeout=60)
+    _, _, body = Webhook.requests.get(timeout=PATIENCE_SECONDS)
     assert json.loads(body)["inferenceId"] == "last"
     assert stack.receive("FailuresQueueUrl") == []
     assert stack.receive("UndeliveredQueueUrl") == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.bridge import REGION, message_attribute, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, message_attribute, wait_for
 from local.pipelines import ACCOUNT
 from local.stack import ROOT, LocalStack
 
@@ -47,7 +47,7 @@ def test_each_result_is_filed_under_the_tenant_that_sent_its_request(stack: Loca
         for number in range(count):
             send(stack, tenant, f"order {number}")
             expected.add(f"{tenant.replace('/', '%2F')}/order%20{number}.json")
-    wait_for(lambda: expected <= filed(stack), 60, "every result")
+    wait_for(lambda: expected <= filed(stack), PATIENCE_SECONDS, "every result")
     assert filed(stack) == expected
     for tenant in TENANTS:
         key = f"{tenant.replace('/', '%2F')}/order%201.json"
@@ -62,4 +62,4 @@ def test_failures_and_rejections_are_filed_under_their_tenants_too(stack: LocalS
     send(stack, "noisy", "failed", EndpointName="failing")
     send(stack, "quiet/one", "rejected", EndpointName="foreign")
     expected = {"noisy/failed.json", "quiet%2Fone/rejected.json"}
-    wait_for(lambda: expected <= filed(stack), 60, "both results")
+    wait_for(lambda: expected <= filed(stack), PATIENCE_SECONDS, "both results")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import REGION, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, wait_for
 from local.pipelines import ACCOUNT
 from local.stack import ROOT
 from tests.e2e.test_unanswered import Watching
@@ -23,7 +23,7 @@ ENDPOINTS = ("echo", "failing", "silent", "slow", "foreign")
 def stack() -> Iterator[Watching]:
     machines = [f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:of-{name}" for name in ENDPOINTS]
     with Watching(
-        {"echo": "echo", "failing": "fail", "silent": "sleep:600", "slow": "sleep:4"},
+        {"echo": "echo", "failing": "fail", "silent": "sleep:3600", "slow": "sleep:3600"},
         parameters={"StateMachineArns": ",".join(machines), "WatchUnanswered": "true"},
         name="state-machine",
     ) as stack:
@@ -59,7 +59,7 @@ class Example:
             ended.update(self.machines.describe_execution(executionArn=execution))
             return ended["status"] != "RUNNING"
 
-        wait_for(has_ended, 60, "the execution's end")
+        wait_for(has_ended, PATIENCE_SECONDS, "the execution's end")
         return ended
 
     def kept(self) -> list[Any]:
@@ -91,7 +91,7 @@ def test_a_failed_inference_is_caught_and_its_request_kept(stack: Watching) -> N
 def test_a_request_that_nobody_answers_is_caught_and_kept(stack: Watching) -> None:
     example = Example(stack, "silent")
     execution = example.start()
-    wait_for(lambda: stack.is_remembered("silent"), 30, "the accepted request")
+    wait_for(lambda: stack.is_remembered("silent"), PATIENCE_SECONDS, "the accepted request")
     stack.make_overdue()
     stack.sweep()
     ended = example.end_of(execution)

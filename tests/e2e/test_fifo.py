@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.stack import LocalStack
 
 
 @pytest.fixture
 def stack() -> Iterator[LocalStack]:
-    with LocalStack({"echo": "echo"}, visibility_timeout_seconds=5, name="fifo") as stack:
+    with LocalStack({"echo": "echo"}, name="fifo") as stack:
         yield stack
 
 
@@ -44,7 +44,7 @@ def take_all(stack: LocalStack, url: str, count: int) -> list[dict[str, Any]]:
             taken.append(message)
         return len(taken) >= count and not answer.get("Messages")
 
-    wait_for(enough, 30, f"{count} messages")
+    wait_for(enough, PATIENCE_SECONDS, f"{count} messages")
     return taken
 
 

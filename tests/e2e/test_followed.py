@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import REGION, ROOT_KEY, body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY, body_json, wait_for
 from local.stack import ROOT
 from tests.e2e.test_metrics import Measured
 
@@ -21,11 +21,12 @@ TRACE_ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}")
 
 
 class Watched(Measured):
-    """A bridge with all of it on, whose alarms somebody listens to."""
+    """A bridge with all of it on, whose alarms somebody listens to, and whose canary goes when a test lets it."""
 
     def _deploy(self) -> None:
         self.parameters["AlarmTopicArn"] = self.sns.create_topic(Name="on-call")["TopicArn"]
         super()._deploy()
+        self.client("events").disable_rule(Name=self.resource("CanarySchedule"))
 
     def logged(self, function: str, inference_id: str) -> dict[str, Any]:
         """The line about what became of an inference."""
@@ -35,14 +36,14 @@ class Watched(Measured):
             found[:] = [line for line in self.log(function) if line.get("inference.id") == inference_id]
             return bool(found)
 
-        wait_for(is_there, 30, f"a line about {inference_id}")
+        wait_for(is_there, PATIENCE_SECONDS, f"a line about {inference_id}")
         return found[0]
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Watched]:
     parameters = {"HttpAuth": "NONE", "Tracing": "true", "WatchUnanswered": "true", "CanaryMinutes": "5"}
-    with Watched({"summarizer": "echo"}, parameters=parameters, visibility_timeout_seconds=5, name="watched") as stack:
+    with Watched({"summarizer": "echo"}, parameters=parameters, name="watched") as stack:
         yield stack
 
 
@@ -96,7 +97,8 @@ def test_the_page_follows_a_request_by_its_inference_id_as_it_shows(stack: Watch
     ((commands, shown),) = re.findall(r"^```sh\n(.*?)^```\n.*?^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     inference_id = stack.send("hello")
     stack.wait_for_result(inference_id)
-    stack.measured("collect", inference_id)
+    for function in ("submit", "collect"):
+        stack.measured(function, inference_id)
     environment = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": stack.url,

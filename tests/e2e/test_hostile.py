@@ -13,8 +13,9 @@ import pytest
 
 from local.bridge import body_json
 from local.cases import POINTER_CLASS, decoded
+from local.gateway import REQUEST_TIMEOUT_SECONDS
 from local.stack import LocalStack
-from tests.e2e.test_requests import REDRIVE_TIMEOUT_SECONDS, attribute
+from tests.e2e.test_requests import attribute
 
 BOMB = "[" * 100_000
 HUGE_NUMBER = '{"n": 1e999999999, "m": ' + "9" * 50_000 + "}"
@@ -76,7 +77,7 @@ def refused(bucket: str) -> dict[str, Hostile]:
 def fates(direct: LocalStack) -> dict[str, tuple[Hostile, str, dict]]:
     """All of them at once: by name, the message, its id, and its dead letter, known by what was sent."""
     sent = {name: (h, direct.send(h.body, **h.attributes)) for name, h in refused(direct.bucket).items()}
-    letters = direct.receive_all("RequestDeadLetterQueueUrl", len(sent), REDRIVE_TIMEOUT_SECONDS)
+    letters = direct.receive_all("RequestDeadLetterQueueUrl", len(sent))
     return {name: (h, message_id, letter_of(h, letters)) for name, (h, message_id) in sent.items()}
 
 
@@ -108,7 +109,7 @@ def test_a_hostile_message_is_rejected_and_kept_whole_and_nothing_is_invoked(
 def test_a_json_bomb_is_a_payload_like_any_other(direct: LocalStack, body: str) -> None:
     result = body_json(direct.wait_for_result(direct.send(body)))
     assert decoded(result["responseBody"]) == body.encode()
-    answer = direct.http("POST", "/invocations", body.encode(), headers={"Prefer": "wait=10"})
+    answer = direct.http("POST", "/invocations", body.encode(), headers={"Prefer": "wait=20"})
     assert (answer.status, answer.body) == (200, body.encode())
 
 
@@ -116,7 +117,7 @@ def test_what_is_no_utf_8_comes_back_byte_for_byte(direct: LocalStack) -> None:
     body = base64.b64encode(NO_UTF8).decode()
     result = body_json(direct.wait_for_result(direct.send(body, ContentEncoding="base64")))
     assert decoded(result["responseBody"]) == NO_UTF8
-    headers = {"Content-Type": "application/octet-stream", "Prefer": "wait=10"}
+    headers = {"Content-Type": "application/octet-stream", "Prefer": "wait=20"}
     answer = direct.http("POST", "/invocations", NO_UTF8, headers=headers)
     assert (answer.status, answer.body) == (200, NO_UTF8)
 
@@ -200,7 +201,7 @@ def test_a_header_with_a_line_break_is_two_headers_and_no_more(queued: LocalStac
     request = (
         f"POST /{path}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{evil}\r\nConnection: close\r\n\r\n{{}}"
     )
-    with socket.create_connection(("127.0.0.1", queued.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", queued.port), timeout=REQUEST_TIMEOUT_SECONDS) as connection:
         connection.sendall(request.encode())
         answer = b""
         while more := connection.recv(65_536):
@@ -228,7 +229,7 @@ def test_a_forged_notification_opens_nothing_and_is_kept(queued: LocalStack) -> 
     ]
     for notification in [*map(json.dumps, forged), BOMB]:
         queued.sns.publish(TopicArn=queued.outputs["SuccessTopicArn"], Message=notification)
-    letters = queued.receive_all("NotificationDeadLetterQueueUrl", len(forged) + 1, REDRIVE_TIMEOUT_SECONDS)
+    letters = queued.receive_all("NotificationDeadLetterQueueUrl", len(forged) + 1)
     assert sorted(letter["Body"] for letter in letters) == sorted([*map(json.dumps, forged), BOMB])
     assert not [inference_id for inference_id in queued.results if inference_id.startswith("forged")]
 

@@ -9,11 +9,14 @@ import os
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.gateway import HttpAnswer
+from local.bridge import PATIENCE_SECONDS
+from local.gateway import REQUEST_TIMEOUT_SECONDS, HttpAnswer
 from local.stack import LocalStack
+from tests.e2e.gate import Gate
 
 LARGE_BYTES = 10_000_000
 
@@ -28,7 +31,7 @@ def request(method: str, url: str, body: bytes | None = None, **headers: str) ->
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     call = urllib.request.Request(url, data=body, method=method, headers=names)
     try:
-        answer = urllib.request.build_opener(NoRedirect).open(call, timeout=60)
+        answer = urllib.request.build_opener(NoRedirect).open(call, timeout=REQUEST_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         answer = error
     return HttpAnswer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
@@ -37,7 +40,7 @@ def request(method: str, url: str, body: bytes | None = None, **headers: str) ->
 def follow(answer: HttpAnswer) -> HttpAnswer:
     """What becomes of a 202."""
     assert answer.status == 202
-    url, deadline = answer.headers["location"], time.monotonic() + 30
+    url, deadline = answer.headers["location"], time.monotonic() + PATIENCE_SECONDS
     while answer.status == 202 and time.monotonic() < deadline:
         assert int(answer.headers["retry-after"]) > 0
         time.sleep(0.1)
@@ -57,22 +60,24 @@ def test_post_follow_location_get_the_output(queued: LocalStack, body: bytes) ->
 
 def test_a_fast_model_answers_in_the_same_call(queued: LocalStack) -> None:
     url = f"{queued.http_url}/invocations"
-    output = request("POST", url, b'{"n": 1}', content_type="application/json", prefer="wait=15")
+    output = request("POST", url, b'{"n": 1}', content_type="application/json", prefer="wait=20")
     assert (output.status, output.body) == (200, b'{"n": 1}')
-    assert output.headers["preference-applied"] == "wait=15"
+    assert output.headers["preference-applied"] == "wait=20"
 
 
-def test_a_slow_model_is_waited_for_as_long_as_the_caller_likes(queued: LocalStack) -> None:
-    url = f"{queued.http_url}/endpoints/slow/async-invocations"
-    impatient = request("POST", url, b"x", content_type="text/plain", prefer="wait=1")
-    assert (impatient.status, impatient.headers["preference-applied"]) == (202, "wait=1")
-    assert json.loads(impatient.body)["Status"] == "InProgress"
-    patient = request("POST", url, b"y", content_type="text/plain", prefer="wait=15")
-    assert (patient.status, patient.body) == (200, b"y")
+def test_a_slow_model_is_waited_for_as_long_as_the_caller_likes(queued: LocalStack, gate: Gate) -> None:
+    url = f"{queued.http_url}/endpoints/gated/async-invocations"
+    with ThreadPoolExecutor() as callers, gate.closed():
+        impatient = request("POST", url, b"x", content_type="text/plain", prefer="wait=1")
+        assert (impatient.status, impatient.headers["preference-applied"]) == (202, "wait=1")
+        assert json.loads(impatient.body)["Status"] == "InProgress"
+        patient = callers.submit(request, "POST", url, b"y", content_type="text/plain", prefer="wait=20")
+        gate.wait_for(b"y")
+    assert (patient.result().status, patient.result().body) == (200, b"y")
     assert follow(impatient).body == b"x"
 
 
-@pytest.mark.parametrize("prefer", ["", "wait=15"])
+@pytest.mark.parametrize("prefer", ["", "wait=20"])
 def test_a_failed_inference_is_a_model_error(queued: LocalStack, prefer: str) -> None:
     url = f"{queued.http_url}/endpoints/failing/async-invocations"
     answer = request("POST", url, b"{}", content_type="application/json", prefer=prefer)

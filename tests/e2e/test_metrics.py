@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from local.bridge import wait_for
+from local.bridge import PATIENCE_SECONDS, wait_for
 from local.stack import LocalStack
+from tests.e2e.gate import Gate
 
 NAMESPACE = "SageMakerAsyncBridge"
 
@@ -37,15 +38,15 @@ class Measured(LocalStack):
             found[:] = [line for line in self.lines(function) if inference_id in line.get("inference.ids", ())]
             return bool(found)
 
-        wait_for(is_there, 30, f"the metrics of {inference_id}")
+        wait_for(is_there, PATIENCE_SECONDS, f"the metrics of {inference_id}")
         assert len(found) == 1, found
         return found[0]
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Measured]:
-    endpoints = {"echo": "echo", "failing": "fail"}
-    with Measured(endpoints, parameters={"HttpAuth": "NONE"}, visibility_timeout_seconds=5, name="metrics") as stack:
+def stack(gate: Gate) -> Iterator[Measured]:
+    endpoints = {"echo": "echo", "failing": "fail", "gated": gate.url}
+    with Measured(endpoints, parameters={"HttpAuth": "NONE"}, name="metrics") as stack:
         yield stack
 
 
@@ -63,15 +64,18 @@ def assert_is_described(line: dict[str, Any]) -> None:
         assert all(isinstance(value, int) and value >= 0 for value in values), name
 
 
-def test_a_request_is_measured_from_the_queue_to_its_result(stack: Measured) -> None:
+def test_a_request_is_measured_from_the_queue_to_its_result(stack: Measured, gate: Gate) -> None:
     started = time.time()
-    inference_id = stack.send("x" * 200)
+    # One function after the other, however long `submit` takes to end.
+    with gate.closed():
+        inference_id = stack.send("x" * 200, EndpointName="gated")
+        submitted = stack.measured("submit", inference_id)
     stack.wait_for_result(inference_id)
-    submitted, collected = stack.measured("submit", inference_id), stack.measured("collect", inference_id)
+    collected = stack.measured("collect", inference_id)
     elapsed = (time.time() - started) * 1000
     for line in (submitted, collected):
         assert_is_described(line)
-        assert line["EndpointName"] == "echo"
+        assert line["EndpointName"] == "gated"
     assert (submitted["Accepted"], submitted["PayloadBytes"]) == (1, 200)
     assert "AcceptedThroughS3" not in submitted
     assert (collected["Completed"], collected["OutputBytes"]) == (1, 200)
@@ -96,8 +100,14 @@ def test_large_failed_and_rejected_requests_are_told_apart(stack: Measured) -> N
 
     rejected = stack.send("x", EndpointName="made-up")
     stack.wait_for_result(rejected)
-    wait_for(lambda: any("Rejected" in line for line in stack.lines("submit")), 30, "the metrics of a rejection")
-    (line,) = [line for line in stack.lines("submit") if "Rejected" in line]
+    lines: list[dict[str, Any]] = []
+
+    def is_measured() -> bool:
+        lines[:] = [line for line in stack.lines("submit") if "Rejected" in line]
+        return bool(lines)
+
+    wait_for(is_measured, PATIENCE_SECONDS, "the metrics of a rejection")
+    (line,) = lines
     assert_is_described(line)
     # Whoever sends requests must not make metrics up.
     assert (line["EndpointName"], line["Rejected"]) == ("echo", 1)
@@ -105,6 +115,7 @@ def test_large_failed_and_rejected_requests_are_told_apart(stack: Measured) -> N
 
 def test_a_process_starts_once(stack: Measured) -> None:
     for _ in range(3):
-        stack.wait_for_result(stack.send("x"))
+        # A process that has not ended an invocation takes no other: a second one would start.
+        stack.measured("submit", stack.send("x"))
     lines = stack.lines("submit")
     assert 1 <= sum(line.get("ColdStart", 0) for line in lines) < len(lines)

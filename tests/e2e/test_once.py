@@ -81,7 +81,7 @@ def new_caller(stack: LocalStack, name: str) -> Credentials:
 
 def test_two_callers_with_one_key_get_outputs_of_their_own_whose_names_nobody_can_guess(direct: LocalStack) -> None:
     key = str(uuid.uuid4())
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Prefer": "wait=15"}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Prefer": "wait=20"}
     locations = set()
     for name in ("ann", "bob"):
         caller, body = new_caller(direct, name), json.dumps({"from": name}).encode()

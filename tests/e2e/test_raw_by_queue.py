@@ -7,7 +7,7 @@ import json
 
 from local.cases import POINTER_CLASS
 from local.stack import LocalStack
-from tests.e2e.test_requests import REDRIVE_TIMEOUT_SECONDS, attribute
+from tests.e2e.test_requests import attribute
 
 
 def test_the_output_itself_is_the_body(queued: LocalStack) -> None:
@@ -59,7 +59,7 @@ def test_what_is_no_notification_ends_in_the_dead_letter_queue_and_its_neighbour
     }
     queued.sns.publish(TopicArn=queued.outputs["SuccessTopicArn"], Message=json.dumps(missing))
     assert queued.wait_for_result(queued.send("neighbour"))["Body"] == "neighbour"
-    letters = queued.receive_all("NotificationDeadLetterQueueUrl", 2, REDRIVE_TIMEOUT_SECONDS)
+    letters = queued.receive_all("NotificationDeadLetterQueueUrl", 2)
     assert sorted(letter["Body"] for letter in letters) == sorted(["no notification", json.dumps(missing)])
     assert "missing" not in queued.results
 
@@ -74,6 +74,6 @@ def test_an_object_outside_the_configured_locations_is_not_fetched_though_a_noti
         "responseParameters": {"outputLocation": f"s3://{queued.bucket}/private/x"},
     }
     queued.sns.publish(TopicArn=queued.outputs["SuccessTopicArn"], Message=json.dumps(forged))
-    letters = queued.receive_all("NotificationDeadLetterQueueUrl", 1, REDRIVE_TIMEOUT_SECONDS)
+    letters = queued.receive_all("NotificationDeadLetterQueueUrl", 1)
     assert [json.loads(letter["Body"])["inferenceId"] for letter in letters] == ["forged"]
     assert "forged" not in queued.results

@@ -12,15 +12,12 @@ from typing import Any
 
 import pytest
 
-from local.bridge import REGION, body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, body_json, wait_for
 from local.stack import ROOT, LocalStack
 from tests.recovery import runbook
 from tests.recovery.alarms import Alarms
 
 COUNT = 12
-DEAD_WITHIN_SECONDS = 180
-ANSWERED_WITHIN_SECONDS = 60
-VISIBILITY_TIMEOUT_SECONDS = 5
 ALARM_TOPIC = f"arn:aws:sns:{REGION}:000000000000:alarms"
 COUNTED = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
@@ -38,16 +35,20 @@ class Gated(LocalStack):
         self.gate.shutdown()
         self.gate.server_close()
 
+    def _deploy(self) -> None:
+        super()._deploy()
+        # Once: a client takes long to make, and `submit` waits only so long for an answer before it asks again.
+        self._iam = self.client("iam")
+        self._submit_role = self._iam.get_role(RoleName=self.resource("SubmitRole"))["Role"]["Arn"]
+
     def _parameters(self) -> dict[str, str]:
         return {**super()._parameters(), "SageMakerRuntimeEndpointUrl": f"http://127.0.0.1:{self.gate.server_port}"}
 
     def may_invoke(self, endpoint: str) -> bool:
         """What IAM says of `submit`'s role as it is now."""
-        iam = self.client("iam")
-        role = iam.get_role(RoleName=self.resource("SubmitRole"))["Role"]["Arn"]
         resource = f"arn:aws:sagemaker:{REGION}:000000000000:endpoint/{endpoint}"
-        answer = iam.simulate_principal_policy(
-            PolicySourceArn=role, ActionNames=["sagemaker:InvokeEndpointAsync"], ResourceArns=[resource]
+        answer = self._iam.simulate_principal_policy(
+            PolicySourceArn=self._submit_role, ActionNames=["sagemaker:InvokeEndpointAsync"], ResourceArns=[resource]
         )
         return all(result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"])
 
@@ -69,7 +70,7 @@ class Gated(LocalStack):
                     stack.emulator_url + self.path, data=body, headers=dict(self.headers), method="POST"
                 )
                 try:
-                    with urllib.request.urlopen(request, timeout=30) as answer:
+                    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
                         self.answer(answer.status, dict(answer.headers), answer.read())
                 except urllib.error.HTTPError as error:
                     self.answer(error.code, dict(error.headers), error.read())
@@ -108,7 +109,7 @@ class Gated(LocalStack):
 
     def wait_until_dead(self, queue: str) -> None:
         """Until all requests are dead letters."""
-        wait_for(lambda: self.lying(queue) >= COUNT, DEAD_WITHIN_SECONDS, f"{COUNT} messages in {queue}")
+        wait_for(lambda: self.lying(queue) >= COUNT, PATIENCE_SECONDS, f"{COUNT} messages in {queue}")
         assert self.lying(queue) == COUNT
 
 
@@ -117,7 +118,6 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Gated]:
     with Gated(
         {"summarizer": "echo"},
         parameters={"NotificationDelivery": request.param, "AlarmTopicArn": ALARM_TOPIC},
-        visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS,
         name=f"recovery-{request.param.lower()}",
     ) as stack:
         yield stack
@@ -145,10 +145,10 @@ def commands(section: str) -> tuple[str, list[str]]:
 
 def assert_each_is_answered_once(stack: Gated, payloads: dict[str, str]) -> None:
     for inference_id, payload in payloads.items():
-        result = body_json(stack.wait_for_result(inference_id, ANSWERED_WITHIN_SECONDS))
+        result = body_json(stack.wait_for_result(inference_id))
         assert result["responseBody"]["content"] == payload
     # Behind them, so that a second answer to one of them would be here.
-    stack.wait_for_result(stack.send("behind them"), ANSWERED_WITHIN_SECONDS)
+    stack.wait_for_result(stack.send("behind them"))
     stack.poll_results()
     assert [len(stack.results[inference_id]) for inference_id in payloads] == [1] * COUNT
     for inference_id in payloads:

@@ -8,11 +8,9 @@ import time
 
 import pytest
 
-from local.bridge import Bridge, body_json
+from local.bridge import PATIENCE_SECONDS, Bridge, body_json, wait_for
 from local.cases import all_cases, judge
 from local.stack import LocalStack
-
-REDRIVE_TIMEOUT_SECONDS = 60
 
 
 def attribute(message: dict, name: str) -> str | None:
@@ -21,7 +19,7 @@ def attribute(message: dict, name: str) -> str | None:
 
 def dead_letters(bridge: Bridge, count: int) -> dict[str, dict]:
     """`count` messages of the requests' dead-letter queue by their inference ids, else by their own ids."""
-    messages = bridge.receive_all("RequestDeadLetterQueueUrl", count, REDRIVE_TIMEOUT_SECONDS)
+    messages = bridge.receive_all("RequestDeadLetterQueueUrl", count)
     return {attribute(message, "InferenceId") or message["MessageId"]: message for message in messages}
 
 
@@ -115,15 +113,11 @@ def test_of_ten_messages_seven_are_answered_once_and_three_rejected_and_kept(dir
 
 
 def test_while_the_endpoint_throttles_messages_come_back_until_each_is_answered_once() -> None:
-    # Each receipt of a message tries four times, within some seven seconds: fifteen refusals outlast the first receipts
-    # of three messages. The visibility timeout outlasts the tries, or a message would be received twice at once.
-    throttled = ("--throttle", "busy=15")
-    with LocalStack(
-        {"busy": "echo"}, emulator_arguments=throttled, visibility_timeout_seconds=15, name="busy"
-    ) as stack:
+    # Each receipt of a message tries four times: fifteen refusals outlast the first receipts of three messages.
+    with LocalStack({"busy": "echo"}, emulator_arguments=("--throttle", "busy=15"), name="busy") as stack:
         inference_ids = [stack.send(json.dumps({"n": n})) for n in range(3)]
         for inference_id in inference_ids:
-            result = body_json(stack.wait_for_result(inference_id, REDRIVE_TIMEOUT_SECONDS))
+            result = body_json(stack.wait_for_result(inference_id))
             assert result["invocationStatus"] == "Completed"
         stack.poll_results()
         assert [len(stack.results[inference_id]) for inference_id in inference_ids] == [1, 1, 1]
@@ -159,14 +153,23 @@ def test_a_hundred_requests_are_answered_once_each(direct: LocalStack) -> None:
 def test_no_log_holds_a_payload_an_output_or_a_custom_attribute(direct: LocalStack) -> None:
     secret = f"secret-{time.time_ns()}"
     encoded = base64.b64encode(secret.encode()).decode()
-    direct.wait_for_result(direct.send(secret, CustomAttributes=secret))
-    direct.wait_for_result(direct.send(secret, CustomAttributes=secret, EndpointName="failing"))
-    direct.wait_for_result(direct.send(encoded, CustomAttributes=secret, ContentEncoding="base64"))
-    logs = direct.client("logs")
-    lines = []
-    for function in ("submit", "collect"):
-        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{direct.name}-{function}")["events"]
-        lines += [event["message"] for event in found]
-    assert any('"invocation accepted"' in line for line in lines)
-    assert any('"result sent"' in line for line in lines)
+    sent = [
+        direct.send(secret, CustomAttributes=secret),
+        direct.send(secret, CustomAttributes=secret, EndpointName="failing"),
+        direct.send(encoded, CustomAttributes=secret, ContentEncoding="base64"),
+    ]
+    for inference_id in sent:
+        direct.wait_for_result(inference_id)
+    logs = direct.client("logs").get_paginator("filter_log_events")
+    lines: list[str] = []
+
+    def all_are_told_of() -> bool:
+        groups = [f"/aws/lambda/{direct.name}-{function}" for function in ("submit", "collect")]
+        pages = [page for group in groups for page in logs.paginate(logGroupName=group)]
+        lines[:] = [line for page in pages for event in page["events"] for line in event["message"].splitlines()]
+        said = ('"invocation accepted"', '"result sent"')
+        return all(any(words in line and one in line for line in lines) for words in said for one in sent)
+
+    # A function's lines are in its log group when its invocation ends, its result may be here before.
+    wait_for(all_are_told_of, PATIENCE_SECONDS, "the lines about all three")
     assert not any(secret in line or encoded in line for line in lines)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import REGION, body_json, message_attribute, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, body_json, message_attribute, wait_for
 from local.stack import ROOT, LocalStack
 from tests.e2e.test_requests import attribute
 
@@ -58,7 +58,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[WithReplyQueues]:
         "HttpAuth": "NONE",
     }
     endpoints = {"echo": "echo", "failing": "fail"}
-    with WithReplyQueues(endpoints, parameters=parameters, visibility_timeout_seconds=5, name="replies") as stack:
+    with WithReplyQueues(endpoints, parameters=parameters, name="replies") as stack:
         yield stack
 
 
@@ -86,10 +86,10 @@ def test_a_failure_goes_the_same_way(stack: WithReplyQueues) -> None:
 
 
 def test_a_request_that_wants_no_result_gets_none_and_its_output_can_be_fetched(stack: WithReplyQueues) -> None:
-    headers = {"X-Bridge-Reply-To": "none", "X-Amzn-SageMaker-Inference-Id": "polled", "Prefer": "wait=10"}
+    headers = {"X-Bridge-Reply-To": "none", "X-Amzn-SageMaker-Inference-Id": "polled", "Prefer": "wait=20"}
     answer = stack.http("POST", "/invocations", b"polled", sign=False, headers=headers)
     assert (answer.status, answer.body) == (200, b"polled")
-    wait_for(lambda: stack.said_by_collect("ReplyTo none"), 30, "the notification")
+    wait_for(lambda: stack.said_by_collect("ReplyTo none"), PATIENCE_SECONDS, "the notification")
     stack.assert_nothing_else("team-a", "team-b.fifo", "private")
     assert "polled" not in stack.results
 
@@ -159,7 +159,8 @@ def test_a_trace_travels_with_the_request(stack: WithReplyQueues) -> None:
         MessageBody="{}",
         MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}},
     )
-    (seen,) = stack.sqs.receive_message(QueueUrl=spy, WaitTimeSeconds=20)["Messages"]
+    stack.outputs["spy"] = spy
+    (seen,) = stack.replies("spy", 1)
     stack.sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     pair = body_json(seen)["requestParameters"]["customAttributes"]
     assert re.fullmatch(rf"bridge=trace:{re.escape(TRACE.replace(';', '%3B'))};sent:\d{{13}}", pair), pair

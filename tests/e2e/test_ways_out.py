@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from local.bridge import REGION, body_json, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, body_json, wait_for
 from local.pipelines import ACCOUNT, asking, create_durable_function, create_role, inbox
 from local.stack import ROOT, LocalStack
+from tests.e2e.gate import Gate
 from tests.e2e.test_requests import attribute
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:answers"
@@ -18,21 +19,18 @@ FIFO_TOPIC = f"{TOPIC}.fifo"
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/pipeline"
 STATE_MACHINES = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:"
 DURABLE_FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:asking"
-# Seconds on any machine.
-TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[LocalStack]:
+def stack(gate: Gate) -> Iterator[LocalStack]:
     with LocalStack(
-        {"echo": "echo", "failing": "fail", "slow": "sleep:4"},
+        {"echo": "echo", "failing": "fail", "gated": gate.url},
         parameters={
             "NotificationDelivery": "QUEUE",
             "ReplyToArns": f"{TOPIC},{FIFO_TOPIC},{BUS}",
             "StateMachineArns": f"{STATE_MACHINES}patient,{STATE_MACHINES}hasty",
             "DurableFunctionArns": DURABLE_FUNCTION,
         },
-        visibility_timeout_seconds=5,
         name="ways-out",
     ) as stack:
         yield stack
@@ -40,7 +38,7 @@ def stack() -> Iterator[LocalStack]:
 
 def take(stack: LocalStack, name: str, count: int) -> list[dict[str, Any]]:
     """The messages of an inbox; one more than expected counts too."""
-    messages = stack.receive_all(name, count, TIMEOUT_SECONDS)
+    messages = stack.receive_all(name, count)
     return messages + stack.receive(name)
 
 
@@ -78,7 +76,7 @@ def state_machines(stack: LocalStack) -> None:
         },
     }
     role = create_role(stack, "asking-state-machines", "states.amazonaws.com", ["sqs:SendMessage"])
-    for name, timeout_seconds in (("patient", TIMEOUT_SECONDS), ("hasty", 1)):
+    for name, timeout_seconds in (("patient", PATIENCE_SECONDS), ("hasty", 1)):
         definition = asking(request, timeout_seconds)
         machines = stack.client("stepfunctions")
         machines.create_state_machine(name=name, definition=json.dumps(definition), roleArn=role)
@@ -100,13 +98,13 @@ def execute(stack: LocalStack, body: str, name: str = "patient", **more: str) ->
         ended.update(machines.describe_execution(executionArn=execution))
         return ended["status"] != "RUNNING"
 
-    wait_for(has_ended, TIMEOUT_SECONDS, "the execution's end")
+    wait_for(has_ended, PATIENCE_SECONDS, "the execution's end")
     assert ended["status"] == "SUCCEEDED", ended
     return json.loads(ended["output"])
 
 
 def call_back(
-    stack: LocalStack, body: str, timeout_seconds: int = TIMEOUT_SECONDS, **attributes: str
+    stack: LocalStack, body: str, timeout_seconds: int = PATIENCE_SECONDS, **attributes: str
 ) -> dict[str, Any]:
     """Runs the durable function to its end; gives what its callback came to."""
     functions = stack.client("lambda")
@@ -124,7 +122,7 @@ def call_back(
         ended.update(functions.get_durable_execution(DurableExecutionArn=execution))
         return ended["Status"] != "RUNNING"
 
-    wait_for(has_ended, TIMEOUT_SECONDS, "the durable execution's end")
+    wait_for(has_ended, PATIENCE_SECONDS, "the durable execution's end")
     assert ended["Status"] == "SUCCEEDED", ended
     return json.loads(ended["Result"])
 
@@ -210,9 +208,10 @@ def test_a_state_machine_goes_on_with_the_output_and_catches_failures_by_their_n
 
 @pytest.mark.usefixtures("state_machines")
 def test_the_result_of_a_task_that_timed_out_meanwhile_is_on_the_results_queue_once(
-    stack: LocalStack, results: Callable[[], list[dict[str, Any]]]
+    stack: LocalStack, gate: Gate, results: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    timed_out = execute(stack, "too late for a task", "hasty", endpoint="slow")["caught"]
+    with gate.closed():
+        timed_out = execute(stack, "too late for a task", "hasty", endpoint="gated")["caught"]
     assert timed_out["Error"] == "States.Timeout"
     assert_once(stack, results, "too late for a task", "Step Functions task")
 
@@ -238,9 +237,10 @@ def test_a_durable_function_goes_on_with_the_output_or_the_failure_of_its_callba
 
 @pytest.mark.usefixtures("durable_function")
 def test_the_result_of_a_callback_that_timed_out_meanwhile_is_on_the_results_queue_once(
-    stack: LocalStack, results: Callable[[], list[dict[str, Any]]]
+    stack: LocalStack, gate: Gate, results: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    timed_out = call_back(stack, "too late for a callback", timeout_seconds=1, EndpointName="slow")
+    with gate.closed():
+        timed_out = call_back(stack, "too late for a callback", timeout_seconds=1, EndpointName="gated")
     assert timed_out["status"] == "TIMED_OUT"
     assert_once(stack, results, "too late for a callback", "durable function callback")
 
@@ -256,7 +256,7 @@ def test_the_result_of_a_made_up_token_is_on_the_results_queue(stack: LocalStack
 
 def assert_once(stack: LocalStack, results: Callable[[], list[dict[str, Any]]], output: str, destination: str) -> None:
     """The results queue has this output once, the notification is acknowledged, and the log says why it is there."""
-    wait_for(results, TIMEOUT_SECONDS, "the result")
+    wait_for(results, PATIENCE_SECONDS, "the result")
     notifications = stack.resource("NotificationQueue")
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
@@ -264,7 +264,7 @@ def assert_once(stack: LocalStack, results: Callable[[], list[dict[str, Any]]], 
         counts = stack.sqs.get_queue_attributes(QueueUrl=notifications, AttributeNames=names)["Attributes"]
         return set(counts.values()) == {"0"}
 
-    wait_for(is_empty, TIMEOUT_SECONDS, "an empty notification queue")
+    wait_for(is_empty, PATIENCE_SECONDS, "an empty notification queue")
     assert [result["responseBody"]["content"] for result in results()] == [output]
     reason = "the task or callback no longer waits: the result goes to the results queue"
     events = stack.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{stack.name}-collect")["events"]

@@ -48,6 +48,11 @@ fn now() -> i64 {
     i64::try_from(now.as_secs()).unwrap()
 }
 
+/// After every acceptance of a test, also of one that comes after the object was put here: an older object is no output.
+fn newest() -> i64 {
+    now() + 3_600
+}
+
 #[derive(Clone, Default)]
 pub struct Bucket {
     objects: Arc<Mutex<BTreeMap<String, Object>>>,
@@ -65,7 +70,7 @@ impl Bucket {
     pub fn put(&self, location: &str, bytes: &[u8], content_type: &str, from: Instant) {
         let content_type = Some(content_type.to_owned()).filter(|text| !text.is_empty());
         let bytes = bytes.to_vec();
-        let object = Object { bytes, content_type, version: 0, from, length: None, modified: now(), encoding: None };
+        let object = Object { bytes, content_type, version: 0, from, length: None, modified: newest(), encoding: None };
         self.objects.lock().unwrap().insert(location.to_owned(), object);
     }
 
@@ -76,9 +81,9 @@ impl Bucket {
         self
     }
 
-    /// Makes an object older, by seconds.
+    /// Makes an object so many seconds old.
     pub fn age(&self, location: &str, seconds: i64) {
-        self.objects.lock().unwrap().get_mut(location).unwrap().modified -= seconds;
+        self.objects.lock().unwrap().get_mut(location).unwrap().modified = now() - seconds;
     }
 
     pub fn encode(&self, location: &str, encoding: &'static str) {
@@ -183,7 +188,7 @@ impl Bucket {
         let bytes = input.body().bytes().unwrap().to_vec();
         let content_type = input.content_type().map(str::to_owned);
         let from = Instant::now();
-        let object = Object { bytes, content_type, version, from, length: None, modified: now(), encoding: None };
+        let object = Object { bytes, content_type, version, from, length: None, modified: newest(), encoding: None };
         objects.insert(location, object);
         if matches!(mishap, Some(Mishap::AnswerLost)) {
             return refused("PreconditionFailed");

@@ -23,15 +23,20 @@ fn remembered(bucket: &Bucket) -> (String, Value) {
     (location.strip_prefix(PREFIX).unwrap().to_owned(), serde_json::from_str(text).unwrap())
 }
 
-/// The minute of the key of a request that is accepted now, and of one a minute later, for the clock goes on.
-fn minutes(seconds: u64) -> [String; 2] {
-    [0, 60].map(|later| {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let minutes = (now + seconds).div_ceil(60) + later / 60;
-        let time = aws_smithy_types::DateTime::from_secs(i64::try_from(minutes * 60).unwrap());
-        let text = time.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap();
-        text.replace(['-', ':'], "").replace("00Z", "Z-")
-    })
+/// The minute of the key of a request that is accepted now and overdue after `seconds`.
+fn minute_in(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let minutes = (now + seconds).div_ceil(60);
+    let time = aws_smithy_types::DateTime::from_secs(i64::try_from(minutes * 60).unwrap());
+    let text = time.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap();
+    text.replace(['-', ':'], "").replace("00Z", "Z-")
+}
+
+/// Asserts that a key is of a request that was accepted between `earliest` and now, and is overdue after `seconds`.
+#[track_caller]
+fn assert_is_overdue_in(seconds: u64, key: &str, earliest: &str) {
+    let latest = minute_in(seconds);
+    assert!((earliest..=latest.as_str()).contains(&&key[..latest.len()]), "{key} {earliest} {latest}");
 }
 
 #[tokio::test]
@@ -42,11 +47,12 @@ async fn an_accepted_request_is_remembered_with_what_its_result_needs_and_withou
     batch["Records"][0]["body"] = json!("the payload");
     batch["Records"][0]["messageAttributes"] =
         json!({"CustomAttributes": {"dataType": "String", "stringValue": "accept_eula=true"}});
+    let seconds = 21_600 + 900 + 600;
+    let earliest = minute_in(seconds);
     assert_eq!(answer(&submit, &batch).await, nothing_comes_back());
 
     let (key, record) = remembered(&bucket);
-    let expected = minutes(21_600 + 900 + 600);
-    assert!(expected.iter().any(|minute| key.starts_with(minute)), "{key} {expected:?}");
+    assert_is_overdue_in(seconds, &key, &earliest);
     let sent = aws.invoked()[0].custom_attributes().unwrap().to_owned();
     assert_eq!(sent, format!("accept_eula=true,bridge=pending:{key}"));
     assert_eq!(record["inferenceId"], "from-sagemaker");
@@ -62,9 +68,10 @@ async fn a_requests_own_times_and_the_grace_say_when_its_answer_is_overdue() {
     let (aws, bucket) = (Aws::default(), Bucket::default());
     let submit = handler(&aws, &bucket, &[PENDING, ("BRIDGE_ANSWER_GRACE_SECONDS", "120")]);
     let times = [("x-amzn-sagemaker-requestttlseconds", "60"), ("x-amzn-sagemaker-invocationtimeoutseconds", "30")];
+    let seconds = 60 + 30 + 120;
+    let earliest = minute_in(seconds);
     assert_eq!(answer(&submit, &post("{}", &times)).await["statusCode"], 202);
-    let (key, expected) = (remembered(&bucket).0, minutes(60 + 30 + 120));
-    assert!(expected.iter().any(|minute| key.starts_with(minute)), "{key} {expected:?}");
+    assert_is_overdue_in(seconds, &remembered(&bucket).0, &earliest);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.bridge import REGION
+from local.bridge import PATIENCE_SECONDS, REGION
 from local.pipelines import ACCOUNT
 from local.stack import FUNCTIONS, ROOT, LocalStack
 from tests.node import NODE, with_packages
@@ -39,9 +39,8 @@ def example() -> Path:
 def run(example: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A program of the example's packages, with nothing known of AWS or of other CDKs."""
     home = {"HOME": os.devnull, "PATH": f"{Path(NODE[0]).parent}{os.pathsep}{os.defpath}", "CI": "true"}
-    return subprocess.run(
-        [*NODE, *arguments], cwd=example, env=home, capture_output=True, text=True, timeout=120, check=False
-    )
+    options = {"capture_output": True, "text": True, "timeout": PATIENCE_SECONDS}
+    return subprocess.run([*NODE, *arguments], cwd=example, env=home, check=False, **options)
 
 
 def synth(example: Path, release: Path, output: Path) -> subprocess.CompletedProcess[str]:
@@ -194,9 +193,8 @@ def test_a_property_that_the_template_does_not_admit_is_an_error(
     wrong = example / "wrong.ts"
     wrong.write_text(text.replace(line.strip(), f"{given},"), encoding="utf-8")
     context = {"CDK_CONTEXT_JSON": json.dumps({"release": str(unpacked)}), "CDK_OUTDIR": str(tmp_path)}
-    done = subprocess.run(
-        [*NODE, str(wrong)], cwd=example, env=context, capture_output=True, text=True, timeout=60, check=False
-    )
+    options = {"capture_output": True, "text": True, "timeout": PATIENCE_SECONDS}
+    done = subprocess.run([*NODE, str(wrong)], cwd=example, env=context, check=False, **options)
     wrong.unlink()
     assert done.returncode != 0
     assert said in done.stderr

@@ -16,7 +16,7 @@ from rich.console import Console
 from samtranslator.yaml_helper import yaml_parse
 
 from local import addressed, demo
-from local.bridge import REGION, ROOT_KEY
+from local.bridge import PATIENCE_SECONDS, REGION, ROOT_KEY
 from local.cases import ECHO_ENDPOINT, FAILING_ENDPOINT, all_cases, read_location
 from local.destinations import PARAMETERS, Destinations
 from local.stack import ROOT, LocalStack
@@ -69,7 +69,7 @@ class Released(LocalStack):
             input=ENTER_EVERYWHERE,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

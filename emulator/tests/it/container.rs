@@ -2,7 +2,7 @@
 
 use aws_sdk_sagemakerruntime::primitives::Blob;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::running::Running;
 
@@ -47,11 +47,16 @@ async fn raw_container(answer: String) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = vec![0; 4096];
-            let read = stream.read(&mut request).await.unwrap();
-            let is_ping = request[..read].starts_with(b"GET /ping ");
-            let ping = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            stream.write_all(if is_ping { ping } else { &answer }.as_bytes()).await.unwrap();
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut request = vec![0; 4096];
+                let read = stream.read(&mut request).await.unwrap();
+                let is_ping = request[..read].starts_with(b"GET /ping ");
+                let ping = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.write_all(if is_ping { ping } else { &answer }.as_bytes()).await.unwrap();
+                // Closed with some of the request unread, it would be reset, and the answer lost.
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
+            });
         }
     });
     url
@@ -72,9 +77,10 @@ async fn a_response_without_content_length_or_with_long_headers_fails_as_sagemak
 
 #[tokio::test]
 async fn no_work_goes_to_a_container_before_it_answers_ping() {
-    let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = reserved.local_addr().unwrap();
-    drop(reserved);
+    // Bound, and so nobody else's; but it does not listen yet.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
     let running = Running::start(&[&format!("--endpoint=real=http://{address}")]).await;
     let call = running.client().invoke_endpoint_async().endpoint_name("real").body(Blob::new("x"));
     call.send().await.unwrap();
@@ -82,7 +88,7 @@ async fn no_work_goes_to_a_container_before_it_answers_ping() {
     let container = axum::Router::new()
         .route("/ping", axum::routing::get(|| async {}))
         .route("/invocations", axum::routing::post(|body: String| async move { body }));
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = socket.listen(16).unwrap();
     tokio::spawn(async move { axum::serve(listener, container).await });
     assert_eq!(running.notification(1).await.1["invocationStatus"], "Completed");
 }

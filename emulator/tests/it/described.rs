@@ -1,9 +1,11 @@
 //! What is described is what was given, and what became of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::control::{config, model};
-use crate::running::Running;
+use crate::running::{LOOKS, Running};
 
 /// Two variants, weighed.
 fn weighed(name: &str) -> Value {
@@ -30,6 +32,17 @@ async fn deployed(config: &Value) -> Running {
 impl Running {
     async fn described(&self) -> Value {
         self.done("DescribeEndpoint", &json!({"EndpointName": "made"})).await
+    }
+
+    /// Waits until the endpoint may be changed again.
+    async fn settled(&self) {
+        for _ in 0..LOOKS {
+            if self.described().await["EndpointStatus"] == "InService" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{}", self.described().await);
     }
 
     /// Name, weight and instances of each variant.
@@ -123,6 +136,7 @@ async fn an_update_retains_what_it_is_asked_to_and_nothing_else() {
         ]);
         let request = json!({"EndpointName": "made", "DesiredWeightsAndCapacities": wanted});
         running.done("UpdateEndpointWeightsAndCapacities", &request).await;
+        running.settled().await;
         running.done("CreateEndpointConfig", &weighed("next")).await;
         let mut request = more.clone();
         request["EndpointName"] = "made".into();

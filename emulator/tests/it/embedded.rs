@@ -19,7 +19,7 @@ use sagemaker_async_emulator::{aws, start};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::running::{Running, runtime_client};
+use crate::running::{LOOKS, Running, runtime_client};
 
 /// The URL of an emulator with an S3 in memory.
 pub(crate) async fn start(more: &[&str]) -> String {
@@ -38,11 +38,11 @@ pub(crate) async fn s3(more: &[&str]) -> Client {
     client
 }
 
-/// The lines of a file, once there are so many.
+/// The lines of a file, once there are so many, each whole.
 async fn lines(path: &PathBuf, count: usize) -> Vec<Value> {
-    for _ in 0..6000 {
+    for _ in 0..LOOKS {
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        if text.lines().count() >= count {
+        if text.matches('\n').count() >= count {
             return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -98,7 +98,7 @@ async fn a_webhook_gets_what_sns_would_post_and_is_tried_again() {
     tokio::spawn(async move { axum::serve(listener, hook).await });
     let url = start(&[&target]).await;
     runtime_client(&url).invoke_endpoint_async().endpoint_name("broken").body(Blob::new("x")).send().await.unwrap();
-    for _ in 0..6000 {
+    for _ in 0..LOOKS {
         if seen.lock().unwrap().len() == 2 {
             break;
         }
@@ -154,7 +154,7 @@ async fn of_many_conditional_writes_at_once_one_succeeds() {
 #[tokio::test]
 async fn presigned_urls_work_until_they_are_tampered_with() {
     let s3 = s3(&[]).await;
-    let expiry = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+    let expiry = PresigningConfig::expires_in(Duration::from_secs(3_600)).unwrap();
     let put = s3.put_object().bucket("bucket").key("uploaded").presigned(expiry.clone()).await.unwrap();
     let http = reqwest::Client::new();
     let mut upload = http.put(put.uri()).body("payload");

@@ -64,13 +64,13 @@ async fn a_failure_is_notified_with_and_without_a_failure_path() {
 
 #[tokio::test]
 async fn an_input_that_is_not_there_fails_and_a_model_that_takes_too_long_expires() {
-    let running = Running::start(&[]).await;
+    let running = Running::start(&["--endpoint=stuck=sleep:3600"]).await;
     let client = running.client();
     client.invoke_endpoint_async().endpoint_name("demo").input_location("s3://bucket/none").send().await.unwrap();
     let (_, notification) = running.notification(1).await;
     let reason = "ClientError: Unable to read the input from s3://bucket/none: NoSuchKey: no such key";
     assert_eq!(notification["failureReason"], reason);
-    let call = client.invoke_endpoint_async().endpoint_name("slow").invocation_timeout_seconds(1);
+    let call = client.invoke_endpoint_async().endpoint_name("stuck").invocation_timeout_seconds(1);
     call.body(Blob::new("x")).send().await.unwrap();
     assert_eq!(running.notification(2).await.1["invocationStatus"], "Expired");
 }

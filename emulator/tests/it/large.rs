@@ -14,7 +14,7 @@ use sagemaker_async_emulator::aws;
 use tokio::net::TcpListener;
 
 use crate::embedded::start;
-use crate::running::{Running, runtime_client};
+use crate::running::{LOOKS, Running, runtime_client};
 
 /// More than is kept in memory.
 fn input() -> Vec<u8> {
@@ -48,7 +48,7 @@ async fn a_container_gets_a_large_input_with_its_length_and_its_output_is_stored
     let call = runtime_client(&url).invoke_endpoint_async().endpoint_name("real").input_location("s3://sagemaker/in");
     let location = call.send().await.unwrap().output_location.unwrap();
     let key = location.strip_prefix("s3://sagemaker/").unwrap();
-    for _ in 0..6000 {
+    for _ in 0..LOOKS {
         if s3.head_object().bucket("sagemaker").key(key).send().await.is_ok() {
             break;
         }
@@ -62,7 +62,7 @@ async fn a_container_gets_a_large_input_with_its_length_and_its_output_is_stored
 #[tokio::test]
 async fn a_container_that_hangs_or_breaks_off_in_a_large_response_fails_the_invocation() {
     // Says that it has more than it sends: one breaks off, the other one says nothing any more.
-    for (hangs, expected) in [(false, "Failed"), (true, "Expired")] {
+    for (hangs, timeout_seconds, expected) in [(false, 3_600, "Failed"), (true, 1, "Expired")] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let container = format!("--endpoint=real=http://{}", listener.local_addr().unwrap());
         let answer = move || async move {
@@ -80,7 +80,7 @@ async fn a_container_that_hangs_or_breaks_off_in_a_large_response_fails_the_invo
         tokio::spawn(async move { axum::serve(listener, router).await });
         let running = Running::start(&[&container]).await;
         let call = running.client().invoke_endpoint_async().endpoint_name("real").body(Blob::new("x"));
-        call.invocation_timeout_seconds(1).send().await.unwrap();
+        call.invocation_timeout_seconds(timeout_seconds).send().await.unwrap();
         let (_, notification) = running.notification(1).await;
         assert_eq!(notification["invocationStatus"], expected, "{notification}");
         assert!(running.stored.lock().unwrap().is_empty());
@@ -93,7 +93,7 @@ async fn the_page_shows_the_beginning_of_a_large_output() {
     runtime_client(&url).invoke_endpoint_async().endpoint_name("large").body(Blob::new("x")).send().await.unwrap();
     let output = format!("{url}/_emulator/endpoints/large/invocations/1/output");
     let mut shown = Vec::new();
-    for _ in 0..6000 {
+    for _ in 0..LOOKS {
         let answer = reqwest::get(&output).await.unwrap();
         if answer.status().is_success() {
             shown = answer.bytes().await.unwrap().to_vec();

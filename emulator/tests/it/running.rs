@@ -28,6 +28,9 @@ use tokio::net::TcpListener;
 /// Location, content type and bytes of each object written.
 pub(crate) type Stored = Arc<Mutex<Vec<(String, String, Vec<u8>)>>>;
 
+/// How often something is looked for that must come, five milliseconds apart: far longer than it takes on any machine.
+pub(crate) const LOOKS: usize = 60_000;
+
 /// A running emulator.
 pub(crate) struct Running {
     pub(crate) url: String,
@@ -91,7 +94,7 @@ impl Running {
 
     /// The `count`th notification, once it has come.
     pub(crate) async fn notification(&self, count: usize) -> (String, Value) {
-        for _ in 0..6000 {
+        for _ in 0..LOOKS {
             if let Some(published) = self.published.lock().unwrap().get(count - 1) {
                 return published.clone();
             }

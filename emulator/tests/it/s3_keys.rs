@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectI
 use aws_sdk_sagemakerruntime::primitives::Blob;
 
 use crate::embedded::{s3, start};
-use crate::running::runtime_client;
+use crate::running::{LOOKS, runtime_client};
 
 /// Keys that are no paths of a file system, and one whose attributes' file would have too long a name.
 fn odd_keys() -> Vec<String> {
@@ -136,11 +136,11 @@ async fn outputs_of_long_and_odd_names_are_stored_in_their_bucket() {
         let call = runtime_client(&url).invoke_endpoint_async().endpoint_name("demo").body(Blob::new("x"));
         let accepted = call.s3_output_path_extension(extension).send().await.unwrap();
         let key = accepted.output_location().unwrap().strip_prefix("s3://bucket/").unwrap().to_owned();
-        for attempt in 0.. {
+        for look in 0.. {
             if s3.head_object().bucket("bucket").key(&key).send().await.is_ok() {
                 break;
             }
-            assert!(attempt < 1000, "no output {key}");
+            assert!(look < LOOKS, "no output {key}");
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }

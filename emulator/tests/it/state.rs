@@ -4,7 +4,7 @@ use aws_sdk_sagemakerruntime::primitives::Blob;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::running::Running;
+use crate::running::{LOOKS, Running};
 
 impl Running {
     async fn text(&self, path: &str) -> String {
@@ -18,7 +18,7 @@ impl Running {
 
     /// The newest invocation of an endpoint, once it has this status.
     async fn newest(&self, endpoint: &str, status: &str) -> Value {
-        for _ in 0..6000 {
+        for _ in 0..LOOKS {
             let (_, list) = self.own(Method::GET, &format!("endpoints/{endpoint}/invocations"), &Value::Null).await;
             if list["invocations"][0]["status"] == status {
                 return list["invocations"][0].clone();

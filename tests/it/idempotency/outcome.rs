@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use aws_config::retry::RetryConfig;
@@ -15,6 +16,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use sagemaker_async_bridge::submit::Submit;
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use super::{RECORDS, change, error_type, keyed, now_ms};
 use crate::aws::{Aws, only_sqs};
@@ -98,10 +100,13 @@ fn retry_after(answer: &Value) -> u64 {
     answer["headers"]["retry-after"].as_str().unwrap_or_default().parse().unwrap_or_else(|_| panic!("{answer}"))
 }
 
-fn seconds_left(bucket: &Bucket) -> u64 {
+/// In how many seconds the key is free, asked at any time between `begin` and now.
+fn seconds_left_since(begin: u64, bucket: &Bucket) -> RangeInclusive<u64> {
     let [(_, record)] = &bucket.texts(RECORDS)[..] else { panic!() };
     let record: Value = serde_json::from_str(record).unwrap();
-    (record["claimedUntil"].as_u64().unwrap() - now_ms()).div_ceil(1_000)
+    let until = record["claimedUntil"].as_u64().unwrap();
+    let [least, most] = [now_ms(), begin].map(|now| until.saturating_sub(now).div_ceil(1_000).max(1));
+    least..=most
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,14 +126,16 @@ async fn a_key_whose_outcome_is_unknown_stays_claimed_until_nobody_can_be_at_wor
     ] {
         let (sagemaker, bucket) = (SageMaker::new(tries), Bucket::default());
         let submit = sagemaker.handler(&bucket);
+        let begin = now_ms();
         let first = answer(&submit, &keyed("{}", "k")).await;
         assert_eq!((&first["statusCode"], sagemaker.calls()), (&json!(status), tries.len()), "{tries:?}: {first}");
-        assert!(retry_after(&first).abs_diff(seconds_left(&bucket)) <= 1, "{tries:?}: {first}");
+        assert!(seconds_left_since(begin, &bucket).contains(&retry_after(&first)), "{tries:?}: {first}");
 
-        change(&bucket, |record| record["claimedUntil"] = json!(now_ms() + 11_500));
+        let begin = now_ms();
+        change(&bucket, |record| record["claimedUntil"] = json!(begin + 600_000));
         let repeated = answer(&submit, &keyed("{}", "k")).await;
         assert_eq!(error_type(&repeated), (&json!(409), "ConflictException"), "{tries:?}: {repeated}");
-        assert!((11..=12).contains(&retry_after(&repeated)), "{tries:?}: {repeated}");
+        assert!(seconds_left_since(begin, &bucket).contains(&retry_after(&repeated)), "{tries:?}: {repeated}");
         assert!(body(&repeated)["Message"].as_str().unwrap().contains("may have been accepted"), "{repeated}");
         assert_eq!(sagemaker.calls(), tries.len(), "{tries:?}");
 
@@ -187,7 +194,10 @@ async fn a_key_is_free_when_the_request_never_came_to_sagemaker() {
 
 #[tokio::test]
 async fn a_key_is_free_when_no_connection_could_be_made() {
-    let (port, bucket) = (TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(), Bucket::default());
+    let (nobody, bucket) = (TcpSocket::new_v4().unwrap(), Bucket::default());
+    // Bound, and so nobody else's; but it does not listen.
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = nobody.local_addr().unwrap().port();
     let refused = answer(&handler(&bucket, real_client(port)), &keyed("{}", "k")).await;
     assert_eq!((&refused["statusCode"], &refused["headers"]["retry-after"]), (&json!(503), &json!("5")), "{refused}");
     let again = answer(&SageMaker::new(&[]).handler(&bucket), &keyed("{}", "k")).await;
@@ -214,15 +224,22 @@ async fn a_first_request_that_takes_long_is_asked_after_less_often() {
     let bucket = Bucket::default();
     let submit = SageMaker::new(&[]).handler(&bucket);
     answer(&submit, &keyed("{}", "k")).await;
-    for (gone_ms, left_ms, expected) in [(200, 29_800, 1), (7_500, 22_500, 7), (27_000, 2_500, 3)] {
+    for (gone_ms, left_ms, expected) in [(200, 600_000, 1), (7_500, 600_000, 7), (900_000, 602_500, 603)] {
+        let begin = now_ms();
         change(&bucket, |record| {
             record.as_object_mut().unwrap().remove("answer");
             record["claimedBy"] = json!("another invocation");
-            record["claimedAt"] = json!(now_ms() - gone_ms);
-            record["claimedUntil"] = json!(now_ms() + left_ms);
+            record["claimedAt"] = json!(begin - gone_ms);
+            record["claimedUntil"] = json!(begin + left_ms);
         });
         let conflict = answer(&submit, &keyed("{}", "k")).await;
-        assert_eq!((&conflict["statusCode"], retry_after(&conflict)), (&json!(409), expected), "{conflict}");
+        // As many seconds as it has taken, 1 at least, and no more than are left. Some may have passed since `begin`.
+        let gone = (gone_ms + now_ms() - begin) / 1_000;
+        let left = *seconds_left_since(begin, &bucket).start();
+        let now_expected = gone.clamp(1, left);
+        let range = expected.min(now_expected)..=expected.max(now_expected);
+        assert_eq!(conflict["statusCode"], 409, "{conflict}");
+        assert!(range.contains(&retry_after(&conflict)), "{range:?} {conflict}");
         assert!(body(&conflict)["Message"].as_str().unwrap().contains("still being accepted"), "{conflict}");
     }
 }

@@ -1,16 +1,17 @@
-//! Commands that never serve. Time jumps; the processes are real.
+//! Commands that never serve. Time jumps; the processes are real, and take theirs.
 
 use super::*;
 
 const FAILED: &str = "The primary container for production variant AllTraffic did not pass the ping health check. Please check CloudWatch \
                       logs for this endpoint.";
 
-/// Lets time pass until something is so.
+/// Lets time pass until something is so, for processes a little of their own time too.
 async fn until(endpoint: &Endpoint, what: impl Fn(&Core) -> bool) {
-    for _ in 0..10_000 {
+    for _ in 0..100_000 {
         if endpoint.with(|core| what(core)) {
             return;
         }
+        std::thread::sleep(Duration::from_millis(2));
         pass(0.1).await;
     }
     panic!("{:?}", endpoint.with(|core| (core.status, core.trouble.clone())));
