@@ -26,8 +26,8 @@ class CallLimits:
     Rather too long than too short: a message whose sending was only slow is sent twice.
     """
 
-    connect_seconds: float = 10
-    read_seconds: float = 20
+    connect_seconds: float = 3
+    read_seconds: float = 15
     tries: int = 2
 
 

@@ -26,7 +26,7 @@ pub(crate) use instance::unhealthy;
 
 /// How long after a broken connection its process may take to end, for the one to be the other's cause. A moment is enough, but for a
 /// machine that is so busy that neither of the two gets a turn.
-const EXIT_DELAY: Duration = Duration::from_secs(10);
+const EXIT_DELAY: Duration = Duration::from_secs(3);
 
 /// What an instance runs, and for whom.
 #[derive(Clone, Debug)]
