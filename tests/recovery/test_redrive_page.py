@@ -100,7 +100,9 @@ def test_somebody_with_no_more_than_the_documented_rights_redrives_every_queue(
     code, text = run(redrive.main, stack.name, "--run")
     assert code == 1
     assert "access denied" not in text
-    assert text.count(": 1 handed over") == 2
+    # A run of more than two seconds says more than once how far it is.
+    handed_over = {line for line in text.splitlines() if line.endswith(": 1 handed over")}
+    assert handed_over == {f"{name}: 1 handed over" for name in ("RequestDeadLetterQueue", "EventDeadLetterQueue")}
     assert "NotificationDeadLetterQueue: 0 handed over, 1 stay" in text
     assert body_json(stack.wait_for_result(sent["MessageId"]))["responseBody"]["content"] == "a request"
     assert body_json(stack.wait_for_result("event"))["responseBody"]["content"] == "an event"
