@@ -27,8 +27,8 @@ class ReservedPort:
     """A free TCP port of 127.0.0.1 that nobody else is given for as long as this object lives.
 
     On Linux that includes the time until the process that it is for listens, however long that takes: two sockets with
-    SO_REUSEADDR may be bound to one port as long as at most one of them listens, and a system that looks for a free port
-    passes over it. Until then, connections are refused. Elsewhere the second could not be bound.
+    SO_REUSEADDR may be bound to one port as long as at most one of them listens, and a system that looks for a free
+    port passes over it. Until then, connections are refused. Elsewhere the second could not be bound.
     """
 
     def __init__(self) -> None:
