@@ -268,13 +268,19 @@ def compare_unsent(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sum
         if len(own) < notified and request.id not in dead:
             sums.unexplained.append(f"{request.id}: notified {notified} times, counted {len(own)} times")
         further = len(own) - notified - swept
-        for line in own[len(own) - further :] if further > 0 else []:
-            since = line.at - 2 * WINDOW_SECONDS
-            if evidence.was_killed("collect", since, line.at) or evidence.was_timed_out("collect", since, line.at):
-                sums.causes[UNSENT_AGAIN] += 1
-            else:
-                sums.unexplained.append(f"{request.id}: counted though nobody notified")
+        if further <= 0:
+            continue
+        # Whichever they are: the sweep's may be the last, after those of a notification that came back.
+        again = sum(came_back(line, evidence) for line in own[1:])
+        sums.causes[UNSENT_AGAIN] += min(further, again)
+        sums.unexplained += [f"{request.id}: counted though nobody notified"] * (further - again)
     sums.unexplained += [f"{name}: counted as a result that nobody wants" for name in lines]
+
+
+def came_back(line: Line, evidence: Evidence) -> bool:
+    """Whether the notification of a line may have come a second time: its function ended before it was acknowledged."""
+    since = line.at - 2 * WINDOW_SECONDS
+    return evidence.was_killed("collect", since, line.at) or evidence.was_timed_out("collect", since, line.at)
 
 
 def compare_rejected(ledger: Ledger, outcomes: list[Line], evidence: Evidence, sums: Sums) -> None:

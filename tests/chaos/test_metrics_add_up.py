@@ -10,7 +10,7 @@ import pytest
 
 from chaos import metrics
 from chaos.checker import check
-from chaos.evidence import INVOKE, KEEP, PUBLISH, REMEMBER, SEND, results_of
+from chaos.evidence import INVOKE, KEEP, LOOK, PUBLISH, REMEMBER, SEND, results_of
 from chaos.faults import DELAYED, DROPPED_AFTER
 from chaos.ledger import HTTP, REFUSED, SQS, TURNED_DOWN, VALID, Call, DeadLetter, Kill, Ledger, Line, Request, Result
 from chaos.report import as_json, as_text
@@ -235,6 +235,18 @@ def test_a_result_that_nobody_wants_counts_with_its_notification() -> None:
     assert unexplained(again) == ["r: counted though nobody notified"]
     again.kills = [Kill(4, "collect", "SIGKILL", 22)]
     assert causes(again) == {metrics.UNSENT_AGAIN: 1}
+
+
+def test_a_result_that_nobody_wants_counts_with_a_sweep_after_its_notification_came_back() -> None:
+    outcome = line(COLLECT, 3.1, "Completed", "r", is_sent=False)
+    lines = [outcome, replace(outcome, at=9), replace(outcome, at=100), counted(COLLECT, 100.1, Completed=3)]
+    swept = unsent(*lines)
+    swept.calls += [call(REMEMBER, 1.15, "m", subjects=[["r", "key"]])]
+    assert unexplained(swept) == ["r: counted though nobody notified"] * 2
+    swept.calls += [call(LOOK, 99.9, "g", subjects=[["", "key"]])]
+    assert unexplained(swept) == ["r: counted though nobody notified"]
+    swept.kills = [Kill(4, "collect", "SIGKILL", 23)]
+    assert causes(swept) == {metrics.UNSENT_AGAIN: 1}
 
 
 def refused(way: str, *lines: Line, **more) -> Ledger:
