@@ -1,11 +1,9 @@
 //! What is described is what was given, and what became of it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::control::{config, model};
-use crate::running::{LOOKS, Running};
+use crate::running::{Running, found};
 
 /// Two variants, weighed.
 fn weighed(name: &str) -> Value {
@@ -36,13 +34,8 @@ impl Running {
 
     /// Waits until the endpoint may be changed again.
     async fn settled(&self) {
-        for _ in 0..LOOKS {
-            if self.described().await["EndpointStatus"] == "InService" {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("{}", self.described().await);
+        let look = async || (self.described().await["EndpointStatus"] == "InService").then_some(());
+        found("an endpoint in service", look).await;
     }
 
     /// Name, weight and instances of each variant.

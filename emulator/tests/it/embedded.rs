@@ -19,7 +19,7 @@ use sagemaker_async_emulator::{aws, start};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::running::{LOOKS, Running, runtime_client};
+use crate::running::{Running, found, runtime_client};
 
 /// The URL of an emulator with an S3 in memory.
 pub(crate) async fn start(more: &[&str]) -> String {
@@ -40,14 +40,12 @@ pub(crate) async fn s3(more: &[&str]) -> Client {
 
 /// The lines of a file, once there are so many, each whole.
 async fn lines(path: &PathBuf, count: usize) -> Vec<Value> {
-    for _ in 0..LOOKS {
+    let look = async || {
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        if text.matches('\n').count() >= count {
-            return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("no line {count}");
+        (text.matches('\n').count() >= count).then_some(text)
+    };
+    let text = found(&format!("line {count}"), look).await;
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -98,12 +96,7 @@ async fn a_webhook_gets_what_sns_would_post_and_is_tried_again() {
     tokio::spawn(async move { axum::serve(listener, hook).await });
     let url = start(&[&target]).await;
     runtime_client(&url).invoke_endpoint_async().endpoint_name("broken").body(Blob::new("x")).send().await.unwrap();
-    for _ in 0..LOOKS {
-        if seen.lock().unwrap().len() == 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    found("a second try", async || (seen.lock().unwrap().len() == 2).then_some(())).await;
     let seen = seen.lock().unwrap().clone();
     assert_eq!((seen.len(), &seen[0], seen[0].0.as_str()), (2, &seen[1], "Notification"));
     let message: Value = serde_json::from_str(seen[0].1["Message"].as_str().unwrap()).unwrap();
@@ -201,16 +194,13 @@ async fn of_a_thousand_invocations_none_is_lost() {
     locations.sort();
     locations.dedup();
     assert_eq!(locations.len(), 1000);
-    let demo = loop {
+    let look = async || {
         let text = reqwest::get(format!("{url}/_emulator/endpoints")).await.unwrap().text().await.unwrap();
         let endpoints: Value = serde_json::from_str(&text).unwrap();
         let demo = endpoints["endpoints"].as_array().unwrap().iter().find(|demo| demo["endpointName"] == "demo");
-        let demo = demo.unwrap().clone();
-        if demo["queued"] == 0 && demo["inProgress"] == 0 {
-            break demo;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some(demo.unwrap().clone()).filter(|demo| demo["queued"] == 0 && demo["inProgress"] == 0)
     };
+    let demo = found("the end of every invocation", look).await;
     assert_eq!((&demo["completed"], &demo["failed"], &demo["expired"]), (&1000.into(), &0.into(), &0.into()));
     let s3 = aws::embedded_s3(&url);
     let mut keys = Vec::new();

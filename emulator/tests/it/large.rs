@@ -1,7 +1,6 @@
 //! Inputs and outputs that are too large for memory.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sagemakerruntime::primitives::Blob;
@@ -14,7 +13,7 @@ use sagemaker_async_emulator::aws;
 use tokio::net::TcpListener;
 
 use crate::embedded::start;
-use crate::running::{LOOKS, Running, runtime_client};
+use crate::running::{Running, found, runtime_client};
 
 /// More than is kept in memory.
 fn input() -> Vec<u8> {
@@ -48,13 +47,8 @@ async fn a_container_gets_a_large_input_with_its_length_and_its_output_is_stored
     let call = runtime_client(&url).invoke_endpoint_async().endpoint_name("real").input_location("s3://sagemaker/in");
     let location = call.send().await.unwrap().output_location.unwrap();
     let key = location.strip_prefix("s3://sagemaker/").unwrap();
-    for _ in 0..LOOKS {
-        if s3.head_object().bucket("sagemaker").key(key).send().await.is_ok() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let output = s3.get_object().bucket("sagemaker").key(key).send().await.unwrap();
+    let look = async || s3.get_object().bucket("sagemaker").key(key).send().await.ok();
+    let output = found("the output", look).await;
     assert!(output.body.collect().await.unwrap().into_bytes() == input(), "the output is not the input");
     assert_eq!(*told.lock().unwrap(), [Some("9000000".to_owned())]);
 }
@@ -92,15 +86,8 @@ async fn the_page_shows_the_beginning_of_a_large_output() {
     let url = start(&["--endpoint=large=size:5000000"]).await;
     runtime_client(&url).invoke_endpoint_async().endpoint_name("large").body(Blob::new("x")).send().await.unwrap();
     let output = format!("{url}/_emulator/endpoints/large/invocations/1/output");
-    let mut shown = Vec::new();
-    for _ in 0..LOOKS {
-        let answer = reqwest::get(&output).await.unwrap();
-        if answer.status().is_success() {
-            shown = answer.bytes().await.unwrap().to_vec();
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let look = async || Some(reqwest::get(&output).await.unwrap()).filter(|answer| answer.status().is_success());
+    let shown = found("the output", look).await.bytes().await.unwrap();
     assert!(shown == vec![b'x'; 1 << 20], "{} bytes are shown", shown.len());
 }
 

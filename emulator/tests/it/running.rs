@@ -28,8 +28,16 @@ use tokio::net::TcpListener;
 /// Location, content type and bytes of each object written.
 pub(crate) type Stored = Arc<Mutex<Vec<(String, String, Vec<u8>)>>>;
 
-/// How often something is looked for that must come, five milliseconds apart: far longer than it takes on any machine.
-pub(crate) const LOOKS: usize = 60_000;
+/// What `look` finds, once it finds something that must come. It has five minutes, far longer than that takes on any machine.
+pub(crate) async fn found<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    for _ in 0..60_000 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("not found: {what}");
+}
 
 /// A running emulator.
 pub(crate) struct Running {
@@ -94,13 +102,8 @@ impl Running {
 
     /// The `count`th notification, once it has come.
     pub(crate) async fn notification(&self, count: usize) -> (String, Value) {
-        for _ in 0..LOOKS {
-            if let Some(published) = self.published.lock().unwrap().get(count - 1) {
-                return published.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("no notification {count}");
+        let look = async || self.published.lock().unwrap().get(count - 1).cloned();
+        found(&format!("notification {count}"), look).await
     }
 }
 

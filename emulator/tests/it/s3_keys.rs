@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectI
 use aws_sdk_sagemakerruntime::primitives::Blob;
 
 use crate::embedded::{s3, start};
-use crate::running::{LOOKS, runtime_client};
+use crate::running::{found, runtime_client};
 
 /// Keys that are no paths of a file system, and one whose attributes' file would have too long a name.
 fn odd_keys() -> Vec<String> {
@@ -136,13 +136,8 @@ async fn outputs_of_long_and_odd_names_are_stored_in_their_bucket() {
         let call = runtime_client(&url).invoke_endpoint_async().endpoint_name("demo").body(Blob::new("x"));
         let accepted = call.s3_output_path_extension(extension).send().await.unwrap();
         let key = accepted.output_location().unwrap().strip_prefix("s3://bucket/").unwrap().to_owned();
-        for look in 0.. {
-            if s3.head_object().bucket("bucket").key(&key).send().await.is_ok() {
-                break;
-            }
-            assert!(look < LOOKS, "no output {key}");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        let look = async || s3.head_object().bucket("bucket").key(&key).send().await.ok();
+        found(&format!("output {key}"), look).await;
     }
 }
 
@@ -152,15 +147,12 @@ async fn a_failure_names_s3s_error_in_its_words() {
     let client = runtime_client(&url);
     let call = client.invoke_endpoint_async().endpoint_name("demo").input_location("s3://none/x");
     call.send().await.unwrap();
-    let reason = loop {
-        let text =
-            reqwest::get(format!("{url}/_emulator/endpoints/demo/invocations/1")).await.unwrap().text().await.unwrap();
-        let invocation: serde_json::Value = serde_json::from_str(&text).unwrap();
-        if let Some(reason) = invocation["failureReason"].as_str() {
-            break reason.to_owned();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let look = async || {
+        let answer = reqwest::get(format!("{url}/_emulator/endpoints/demo/invocations/1")).await.unwrap();
+        let invocation: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        invocation["failureReason"].as_str().map(str::to_owned)
     };
+    let reason = found("a reason", look).await;
     let expected =
         "ClientError: Unable to read the input from s3://none/x: NoSuchBucket: The specified bucket does not exist";
     assert_eq!(reason, expected);

@@ -4,7 +4,7 @@ use aws_sdk_sagemakerruntime::primitives::Blob;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::running::{LOOKS, Running};
+use crate::running::{Running, found};
 
 impl Running {
     async fn text(&self, path: &str) -> String {
@@ -18,14 +18,11 @@ impl Running {
 
     /// The newest invocation of an endpoint, once it has this status.
     async fn newest(&self, endpoint: &str, status: &str) -> Value {
-        for _ in 0..LOOKS {
+        let look = async || {
             let (_, list) = self.own(Method::GET, &format!("endpoints/{endpoint}/invocations"), &Value::Null).await;
-            if list["invocations"][0]["status"] == status {
-                return list["invocations"][0].clone();
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        panic!("nothing is {status}");
+            Some(list["invocations"][0].clone()).filter(|newest| newest["status"] == status)
+        };
+        found(&format!("an invocation that is {status}"), look).await
     }
 }
 
