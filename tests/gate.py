@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+from sagemaker_async_emulator import ModelRequest, ModelResponse
+from sagemaker_async_emulator._model import serving
 
 from local.bridge import PATIENCE_SECONDS, wait_for
 
@@ -14,20 +15,24 @@ from local.bridge import PATIENCE_SECONDS, wait_for
 class Gate:
     """A model container whose output is its input; while it is `closed`, it takes inferences and answers none."""
 
-    def __init__(self) -> None:
-        self._open = threading.Event()
-        self._open.set()
-        self._taken: list[bytes] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+    def __init__(self, url: str, is_open: threading.Event, taken: list[bytes]) -> None:
+        self.url = url
+        self._open, self._taken = is_open, taken
 
-    def __enter__(self) -> Gate:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
+    @classmethod
+    @contextmanager
+    def serving(cls) -> Iterator[Gate]:
+        """Serves it, open."""
+        is_open, taken = threading.Event(), list[bytes]()
+        is_open.set()
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        def model(request: ModelRequest) -> ModelResponse:
+            taken.append(request.body)
+            is_open.wait()
+            return ModelResponse(request.body, request.content_type or "application/octet-stream")
+
+        with serving(model) as url:
+            yield cls(url, is_open, taken)
 
     @contextmanager
     def closed(self) -> Iterator[None]:
@@ -41,32 +46,3 @@ class Gate:
     def wait_for(self, payload: bytes) -> None:
         """Until an inference with this payload has begun."""
         wait_for(lambda: payload in self._taken, PATIENCE_SECONDS, f"the inference of {payload!r}")
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        gate = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                """`/ping`: in service."""
-                self.answer(b"")
-
-            def do_POST(self) -> None:
-                """One inference."""
-                payload = self.rfile.read(int(self.headers["content-length"]))
-                gate._taken.append(payload)
-                gate._open.wait()
-                self.answer(payload)
-
-            def answer(self, body: bytes) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", self.headers.get("content-type") or "application/octet-stream")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler

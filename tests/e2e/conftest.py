@@ -8,7 +8,7 @@ import pytest
 
 from local.signals import interruptible
 from local.stack import LocalStack
-from tests.e2e.gate import Gate
+from tests.gate import Gate
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,7 +21,7 @@ def _ended_by_signals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def gate() -> Iterator[Gate]:
     """A model that a test can hold back."""
-    with Gate() as gate:
+    with Gate.serving() as gate:
         yield gate
 
 

@@ -16,7 +16,7 @@ import pytest
 from local.bridge import PATIENCE_SECONDS
 from local.gateway import REQUEST_TIMEOUT_SECONDS, HttpAnswer
 from local.stack import LocalStack
-from tests.e2e.gate import Gate
+from tests.gate import Gate
 
 LARGE_BYTES = 10_000_000
 

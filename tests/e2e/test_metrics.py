@@ -11,7 +11,7 @@ import pytest
 
 from local.bridge import PATIENCE_SECONDS, wait_for
 from local.stack import LocalStack
-from tests.e2e.gate import Gate
+from tests.gate import Gate
 
 NAMESPACE = "SageMakerAsyncBridge"
 

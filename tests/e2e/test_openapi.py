@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from sagemaker_async_emulator import ModelRequest, ModelResponse
+from sagemaker_async_emulator._model import serving
 
 from local.gateway import REQUEST_TIMEOUT_SECONDS
 from local.stack import ROOT, LocalStack
@@ -27,36 +27,16 @@ SEED = 20260620
 EXAMPLES = 15
 
 
-class Model(BaseHTTPRequestHandler):
-    """A model container whose output is always JSON; an echo would call any bytes so."""
-
-    def do_POST(self) -> None:
-        """One inference."""
-        self.rfile.read(int(self.headers["content-length"]))
-        output = b'{"summary": "A short one."}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(output)))
-        self.end_headers()
-        self.wfile.write(output)
-
-    def do_GET(self) -> None:
-        """The container's health."""
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+def summarize(_request: ModelRequest) -> ModelResponse:
+    """A model whose output is always JSON; an echo would call any bytes so."""
+    return ModelResponse(b'{"summary": "A short one."}', "application/json")
 
 
 @pytest.fixture
 def model() -> Iterator[str]:
     """URL of a running model container."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with serving(summarize) as url:
+        yield url
 
 
 def test_made_up_requests_get_documented_answers_and_no_server_error(model: str, tmp_path: Path) -> None:

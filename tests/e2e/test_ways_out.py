@@ -11,8 +11,8 @@ import pytest
 from local.bridge import PATIENCE_SECONDS, REGION, body_json, wait_for
 from local.pipelines import ACCOUNT, asking, create_durable_function, create_role, inbox
 from local.stack import ROOT, LocalStack
-from tests.e2e.gate import Gate
 from tests.e2e.test_requests import attribute
+from tests.gate import Gate
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:answers"
 FIFO_TOPIC = f"{TOPIC}.fifo"

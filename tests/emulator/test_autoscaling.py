@@ -5,17 +5,15 @@ A minute of CloudWatch's and Application Auto Scaling's takes a tenth of a secon
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sagemaker_async_emulator import ModelRequest
-from sagemaker_async_emulator._model import serving
 
 from local.bridge import PATIENCE_SECONDS, wait_for
 from tests.emulator.conftest import Emulator
+from tests.gate import Gate
 
 ENDPOINT = "demo"
 VARIANT = {
@@ -149,37 +147,26 @@ def scaled(start: Callable[..., Emulator]) -> Callable[..., Scaled]:
 
 
 @pytest.fixture
-def held() -> Iterator[tuple[str, threading.Event]]:
-    """A model that answers once the event is set."""
-    let_go = threading.Event()
-
-    def model(_: ModelRequest) -> bytes:
-        let_go.wait()
-        return b""
-
-    with serving(model) as container:
-        yield container, let_go
-        let_go.set()
+def gate() -> Iterator[Gate]:
+    with Gate.serving() as gate:
+        yield gate
 
 
-def test_an_endpoint_scales_from_zero_up_under_load_and_down_again(
-    scaled: Callable[..., Scaled], held: tuple[str, threading.Event]
-) -> None:
-    container, let_go = held
-    endpoint = scaled(container)
+def test_an_endpoint_scales_from_zero_up_under_load_and_down_again(scaled: Callable[..., Scaled], gate: Gate) -> None:
+    endpoint = scaled(gate.url)
     endpoint.register(maximum=1)
     endpoint.track()
     endpoint.wake_on_backlog()
     endpoint.wait_for_instances(0)
     since = datetime.now(UTC)
-    endpoint.invoke(40)
-    # However long the sending has taken, further instances are allowed when all of it is there.
-    wait_for(lambda: endpoint.newest("ApproximateBacklogSize", since) == 40, PATIENCE_SECONDS, "the whole backlog")
-    wait_for(lambda: endpoint.decided() == [0, 1], PATIENCE_SECONDS, "the first instance")
-    endpoint.register()
-    # By the activities: who asks for the instances now and then may miss those that are there for a moment.
-    wait_for(lambda: endpoint.decided()[:3] == [0, 1, 5], PATIENCE_SECONDS, "up to five instances")
-    let_go.set()
+    with gate.closed():
+        endpoint.invoke(40)
+        # However long the sending has taken, further instances are allowed when all of it is there.
+        wait_for(lambda: endpoint.newest("ApproximateBacklogSize", since) == 40, PATIENCE_SECONDS, "the whole backlog")
+        wait_for(lambda: endpoint.decided() == [0, 1], PATIENCE_SECONDS, "the first instance")
+        endpoint.register()
+        # By the activities: who asks for the instances now and then may miss those that are there for a moment.
+        wait_for(lambda: endpoint.decided()[:3] == [0, 1, 5], PATIENCE_SECONDS, "up to five instances")
     wait_for(lambda: endpoint.decided()[-1] == 0, PATIENCE_SECONDS, "down to none")
     endpoint.wait_for_instances(0)
     down, woken, up = endpoint.activities()[:3]
