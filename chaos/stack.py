@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 
 from chaos.faults import SERVICES
-from local.bridge import aws_client
+from local.bridge import PATIENCE_SECONDS, aws_client
 from local.destinations import PARAMETERS
 from local.processes import Process, ReservedPort
 from local.sources import S3_PARAMETERS, connect
-from local.stack import READY_TIMEOUT_SECONDS, ROOT, LocalStack
+from local.stack import ROOT, LocalStack
 
 ECHO, FAILING, FORBIDDEN = "echo", "failing", "someone-elses"
 # One works longer than its requests may take; the other is deleted with requests in its queue.
@@ -162,7 +162,7 @@ class ChaosStack(LocalStack):
         command = [sys.executable, "-m", "chaos.proxy", "--control", control, "--log", str(self.proxy_log), *ways]
         proxy = Process("proxy", command, {"PYTHONPATH": str(ROOT)}, log)
         self._processes.append(proxy)
-        proxy.wait_until(lambda: b"listening" in log.read_bytes(), READY_TIMEOUT_SECONDS)
+        proxy.wait_until(lambda: b"listening" in log.read_bytes(), PATIENCE_SECONDS)
         super()._start_ministack()
 
     def _deploy(self) -> None:

@@ -14,7 +14,6 @@ from local.destinations import CALLBACK, INBOXES, NOBODY, REPLY_TO, RESULTS, TAS
 from local.sources import DIRECT, EVENT, HTTP, SENDERS, SQS, TOPIC, connect
 
 PAYLOAD = '{"inputs": "to whom it concerns"}'
-TIMEOUT_SECONDS = PATIENCE_SECONDS
 # Every way in that can carry an address has its turn. No header names a task or a callback.
 WAYS_IN = (SQS, DIRECT, HTTP, EVENT, TOPIC)
 OUTPUT_NAME = "polled.out"
@@ -40,7 +39,7 @@ def show(bridge: Bridge, destinations: Destinations, console: Console) -> list[s
     for name in ("result wanted by", "asked by", "seconds", "came to"):
         table.add_column(name)
     failures = []
-    while waiting and time.monotonic() - begun < TIMEOUT_SECONDS:
+    while waiting and time.monotonic() - begun < PATIENCE_SECONDS:
         for way in list(waiting):
             for output in outputs(bridge, destinations, way):
                 if output != PAYLOAD:
@@ -49,7 +48,7 @@ def show(bridge: Bridge, destinations: Destinations, console: Console) -> list[s
                 table.add_row(way, waiting.pop(way, "?"), seconds[way], CAME.get(way, REPLY_TO.get(way, "")))
     console.print(table)
     console.print()
-    return failures + [f"{way}: no answer after {TIMEOUT_SECONDS} s" for way in waiting]
+    return failures + [f"{way}: no answer after {PATIENCE_SECONDS} s" for way in waiting]
 
 
 def outputs(bridge: Bridge, destinations: Destinations, way: str) -> list[str]:

@@ -20,7 +20,6 @@ from local.destinations import PARAMETERS, Destinations
 from local.signals import run_to_its_end
 from local.stack import LocalStack
 
-OUTCOME_TIMEOUT_SECONDS = PATIENCE_SECONDS
 # A row is printed as soon as it is known, so the widths are fixed beforehand. The last column takes what is left.
 COLUMNS: tuple[tuple[str, int | None, JustifyMethod], ...] = (
     ("request", 30, "left"),
@@ -76,7 +75,7 @@ def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None], consol
     everything = [send(bridge, case) for case in cases]
     waiting = list(everything)
     failures: list[str] = []
-    deadline = time.monotonic() + OUTCOME_TIMEOUT_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     columns = (SpinnerColumn(), TextColumn("waiting for results"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(cases))
@@ -88,7 +87,7 @@ def run(bridge: Bridge, cases: list[Case], report: Callable[[str], None], consol
                 progress.advance(task)
                 failures += [f"{sent.case.label}: {problem}" for problem in sent.outcome.problems]
     console.print()
-    failures += [f"{sent.case.label}: no outcome after {OUTCOME_TIMEOUT_SECONDS} s" for sent in waiting]
+    failures += [f"{sent.case.label}: no outcome after {PATIENCE_SECONDS} s" for sent in waiting]
     return failures + compare_inputs(bridge, everything, report)
 
 

@@ -35,7 +35,6 @@ EMULATOR = "sagemaker-async-emulator"
 # What cargo builds for here, in Lambda's words. ministack runs anything; whoever looks at the stack sees that it fits.
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
-READY_TIMEOUT_SECONDS = PATIENCE_SECONDS
 DEPLOY_TIMEOUT_SECONDS = 2 * PATIENCE_SECONDS
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
@@ -174,7 +173,7 @@ class LocalStack(Bridge):
         command = [sys.executable, str(ROOT / "local" / "services.py"), *self._services()]
         ministack = Process("ministack", command, environment, self.ministack_log)
         self._processes.append(ministack)
-        ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), READY_TIMEOUT_SECONDS)
+        ministack.wait_until(lambda: answers(f"{self.url}/_ministack/ready"), PATIENCE_SECONDS)
 
     def _services(self) -> list[str]:
         """Arguments of `local/services.py`."""
@@ -320,7 +319,7 @@ class LocalStack(Bridge):
             EMULATOR, [*command, *self.emulator_arguments], self._emulator_environment(), self.emulator_log
         )
         self._processes.append(emulator)
-        emulator.wait_until(lambda: b" listening on http://" in self.emulator_log.read_bytes(), READY_TIMEOUT_SECONDS)
+        emulator.wait_until(lambda: b" listening on http://" in self.emulator_log.read_bytes(), PATIENCE_SECONDS)
 
     def _emulator_environment(self) -> dict[str, str]:
         return {

@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 import simpy
 
-from local.bridge import REGION, aws_client, wait_for
+from local.bridge import PATIENCE_SECONDS, REGION, aws_client, wait_for
 from local.processes import Process, ReservedPort
 from local.signals import interruptible
 from local.stack import BINARIES, EMULATOR
@@ -46,8 +46,6 @@ VARIANT = {
     "ResourceId": f"endpoint/{ENDPOINT}/variant/AllTraffic",
     "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
 }
-# Beyond the time that the scenario takes.
-PATIENCE_SECONDS = 300
 PAGE = 10_000
 
 
