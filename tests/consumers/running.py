@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import signal
 import subprocess
 import threading
 import uuid
@@ -65,6 +67,14 @@ class Consumer:
         wait_for(arrived, TIMEOUT_SECONDS, f"{inference_id} handled: {self.log}")
         return self.of(inference_id)[0]
 
+    def _listens(self) -> bool:
+        """Whether it catches SIGTERM, or has ended. Where there is no /proc, nobody can tell: it is taken to."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        if self.process.poll() is not None or not status.exists():
+            return True
+        caught = re.search(r"^SigCgt:\s*(\w+)$", status.read_text(), re.MULTILINE)
+        return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
     def kill(self) -> None:
         """Ends it at once."""
         self.process.kill()
@@ -76,6 +86,8 @@ class Consumer:
 
         A request that waits for messages outlives a client that was killed: it would take messages of the next test.
         """
+        # One that has only just started does not hear it yet.
+        wait_for(self._listens, TIMEOUT_SECONDS, f"its start: {self.log}")
         self.process.terminate()
 
         def ended() -> bool:
