@@ -15,8 +15,6 @@ from tests.node import NODE, with_packages
 
 CONSUMERS = ROOT / "examples/consumers"
 ENDPOINTS = {"summarizer": "echo", "asr": "echo", "failing": "fail"}
-# Long enough that no invocation outlasts it on a busy machine: no message may come back while it is worked on.
-VISIBILITY_TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,15 +27,14 @@ def _ended_by_signals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def notifications() -> Iterator[LocalStack]:
     """Results in `notification` format."""
-    with LocalStack(ENDPOINTS, visibility_timeout_seconds=VISIBILITY_TIMEOUT_SECONDS, name="notifications") as stack:
+    with LocalStack(ENDPOINTS, name="notifications") as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def raw() -> Iterator[LocalStack]:
     """Results in `raw` format."""
-    timeout, parameters = VISIBILITY_TIMEOUT_SECONDS, {"ResultFormat": "raw"}
-    with LocalStack(ENDPOINTS, parameters=parameters, visibility_timeout_seconds=timeout, name="raw") as stack:
+    with LocalStack(ENDPOINTS, parameters={"ResultFormat": "raw"}, name="raw") as stack:
         yield stack
 
 

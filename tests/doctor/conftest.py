@@ -11,9 +11,6 @@ from patient import Patient
 from local.signals import interruptible
 from local.stack import LocalStack
 
-# No message may come back while it is worked on.
-VISIBILITY_TIMEOUT_SECONDS = 60
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _ended_by_signals() -> Iterator[None]:
@@ -27,8 +24,7 @@ def well(endpoints: Mapping[str, str], delivery: str) -> Iterator[Patient]:
     """A stack without a fault. What it may take is below what ministack says of the smallest machine's concurrency."""
     parameters = {"ThrottlingRateLimit": "1", "ThrottlingBurstLimit": "1", "NotificationDelivery": delivery}
     name = f"doctor-{delivery.lower()}"
-    timeout = VISIBILITY_TIMEOUT_SECONDS
-    with LocalStack(endpoints, parameters=parameters, visibility_timeout_seconds=timeout, name=name) as stack:
+    with LocalStack(endpoints, parameters=parameters, name=name) as stack:
         patient = Patient(stack)
         with pytest.MonkeyPatch.context() as patch:
             patient.enter(patch).make_whole()
@@ -62,8 +58,6 @@ def direct(direct_patient: Patient, monkeypatch: pytest.MonkeyPatch) -> Patient:
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
     """A model that takes nothing, behind an API for everybody."""
-    timeout, parameters = VISIBILITY_TIMEOUT_SECONDS, {"HttpAuth": "NONE", "ResultFormat": "raw"}
-    with LocalStack(
-        {"refusing": "fail"}, parameters=parameters, visibility_timeout_seconds=timeout, name="doctor-refusing"
-    ) as stack:
+    parameters = {"HttpAuth": "NONE", "ResultFormat": "raw"}
+    with LocalStack({"refusing": "fail"}, parameters=parameters, name="doctor-refusing") as stack:
         yield Patient(stack).enter(monkeypatch)

@@ -30,9 +30,7 @@ def recovering() -> Iterator[LocalStack]:
     parameters = {"S3Requests": "true", "WatchUnanswered": "true"}
     # The queue is made by the test that names it.
     parameters["ReplyToArns"] = f"arn:aws:sqs:{REGION}:000000000000:team"
-    endpoints = {"summarizer": "echo", "failing": "fail"}
-    # No message may come back while it is worked on.
-    with LocalStack(endpoints, parameters=parameters, visibility_timeout_seconds=60, name="recovery") as stack:
+    with LocalStack({"summarizer": "echo", "failing": "fail"}, parameters=parameters, name="recovery") as stack:
         yield stack
 
 
